@@ -1,0 +1,90 @@
+"""Archives of arrays on disk: atomic, checksummed, never pickled.
+
+An archive is an ordinary ``.npz`` file with one extra member, ``__header__``: UTF-8 JSON that holds
+what the caller wants to remember plus the SHA-256 of everything else.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rgf_keras.errors import RgfError
+
+_HEADER = "__header__"
+
+
+def digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 (hex) of named arrays (values, shapes, dtypes) and a JSON-able header."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        sha.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        sha.update(array.data if array.size else b"")
+    sha.update(json.dumps(header or {}, sort_keys=True).encode())
+    return sha.hexdigest()
+
+
+def save(
+    path: str | Path,
+    arrays: Mapping[str, np.ndarray],
+    header: Mapping[str, Any] | None = None,
+    compress: bool = False,
+) -> Path:
+    """Write an archive: a reader sees the old file or the new one, never half of one.
+
+    Args:
+        path: where to write; parent folders are made.
+        arrays: named arrays of any shape and dtype but object.
+        header: JSON-able values kept beside the arrays.
+        compress: deflate the members.
+
+    Raises:
+        RgfError: the file cannot be written (disk full, read-only folder).
+    """
+    path = Path(path)
+    stored = {"header": dict(header or {}), "sha256": digest(arrays, header)}
+    members = {**arrays, _HEADER: np.frombuffer(json.dumps(stored).encode(), np.uint8)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            (np.savez_compressed if compress else np.savez)(file, **members)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise RgfError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read an archive and check it.
+
+    Returns:
+        The arrays by name, and the header.
+
+    Raises:
+        RgfError: the file is missing, is no archive, or does not match its checksum.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        stored = json.loads(arrays.pop(_HEADER).tobytes())
+        header, expected = stored["header"], stored["sha256"]
+    except FileNotFoundError:
+        raise RgfError(f"{path} does not exist") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RgfError(f"{path} is corrupt or truncated; delete it and make it again") from error
+    if digest(arrays, header) != expected:
+        raise RgfError(f"{path} does not match its checksum; delete it and make it again")
+    return arrays, header

@@ -1,0 +1,37 @@
+"""TensorFlow: a ``tf.while_loop`` inside one ``tf.function``. XLA is slower than this on a CPU."""
+
+import tensorflow as tf
+
+
+def put(arrays):
+    return {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
+
+
+def minimize(loss_fn, variables, optimizer):
+    values = [variable.value for variable in variables]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        loss, aux = loss_fn()
+        scaled = optimizer.scale_loss(loss)
+    optimizer.apply(tape.gradient(scaled, values), variables)
+    return loss, aux
+
+
+def compile(update, variables, num_metrics):
+    @tf.function(reduce_retracing=True)
+    def fused(data, order, start, stop):
+        rows = tf.TensorArray(tf.float32, size=stop - start, element_shape=(num_metrics,))
+
+        def body(i, rows):
+            row = update({name: tf.gather(array, order[i]) for name, array in data.items()})
+            return i + 1, rows.write(i - start, row)
+
+        _, rows = tf.while_loop(
+            lambda i, _: i < stop, body, (start, rows), parallel_iterations=1
+        )
+        return rows.stack()
+
+    def run(data, order, start, stop):
+        return fused(data, tf.constant(order), tf.constant(start), tf.constant(stop)).numpy()
+
+    return run

@@ -1,0 +1,32 @@
+"""What a researcher runs: an assessment, a study, their records."""
+
+from rgf_keras.experiments.assess import Assessment, assess
+from rgf_keras.experiments.config import (
+    AssessConfig,
+    DataConfig,
+    EvaluationConfig,
+    GANConfig,
+    OptimizerConfig,
+    OracleConfig,
+    SpectralDecouplingConfig,
+    TrainingConfig,
+    VAEConfig,
+)
+from rgf_keras.experiments.study import Bound, Study, run_study
+
+__all__ = [
+    "AssessConfig",
+    "Assessment",
+    "Bound",
+    "DataConfig",
+    "EvaluationConfig",
+    "GANConfig",
+    "OptimizerConfig",
+    "OracleConfig",
+    "SpectralDecouplingConfig",
+    "Study",
+    "TrainingConfig",
+    "VAEConfig",
+    "assess",
+    "run_study",
+]

@@ -1,0 +1,205 @@
+"""The RGF assessment: train on balanced and skewed data, sample, label, compare."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from rgf_keras.experiments import figures, rgf_table
+from rgf_keras.experiments.cache import Arrays, Cache, key_of
+from rgf_keras.experiments.config import AssessConfig
+from rgf_keras.experiments.materials import (
+    GRID_SIZE,
+    Materials,
+    Track,
+    build_trainer,
+    prepare,
+    real_loss_callbacks,
+    reference_model,
+    silent,
+)
+from rgf_keras.experiments.rgf_table import Row
+from rgf_keras.experiments.tracking import Run
+from rgf_keras.metrics import frechet
+from rgf_keras.models import GenerativeModel, to_uint8
+from rgf_keras.training import Evaluate, Progress, SampleGrid, Trainer
+
+# What is cheap enough to be measured while training.
+INTERMEDIATE = (
+    "rgf/gap",
+    "rgf/class_coverage",
+    "quality/frechet_oracle",
+    "quality/oracle_confidence",
+)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The outcome.
+
+    Args:
+        table: one row per class and one for all samples.
+        metrics: ``rgf/gap`` (mean over classes of |P_r − P_u|), ``rgf/num_memorized`` (rows of the
+            table, as the paper counts cases), ``rgf/class_coverage`` (share of classes with enough
+            samples), ``quality/frechet_oracle`` with its interval, ``quality/oracle_confidence``,
+            the oracles' accuracies, and z, P_r, P_u per row.
+        files: the tables, pictures and the trained model (``model.keras``) by name.
+    """
+
+    table: list[Row]
+    metrics: dict[str, float]
+    files: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Samples a model, labels the samples and compares them with the balanced model's."""
+
+    config: AssessConfig
+    materials: Materials
+    reference: Arrays
+
+    def __call__(self, model: GenerativeModel) -> "Judgement":
+        evaluation = self.config.evaluation
+        images = to_uint8(model.sample(evaluation.num_samples, seed=self.config.seed))
+        found = self.materials.oracles.label(images)
+        table = rgf_table.build(
+            rgf_table.count(found.classes, found.factor, self.materials.skewed.num_classes),
+            (self.reference["counts"], self.reference["nobs"]),
+            self.materials.skewed.class_names,
+            self.config.data.rare_class,
+            evaluation,
+        )
+        metrics = rgf_table.summary(table, evaluation.min_class_samples)
+        metrics["quality/oracle_confidence"] = float(found.confidence.mean())
+        metrics["quality/frechet_oracle"] = frechet.frechet_distance(
+            self.materials.real_features, found.features
+        )
+        return Judgement(table, metrics, images, found.features)
+
+    def intermediate(self, model: GenerativeModel) -> dict[str, float]:
+        """The few numbers that are logged while training."""
+        metrics = self(model).metrics
+        return {name: metrics[name] for name in INTERMEDIATE}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the judge found: table, metrics, images (M, H, W, C) uint8, features (M, d)."""
+
+    table: list[Row]
+    metrics: dict[str, float]
+    images: np.ndarray
+    features: np.ndarray
+
+
+def assess(
+    config: AssessConfig,
+    run: Run,
+    work: Path,
+    cache: Cache,
+    track: Track = silent,
+) -> Assessment:
+    """Assess one model and record it.
+
+    A run that was killed continues from the checkpoint in ``work``.
+
+    Args:
+        config: what to assess.
+        run: where parameters, metrics and files are logged.
+        work: folder for the checkpoint and the files.
+        cache: where oracles and the balanced model's results are kept.
+        track: given a description, returns where progress is reported.
+
+    Raises:
+        Diverged: a loss is not finite.
+        RgfError: bad data, or an oracle that is not accurate enough.
+    """
+    materials = prepare(config, cache, track)
+    run.log_params(config.flat())
+    run.set_tags({"data_sha256": materials.skewed.fingerprint[:16], "seed": config.seed})
+    judge = Judge(config, materials, reference_model(config, materials, cache, track))
+    checkpoints = work / f"training-{key_of(config.flat())}"
+    trainer = build_trainer(config, materials.skewed, checkpoints)
+    every = config.evaluation.every or config.training.epochs
+
+    def show(epoch: int, images: np.ndarray) -> None:
+        run.log_artifact(figures.grid(work / f"samples-{epoch:04d}.png", to_uint8(images)))
+
+    callbacks = [
+        Evaluate(judge.intermediate, every),
+        SampleGrid(show, GRID_SIZE, every),
+        *real_loss_callbacks(trainer.model, materials.held_out, config),
+        _LogEpochs(run),
+        Progress(track("model on skewed data")),
+    ]
+    trainer.fit(config.training.epochs, callbacks)
+    with trainer.averaged_weights():
+        judgement = judge(trainer.model)
+        trainer.model.save(work / "model.keras")
+    metrics = {**judgement.metrics, **_final_metrics(judge, judgement)}
+    files = {"model.keras": work / "model.keras"}
+    files |= _write(work, judge, judgement, metrics, trainer)
+    run.log_metrics(metrics, step=config.training.epochs)
+    for path in files.values():
+        run.log_artifact(path)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return Assessment(judgement.table, metrics, files)
+
+
+def _final_metrics(judge: Judge, judgement: Judgement) -> dict[str, float]:
+    interval = frechet.bootstrap(
+        judge.materials.real_features,
+        judgement.features,
+        judge.config.seed,
+        judge.config.evaluation.num_resamples,
+    )
+    return {
+        "quality/frechet_oracle_low": interval.low,
+        "quality/frechet_oracle_high": interval.high,
+        "oracle/class_accuracy": judge.materials.oracles.class_accuracy,
+        "oracle/factor_accuracy": judge.materials.oracles.factor_accuracy,
+    }
+
+
+def _write(
+    work: Path,
+    judge: Judge,
+    judgement: Judgement,
+    metrics: dict[str, float],
+    trainer: Trainer,
+) -> dict[str, Path]:
+    """Tables and pictures, by name."""
+    record = {"metrics": metrics, "table": rgf_table.to_records(judgement.table)}
+    texts = {
+        "config.yaml": judge.config.to_yaml(),
+        "rgf_table.csv": rgf_table.to_csv(judgement.table),
+        "rgf_table.json": json.dumps(record, indent=1),
+    }
+    for name, text in texts.items():
+        (work / name).write_text(text)
+    files = {name: work / name for name in texts}
+    titled = {"balanced": judge.reference["images"], "skewed": judgement.images[:GRID_SIZE]}
+    files["samples.png"] = figures.grids(work / "samples.png", titled)
+    if hasattr(trainer.model, "real_loss"):
+        curves = {
+            "balanced": json.loads(judge.reference["epochs"].tobytes()),
+            "skewed": trainer.history.epochs,
+        }
+        files["real_loss.png"] = figures.real_loss(work / "real_loss.png", curves)
+    return files
+
+
+class _LogEpochs(keras.callbacks.Callback):
+    """Logs every epoch once, also when epochs are repeated after a resume."""
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run, self.logged = run, run.last_step("epoch")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 > self.logged:
+            self.run.log_metrics({**logs, "epoch": epoch + 1}, step=epoch + 1)

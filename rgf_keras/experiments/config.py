@@ -1,0 +1,238 @@
+"""Configurations: checked, frozen, to and from YAML, flat for MLflow."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rgf_keras.errors import RgfError
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DataConfig(_Config):
+    """What to train on.
+
+    Attributes:
+        name: a data set that ``rgf_keras.datasets.load`` knows.
+        factor: the factor to plant.
+        factor_parameters: its arguments.
+        rare_class: the class that has the factor.
+        rarity: share of the rare class with the factor, and of the others without, in [0.5, 1].
+        num_train: use only so many training images; None for all.
+        num_test: use only so many test images; None for all.
+    """
+
+    name: str = "mnist-10k"
+    factor: str = "colour"
+    factor_parameters: dict[str, Any] = {}
+    rare_class: int = Field(1, ge=0)
+    rarity: float = Field(1.0, ge=0.5, le=1.0)
+    num_train: Positive | None = None
+    num_test: Positive | None = None
+
+
+class GANConfig(_Config):
+    """See :class:`rgf_keras.models.GAN`."""
+
+    family: Literal["gan"] = "gan"
+    architecture: Literal["mlp", "conv"] = "mlp"
+    latent_dim: Positive = 64
+    units: tuple[Positive, ...] = (256, 512)
+    width: Positive = 64
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class VAEConfig(_Config):
+    """See :class:`rgf_keras.models.VAE`."""
+
+    family: Literal["vae"] = "vae"
+    architecture: Literal["mlp", "conv"] = "mlp"
+    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+    latent_dim: Positive = 16
+    units: tuple[Positive, ...] = (1024, 512, 256)
+    width: Positive = 32
+    beta: float = Field(1.0, ge=0)
+
+
+class OptimizerConfig(_Config):
+    """``adam`` (learning_rate, beta_1) or ``sgd`` (learning_rate, momentum)."""
+
+    name: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = Field(2e-4, gt=0)
+    beta_1: float = Field(0.5, ge=0, lt=1)
+    momentum: float = Field(0.0, ge=0, lt=1)
+
+
+class TrainingConfig(_Config):
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images per step.
+        optimizer: for every player.
+        player_optimizers: for single players instead, by name, e.g. ``discriminator``.
+        ema_decay: sample from a moving average of the weights; None for the weights themselves.
+    """
+
+    epochs: Positive = 200
+    batch_size: Positive = 64
+    optimizer: OptimizerConfig = OptimizerConfig()
+    player_optimizers: dict[str, OptimizerConfig] = {}
+    ema_decay: float | None = Field(None, gt=0, lt=1)
+
+
+class SpectralDecouplingConfig(_Config):
+    """The penalty (λ/2)·mean(ŷ²) on the discriminator's real logits.
+
+    Attributes:
+        weight: λ ≥ 0; 0 is the unmitigated baseline.
+        stop_epoch: the first epoch (counted from 0) without it; None for never.
+        shape: how λ falls until then.
+    """
+
+    weight: float = Field(0.0, ge=0)
+    stop_epoch: int | None = Field(None, ge=0)
+    shape: Literal["constant", "linear", "cosine"] = "constant"
+
+
+class OracleConfig(_Config):
+    """How the oracles are trained: the paper's recipe (SGD, 8 epochs of 60,000 images).
+
+    Attributes:
+        epochs: passes over the balanced training images.
+        batch_size: images per step.
+        learning_rate: of SGD.
+        momentum: of SGD.
+        min_accuracy: held-out accuracy below which an assessment refuses.
+    """
+
+    epochs: Positive = 8
+    batch_size: Positive = 64
+    learning_rate: float = Field(0.01, gt=0)
+    momentum: float = Field(0.5, ge=0, lt=1)
+    min_accuracy: float = Field(0.92, ge=0, le=1)
+
+
+class EvaluationConfig(_Config):
+    """How a trained model is judged.
+
+    Attributes:
+        num_samples: M, images drawn from each model.
+        every: epochs between evaluations during training; None for only at the end.
+        reference: whose P_u to compare with: a balanced model trained like the one under test
+            (``own``) or without its mitigation (``shared``, as the paper did for spectral
+            decoupling).
+        test: which z decides.
+        alpha: two-sided level.
+        min_class_samples: fewer samples of a class are too few.
+        num_resamples: bootstrap resamples for the Fréchet distance's interval.
+    """
+
+    num_samples: Positive = 1000
+    every: Positive | None = None
+    reference: Literal["own", "shared"] = "own"
+    test: Literal["two_sample", "sample", "reference"] = "two_sample"
+    alpha: float = Field(0.05, gt=0, lt=1)
+    min_class_samples: Positive = 10
+    num_resamples: int = Field(100, ge=2)
+
+
+class AssessConfig(_Config):
+    """Everything that determines one assessment."""
+
+    data: DataConfig = DataConfig()
+    model: Annotated[GANConfig | VAEConfig, Field(discriminator="family")] = GANConfig()
+    training: TrainingConfig = TrainingConfig()
+    spectral_decoupling: SpectralDecouplingConfig = SpectralDecouplingConfig()
+    oracle: OracleConfig = OracleConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _mitigation_fits_model(self) -> "AssessConfig":
+        if self.spectral_decoupling.weight and self.model.family != "gan":
+            raise ValueError("spectral_decoupling needs a discriminator: set model.family to gan")
+        return self
+
+    def unmitigated(self) -> "AssessConfig":
+        """The same without mitigation."""
+        return self.model_copy(update={"spectral_decoupling": SpectralDecouplingConfig()})
+
+    def with_values(self, values: dict[str, Any]) -> "AssessConfig":
+        """A changed copy.
+
+        Args:
+            values: by dotted key, e.g. ``{"spectral_decoupling.weight": 0.1}``.
+
+        Raises:
+            RgfError: an unknown key or a bad value, named.
+        """
+        tree = self.model_dump(mode="json")
+        for key, value in values.items():
+            *parents, leaf = key.split(".")
+            node = tree
+            for parent in parents:
+                node = node.setdefault(parent, {}) if isinstance(node, dict) else {}
+            if not isinstance(node, dict):
+                raise RgfError(f"configuration: unknown key '{key}'")
+            node[leaf] = value
+        return parse(tree)
+
+    def flat(self) -> dict[str, Any]:
+        """Values by dotted key."""
+        return dict(_flatten(self.model_dump(mode="json"), ""))
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def parse(tree: Any) -> AssessConfig:
+    """A configuration from nested dicts.
+
+    Raises:
+        RgfError: an unknown key or a bad value, named.
+    """
+    try:
+        return AssessConfig.model_validate(tree)
+    except ValidationError as error:
+        raise RgfError(f"configuration: {explain(error)}") from None
+
+
+def read(path: str | Path) -> AssessConfig:
+    """A configuration from a YAML file.
+
+    Raises:
+        RgfError: the file is missing or no YAML; an unknown key or a bad value, named.
+    """
+    try:
+        return parse(yaml.safe_load(Path(path).read_text()) or {})
+    except (OSError, UnicodeDecodeError) as error:
+        raise RgfError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" (line {where.line + 1})" if where else ""
+        raise RgfError(f"{path} is no YAML{line}") from None
+
+
+def explain(error: ValidationError) -> str:
+    """Pydantic's complaints in one line."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'values'}: {item['msg']}"
+        + ("" if isinstance(item["input"], dict | BaseModel) else f", received {item['input']!r}")
+        for item in error.errors()
+    )
+
+
+def _flatten(tree: dict[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,152 @@
+"""The z-table of an assessment: one row per class and one for all samples together."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from rgf_keras.experiments.config import EvaluationConfig
+from rgf_keras.metrics import rgf
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line; "u" is the balanced model, "r" the model under test.
+
+    ``n_*`` are samples classified as the class, ``count_*`` those with f = 1, ``p_*`` their share
+    with its Wilson interval. ``p_value`` and the verdicts belong to the test of the configuration;
+    ``verdict_holm`` is adjusted for all rows together.
+    """
+
+    name: str
+    rare: bool
+    n_u: int
+    count_u: int
+    p_u: float
+    p_u_low: float
+    p_u_high: float
+    n_r: int
+    count_r: int
+    p_r: float
+    p_r_low: float
+    p_r_high: float
+    z_sample: float
+    z_reference: float
+    z_two_sample: float
+    p_value: float
+    verdict: str
+    p_holm: float
+    verdict_holm: str
+
+
+def count(classes: np.ndarray, factor: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Samples per class with f = 1, and in all; the last entry is all classes together.
+
+    Args:
+        classes: (n,) labels.
+        factor: (n,) in {0, 1}.
+        num_classes: C.
+
+    Returns:
+        Two (C + 1,) integer arrays.
+    """
+    nobs = np.bincount(classes, minlength=num_classes)
+    ones = np.bincount(classes[factor == 1], minlength=num_classes)
+    return np.append(ones, ones.sum()), np.append(nobs, nobs.sum())
+
+
+def build(
+    model: tuple[np.ndarray, np.ndarray],
+    reference: tuple[np.ndarray, np.ndarray],
+    class_names: Sequence[str],
+    rare_class: int,
+    config: EvaluationConfig,
+) -> list[Row]:
+    """Compare the model under test with the balanced one.
+
+    Args:
+        model: what :func:`count` says of its samples.
+        reference: what it says of the balanced model's.
+        class_names: C names.
+        rare_class: k. All samples together are expected to lose the factor, like the classes ≠ k.
+        config: the test, its level, and how few samples are too few.
+    """
+    (count_r, n_r), (count_u, n_u) = model, reference
+    rare = np.arange(len(n_r)) == rare_class
+    enough = np.minimum(n_r, n_u) >= config.min_class_samples
+    with np.errstate(invalid="ignore"):
+        p_u, p_r = count_u / n_u, count_r / n_r
+    z = {
+        "sample": rgf.proportion_z(count_r, n_r, p_u, "sample"),
+        "reference": rgf.proportion_z(count_r, n_r, p_u, "reference"),
+        "two_sample": rgf.two_sample_z(count_r, n_r, count_u, n_u),
+    }
+    z = {name: np.where(enough, values, np.nan) for name, values in z.items()}
+    tested = z[config.test]
+    p = rgf.p_value(tested)
+    p_holm = rgf.holm(p)
+    columns = {
+        "name": [*class_names, "all"],
+        "rare": rare,
+        "n_u": n_u,
+        "count_u": count_u,
+        "p_u": p_u,
+        **dict(zip(("p_u_low", "p_u_high"), rgf.wilson_interval(count_u, n_u), strict=True)),
+        "n_r": n_r,
+        "count_r": count_r,
+        "p_r": p_r,
+        **dict(zip(("p_r_low", "p_r_high"), rgf.wilson_interval(count_r, n_r), strict=True)),
+        **{f"z_{name}": values for name, values in z.items()},
+        "p_value": p,
+        "verdict": rgf.decide(p, tested, rare, config.alpha),
+        "p_holm": p_holm,
+        "verdict_holm": rgf.decide(p_holm, tested, rare, config.alpha),
+    }
+    rows = zip(*(_plain(columns[field.name]) for field in fields(Row)), strict=True)
+    return [Row(*row) for row in rows]
+
+
+def summary(rows: Sequence[Row], min_class_samples: int) -> dict[str, float]:
+    """The numbers that studies use: see :class:`rgf_keras.experiments.assess.Assessment`."""
+    classes = [row for row in rows if row.name != "all"]
+    enough = [row for row in classes if row.verdict != "too few samples"]
+    metrics = {
+        "rgf/gap": rgf.gap(
+            np.array([row.p_r for row in enough]), np.array([row.p_u for row in enough])
+        ),
+        "rgf/num_memorized": float(sum(row.verdict == "memorized" for row in rows)),
+        "rgf/num_memorized_holm": float(sum(row.verdict_holm == "memorized" for row in rows)),
+        "rgf/class_coverage": float(np.mean([row.n_r >= min_class_samples for row in classes])),
+    }
+    for row in rows:
+        for name, value in (("z", row.z_two_sample), ("p_r", row.p_r), ("p_u", row.p_u)):
+            if np.isfinite(value):
+                metrics[f"rgf/{name}_{row.name}"] = value
+    return metrics
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """The table as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue()
+
+
+def to_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The table as JSON-able dicts; NaN and infinities are strings, which JSON can hold."""
+    return [
+        {
+            key: str(value) if isinstance(value, float) and not np.isfinite(value) else value
+            for key, value in asdict(row).items()
+        }
+        for row in rows
+    ]
+
+
+def _plain(values: Any) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)

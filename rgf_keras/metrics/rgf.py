@@ -1,0 +1,149 @@
+"""The RGF test: has the model learned the rare factor, or memorized it with its class?
+
+P_u and P_r are the shares of images with f = 1 among the samples classified as one class, for a
+model trained on the balanced and on the skewed set. Memorization has an expected sign: too many
+images with the factor in the rare class, too few in the others (Frontiers in AI 2025).
+"""
+
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from rgf_keras.errors import RgfError
+
+Verdict = Literal["learned", "memorized", "deviates", "too few samples"]
+
+
+def proportion_z(
+    count: np.ndarray,
+    nobs: np.ndarray,
+    reference: np.ndarray,
+    variance: Literal["sample", "reference"] = "sample",
+) -> np.ndarray:
+    """One-sample z of observed shares against reference shares that are taken as exact.
+
+    Args:
+        count: images with f = 1, any shape.
+        nobs: images in all, broadcast with ``count``.
+        reference: P_u in [0, 1], broadcast likewise.
+        variance: ``"sample"``: (P_r − P_u)/√(P_r(1 − P_r)/n), which the paper's tables fit;
+            ``"reference"``: (P_r − P_u)/√(P_u(1 − P_u)/n), the paper's Eq. 1 with n for M.
+
+    Returns:
+        z; ±inf where the variance is zero and the shares differ, 0 where they agree, NaN where n
+        is 0.
+
+    Raises:
+        RgfError: unknown ``variance``.
+    """
+    if variance not in ("sample", "reference"):
+        raise RgfError(f"variance must be 'sample' or 'reference', received '{variance}'")
+    count, nobs, reference = np.broadcast_arrays(*map(_float, (count, nobs, reference)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = count / nobs
+        p = share if variance == "sample" else reference
+        return _ratio(share - reference, np.sqrt(p * (1 - p) / nobs))
+
+
+def two_sample_z(
+    count: np.ndarray, nobs: np.ndarray, reference_count: np.ndarray, reference_nobs: np.ndarray
+) -> np.ndarray:
+    """Pooled two-sample z: unlike the one-sample forms it knows that P_u is an estimate too.
+
+    Args:
+        count: images with f = 1 from the model under test, any shape.
+        nobs: images in all, broadcast with ``count``.
+        reference_count: images with f = 1 from the balanced model.
+        reference_nobs: images in all from the balanced model.
+
+    Returns:
+        z; 0 where both shares are equal, NaN where a sample is empty.
+    """
+    count, nobs, reference_count, reference_nobs = np.broadcast_arrays(
+        *map(_float, (count, nobs, reference_count, reference_nobs))
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (count + reference_count) / (nobs + reference_nobs)
+        difference = count / nobs - reference_count / reference_nobs
+        return _ratio(
+            difference, np.sqrt(pooled * (1 - pooled) * (1 / nobs + 1 / reference_nobs))
+        )
+
+
+def p_value(z: np.ndarray) -> np.ndarray:
+    """Two-sided p of a standard normal z; NaN stays NaN."""
+    return 2 * stats.norm.sf(np.abs(_float(z)))
+
+
+def verdict(z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
+    """What a z says.
+
+    Args:
+        z: any shape; NaN means that there were too few samples.
+        rare: True where the class is the rare one, broadcast with ``z``.
+        alpha: two-sided level.
+
+    Returns:
+        ``"learned"`` (p > alpha), ``"memorized"`` (significant, with the expected sign: z > 0 for
+        the rare class, z < 0 for the others), ``"deviates"`` (significant, the other sign; the
+        paper prints these as memorized) or ``"too few samples"``.
+    """
+    return decide(p_value(z), z, rare, alpha)
+
+
+def decide(p: np.ndarray, z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
+    """As :func:`verdict`, with p-values of one's own (e.g. adjusted ones)."""
+    p, z, rare = np.broadcast_arrays(_float(p), _float(z), np.asarray(rare, bool))
+    expected = np.where(rare, z > 0, z < 0)
+    return np.select(
+        [np.isnan(z), p > alpha, expected], ["too few samples", "learned", "memorized"], "deviates"
+    )
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's step-down adjustment of (n,) p-values; NaNs are no tests and stay NaN."""
+    p = _float(p)
+    adjusted = np.full(p.shape, np.nan)
+    tests = np.flatnonzero(~np.isnan(p))
+    order = tests[np.argsort(p[tests])]
+    steps = (len(order) - np.arange(len(order))) * p[order]
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def wilson_interval(
+    count: np.ndarray, nobs: np.ndarray, confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's interval of a share (Wilson 1927).
+
+    Args:
+        count: successes, any shape.
+        nobs: trials, broadcast with ``count``; the interval of no trials is [0, 1].
+        confidence: in (0, 1).
+
+    Returns:
+        Lower and upper bounds in [0, 1].
+    """
+    count, nobs = np.broadcast_arrays(_float(count), _float(nobs))
+    z2 = stats.norm.ppf((1 + confidence) / 2) ** 2
+    centre = (count + z2 / 2) / (nobs + z2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.where(nobs > 0, count * (nobs - count) / nobs, 0.0)
+    half = np.sqrt(z2 * (spread + z2 / 4)) / (nobs + z2)
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def gap(share: np.ndarray, reference: np.ndarray) -> float:
+    """Mean over classes of |P_r − P_u|; classes with NaN are left out, 1.0 if none is left."""
+    differences = np.abs(_float(share) - _float(reference))
+    return float(np.nanmean(differences)) if np.any(~np.isnan(differences)) else 1.0
+
+
+def _float(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, np.float64)
+
+
+def _ratio(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(difference == 0, 0.0, difference / error)

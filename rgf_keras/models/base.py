@@ -1,0 +1,104 @@
+"""What the Trainer and the experiments may rely on in every model."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+Tensor = Any
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A player's loss on one batch, before regularizers.
+
+    Args:
+        per_example: (batch,) losses; their mean is minimised.
+        tensors: what regularizers may look at, e.g. ``real_logits`` (batch, 1).
+        metrics: named scalars to log, as announced by :attr:`Player.metrics`.
+        penalty: a scalar that regularizers have added.
+    """
+
+    per_example: Tensor
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
+    penalty: Tensor = 0.0
+
+
+@dataclass(frozen=True)
+class Player:
+    """One optimizer's turn in a training step.
+
+    Args:
+        name: e.g. ``"discriminator"``; its loss is logged as ``loss/discriminator``.
+        variables: what this turn updates, and nothing else.
+        loss: batch → :class:`Loss`. A batch holds ``images`` (batch, H, W, C) in [−1, 1] and
+            whatever else the data has.
+        metrics: names of the further scalars that ``loss`` reports.
+    """
+
+    name: str
+    variables: list[keras.Variable]
+    loss: Callable[[Batch], Loss]
+    metrics: tuple[str, ...] = ()
+
+
+class GenerativeModel(keras.Model):
+    """A model that can be trained by players' turns and sampled from.
+
+    Subclasses build their networks in ``__init__``, so that weights exist from the start.
+
+    Args:
+        image_shape: (H, W, C).
+        latent_dim: length of a latent vector.
+        seed: of the weights and of everything random in training.
+    """
+
+    def __init__(self, image_shape, latent_dim: int, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.image_shape = tuple(image_shape)
+        self.latent_dim = latent_dim
+        self.seed = seed
+        self.noise = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def players(self) -> list[Player]:
+        """The turns of one training step, in order."""
+        raise NotImplementedError
+
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """Latents (n, latent_dim) to images (n, H, W, C) in [−1, 1]."""
+        raise NotImplementedError
+
+    def normal(self, num: int) -> Tensor:
+        """(num, latent_dim) standard normal latents for training, from the model's own state."""
+        return keras.random.normal((num, self.latent_dim), seed=self.noise)
+
+    def sample(self, num_samples: int, seed: int) -> np.ndarray:
+        """Draw images.
+
+        The latents come from NumPy: a seed gives the same latents on every backend, and the first
+        m of n samples are the m samples of the same seed.
+
+        Args:
+            num_samples: how many, at least 1.
+            seed: of the latents.
+
+        Returns:
+            (num_samples, H, W, C) float32 in [−1, 1].
+        """
+        if num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1, received {num_samples}")
+        rng = np.random.default_rng(seed)
+        return self.decode(rng.standard_normal((num_samples, self.latent_dim), np.float32))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
+            "seed": self.seed,
+        }

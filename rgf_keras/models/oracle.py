@@ -1,0 +1,86 @@
+"""The oracle: a small CNN that names the class or the factor of an image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from rgf_keras.models.base import Batch, Loss, Player
+from rgf_keras.models.pixels import to_float
+
+
+@keras.saving.register_keras_serializable("rgf_keras")
+class Oracle(keras.Model):
+    """Two 5×5 convolutions with pooling, one hidden dense layer, and logits.
+
+    The layers are our choice (the paper does not give them). The hidden layer's activations serve
+    as features for the Fréchet distance.
+
+    Args:
+        image_shape: (H, W, C).
+        num_outputs: number of classes or factor values.
+        width: filters of the first convolution.
+        feature_dim: width of the hidden dense layer.
+        seed: of the weights.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        num_outputs: int,
+        width: int = 16,
+        feature_dim: int = 64,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.image_shape, self.num_outputs = tuple(image_shape), num_outputs
+        self.width, self.feature_dim, self.seed = width, feature_dim, seed
+        rng = np.random.default_rng(seed)
+
+        def initializer():
+            return keras.initializers.GlorotUniform(int(rng.integers(2**31 - 1)))
+
+        x = entry = keras.Input(self.image_shape)
+        for filters in (width, 2 * width):
+            x = layers.Conv2D(filters, 5, activation="relu", kernel_initializer=initializer())(x)
+            x = layers.MaxPooling2D()(x)
+        x = layers.Flatten()(x)
+        features = layers.Dense(feature_dim, "relu", kernel_initializer=initializer())(x)
+        logits = layers.Dense(num_outputs, kernel_initializer=initializer())(features)
+        self.network = keras.Model(entry, [features, logits], name="network")
+        self.built = True
+
+    def players(self) -> list[Player]:
+        return [Player("oracle", self.trainable_variables, self._loss, ("accuracy",))]
+
+    def _loss(self, batch: Batch) -> Loss:
+        labels = batch["labels"]
+        _, logits = self.network(batch["images"], training=True)
+        losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        hits = ops.cast(ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32")), "float32")
+        return Loss(losses, metrics={"accuracy": ops.mean(hits)})
+
+    def classify(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the oracle says of images (n, H, W, C) uint8.
+
+        Returns:
+            labels (n,) integers, confidence (n,) in [0, 1] (the softmax of the label given), and
+            features (n, feature_dim) float32.
+        """
+        features, logits = self.network.predict(to_float(images), batch_size=500, verbose=0)
+        probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        probabilities /= probabilities.sum(axis=-1, keepdims=True)
+        return logits.argmax(axis=-1), probabilities.max(axis=-1), features
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "num_outputs": self.num_outputs,
+            "width": self.width,
+            "feature_dim": self.feature_dim,
+            "seed": self.seed,
+        }

@@ -1,0 +1,277 @@
+"""The only training loop. It knows players and their losses, never a model family."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from rgf_keras import backend
+from rgf_keras.errors import Diverged, RgfError
+from rgf_keras.models.base import Batch, Loss, Player, Tensor
+from rgf_keras.models.pixels import to_float
+from rgf_keras.training.checkpoints import Checkpoints
+from rgf_keras.training.regularizers import Regularizer
+
+# One call into the fused loop should take about this long: long enough that Python costs nothing,
+# short enough that progress moves and an interrupt is answered.
+SECONDS_PER_CALL = 1.0
+
+
+@dataclass
+class History:
+    """What training did.
+
+    Args:
+        names: the metrics' names, e.g. ``loss/discriminator``.
+        steps: (num_steps, num_metrics) float32, one row per step.
+        epochs: one dict per epoch: the metrics' means and what callbacks added to the logs.
+    """
+
+    names: list[str]
+    steps: np.ndarray
+    epochs: list[dict[str, float]] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains the players of a model, each with its own optimizer, on data that lies on the device.
+
+    Each step takes one batch and gives every player one turn, in order. An epoch is one pass in a
+    fresh order that depends on ``seed`` and the epoch's number alone; the last N mod batch_size
+    images of that order wait for another epoch.
+
+    With ``checkpoint_dir`` a run that was killed continues where its newest whole checkpoint was
+    written, and ends with the same loss trace and weights as a run that was not.
+
+    Args:
+        model: anything with ``players()`` and Keras ``variables``.
+        data: arrays of equal length N. ``images`` (N, H, W, C) uint8 reach the losses as float32
+            in [−1, 1]; other arrays as they are.
+        optimizers: one per player's name. The Trainer builds them; do not share one.
+        batch_size: images per step, at most N.
+        seed: of the data order.
+        regularizers: applied in order, each to its player's loss.
+        ema_decay: if given, keeps a moving average of the trainable weights, see
+            :meth:`averaged_weights`.
+        checkpoint_dir: where checkpoints go; None for none.
+        checkpoint_seconds: time between checkpoints; one is also written at the end.
+
+    Raises:
+        RgfError: data of unequal length or smaller than a batch, an optimizer missing or unknown,
+            a regularizer whose player the model does not have.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: Mapping[str, np.ndarray],
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
+        batch_size: int = 64,
+        seed: int = 0,
+        regularizers: Sequence[Regularizer] = (),
+        ema_decay: float | None = None,
+        checkpoint_dir: str | Path | None = None,
+        checkpoint_seconds: float = 30.0,
+    ):
+        self.model = model
+        self.players: list[Player] = model.players()
+        self.optimizers = dict(optimizers)
+        self.regularizers = list(regularizers)
+        self.batch_size, self.seed, self.ema_decay = batch_size, seed, ema_decay
+        self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
+        self.checkpoint_seconds = checkpoint_seconds
+        self._check(data)
+        self.num_images = len(data["images"])
+        self.steps_per_epoch = self.num_images // batch_size
+
+        for player in self.players:
+            self.optimizers[player.name].build(player.variables)
+        self.step = keras.Variable(0, dtype="int32", trainable=False, name="step")
+        self.averages = [
+            keras.Variable(ops.copy(v.value), trainable=False, name=f"average_{i}")
+            for i, v in enumerate(model.trainable_variables if ema_decay is not None else [])
+        ]
+        self.metric_names = [name for player in self.players for name in self._names(player)]
+        self.history = History(
+            self.metric_names, np.zeros((0, len(self.metric_names)), np.float32)
+        )
+        self._data = backend.put(data)
+        self._run = backend.compile(self._update, self.variables, len(self.metric_names))
+        if self.checkpoints and (found := self.checkpoints.latest()):
+            self._restore(*found)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All state that training changes; on JAX a variable left out would silently stay frozen."""
+        found = [*self.model.variables]
+        for player in self.players:
+            found += self.optimizers[player.name].variables
+        return [*found, *self.averages, self.step]
+
+    def fit(self, epochs: int, callbacks: Iterable[keras.callbacks.Callback] = ()) -> History:
+        """Train until ``epochs`` epochs are done in all, those before a resume included.
+
+        Callbacks are Keras callbacks. As steps are fused, ``on_train_batch_end(batch)`` is called
+        once per fused call, with the number of the last step in the epoch; what a callback adds to
+        the ``logs`` of ``on_epoch_end`` is kept in the history. With ``ema_decay`` the model has its
+        averaged weights during ``on_epoch_end``. ``model.stop_training`` is obeyed.
+
+        Raises:
+            Diverged: a loss is not finite.
+        """
+        callbacks = list(callbacks)
+        for callback in callbacks:
+            callback.set_params({"epochs": epochs, "steps": self.steps_per_epoch})
+            callback.set_model(self.model)
+            callback.on_train_begin()
+        self.model.stop_training = False
+        self._saved_at = time.monotonic()
+        while len(self.history.epochs) < epochs and not self.model.stop_training:
+            self._epoch(len(self.history.epochs), callbacks)
+        self._save()
+        for callback in callbacks:
+            callback.on_train_end(self.history.epochs[-1] if self.history.epochs else {})
+        return self.history
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Inside, the model has its moving-average weights (its own ones without ``ema_decay``)."""
+        variables = self.model.trainable_variables[: len(self.averages)]
+        trained = [ops.copy(variable.value) for variable in variables]
+        for variable, average in zip(variables, self.averages, strict=True):
+            variable.assign(ops.copy(average.value))
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, trained, strict=True):
+                variable.assign(value)
+
+    def _epoch(self, epoch: int, callbacks: list[keras.callbacks.Callback]) -> None:
+        for callback in callbacks:
+            callback.on_epoch_begin(epoch)
+        order = self._order(epoch)
+        start = int(ops.convert_to_numpy(self.step.value)) - epoch * self.steps_per_epoch
+        chunk = 1
+        while start < self.steps_per_epoch:
+            stop = min(start + chunk, self.steps_per_epoch)
+            began = time.monotonic()
+            self._record(self._run(self._data, order, start, stop))
+            chunk = self._next_chunk(chunk, time.monotonic() - began)
+            start = stop
+            for callback in callbacks:
+                callback.on_train_batch_end(start - 1)
+            if start < self.steps_per_epoch:
+                self._save_if_due()
+        rows = self.history.steps[epoch * self.steps_per_epoch :]
+        logs = dict(zip(self.metric_names, rows.mean(axis=0, dtype=np.float64).tolist(), strict=True))
+        with self.averaged_weights():
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, logs)
+        self.history.epochs.append(logs)
+        self._save_if_due()
+
+    def _next_chunk(self, chunk: int, seconds: float) -> int:
+        """Grow at most fourfold a call: the first call includes the compilation."""
+        return int(np.clip(chunk * SECONDS_PER_CALL / max(seconds, 1e-4), 1, 4 * chunk))
+
+    def _order(self, epoch: int) -> np.ndarray:
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.num_images)
+        used = self.steps_per_epoch * self.batch_size
+        return order[:used].reshape(self.steps_per_epoch, self.batch_size).astype(np.int32)
+
+    def _record(self, rows: np.ndarray) -> None:
+        bad = np.argwhere(~np.isfinite(rows))
+        if len(bad):
+            row, column = bad[0]
+            raise Diverged(self.metric_names[column], len(self.history.steps) + int(row))
+        self.history.steps = np.concatenate([self.history.steps, rows])
+
+    def _names(self, player: Player) -> list[str]:
+        hooks = [hook for hook in self.regularizers if hook.player == player.name]
+        extra = [*player.metrics, *(name for hook in hooks for name in hook.metrics)]
+        return [f"loss/{player.name}", *(f"{player.name}/{name}" for name in extra)]
+
+    def _update(self, batch: Mapping[str, Tensor]) -> Tensor:
+        images = to_float(batch["images"])
+        metrics: dict[str, Tensor] = {}
+        for player in self.players:
+            metrics |= self._turn(player, {**batch, "images": images})
+        if self.ema_decay is not None:
+            for average, variable in zip(
+                self.averages, self.model.trainable_variables, strict=True
+            ):
+                average.assign(average + (1.0 - self.ema_decay) * (variable - average))
+        self.step.assign_add(1)
+        return ops.stack([ops.cast(metrics[name], "float32") for name in self.metric_names])
+
+    def _turn(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        def loss_fn() -> tuple[Tensor, dict[str, Tensor]]:
+            loss: Loss = player.loss(batch)
+            for hook in self.regularizers:
+                if hook.player == player.name:
+                    loss = hook(loss, self.step.value)
+            named = {f"{player.name}/{name}": value for name, value in loss.metrics.items()}
+            return ops.mean(loss.per_example) + loss.penalty, named
+
+        total, metrics = backend.minimize(
+            loss_fn, player.variables, self.optimizers[player.name]
+        )
+        return {f"loss/{player.name}": total, **metrics}
+
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self._saved_at >= self.checkpoint_seconds:
+            self._save()
+
+    def _save(self) -> None:
+        if self.checkpoints is None:
+            return
+        arrays = {
+            f"{i:04d}": ops.convert_to_numpy(v.value) for i, v in enumerate(self.variables)
+        }
+        header = {"variables": self._signature(), "epochs": self.history.epochs}
+        arrays["steps"] = self.history.steps
+        self.checkpoints.save(len(self.history.steps), arrays, header)
+        self._saved_at = time.monotonic()
+
+    def _restore(self, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+        if header["variables"] != self._signature():
+            raise RgfError(
+                "the checkpoint belongs to another model or configuration; "
+                "use another folder or delete it"
+            )
+        for i, variable in enumerate(self.variables):
+            variable.assign(arrays[f"{i:04d}"])
+        self.history.steps = arrays["steps"]
+        self.history.epochs = header["epochs"]
+
+    def _signature(self) -> dict[str, Any]:
+        """What must agree before a checkpoint may be continued."""
+        return {
+            "shapes": [[v.name, list(v.shape), str(v.dtype)] for v in self.variables],
+            "metrics": self.metric_names,
+            "backend": keras.backend.backend(),
+            "data": [self.num_images, self.batch_size, self.seed],
+        }
+
+    def _check(self, data: Mapping[str, np.ndarray]) -> None:
+        names = [player.name for player in self.players]
+        lengths = {name: len(array) for name, array in data.items()}
+        if len(set(lengths.values())) != 1:
+            raise RgfError(f"the data's arrays must have equal length, received {lengths}")
+        if not 1 <= self.batch_size <= len(data["images"]):
+            raise RgfError(
+                f"batch_size must lie in [1, {len(data['images'])}], received {self.batch_size}"
+            )
+        if set(self.optimizers) != set(names):
+            raise RgfError(f"optimizers must be given for {names}, received {[*self.optimizers]}")
+        for hook in self.regularizers:
+            if hook.player not in names:
+                raise RgfError(
+                    f"{type(hook).__name__} needs the player '{hook.player}', "
+                    f"but {type(self.model).__name__} has {names}"
+                )
