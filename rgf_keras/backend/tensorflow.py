@@ -26,9 +26,7 @@ def compile(update, variables, num_metrics):
             row = update({name: tf.gather(array, order[i]) for name, array in data.items()})
             return i + 1, rows.write(i - start, row)
 
-        _, rows = tf.while_loop(
-            lambda i, _: i < stop, body, (start, rows), parallel_iterations=1
-        )
+        _, rows = tf.while_loop(lambda i, _: i < stop, body, (start, rows), parallel_iterations=1)
         return rows.stack()
 
     def run(data, order, start, stop):

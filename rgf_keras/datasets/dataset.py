@@ -76,6 +76,17 @@ class Dataset:
         height, width, channels = self.images.shape[1:]
         return height, width, channels
 
+    @property
+    def planted(self) -> np.ndarray:
+        """The factor (N,).
+
+        Raises:
+            RgfError: none was planted.
+        """
+        if self.factor is None:
+            raise RgfError(f"{self.name} has no factor; plant one with balanced or skewed")
+        return self.factor
+
     def take(self, positions: np.ndarray, name: str | None = None) -> "Dataset":
         """The images at ``positions``, with everything that belongs to them."""
         return replace(

@@ -36,9 +36,7 @@ class Cache:
         default = os.environ.get("RGF_CACHE_DIR") or platformdirs.user_cache_dir("rgf_keras")
         self.folder = Path(folder or default)
 
-    def get(
-        self, kind: str, description: dict[str, Any], compute: Callable[[], Arrays]
-    ) -> Arrays:
+    def get(self, kind: str, description: dict[str, Any], compute: Callable[[], Arrays]) -> Arrays:
         """What ``compute`` returns, from disk if it was computed before.
 
         Args:

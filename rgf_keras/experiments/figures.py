@@ -7,8 +7,8 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
 
 
 def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
@@ -37,7 +37,7 @@ def grids(path: Path, titled: Mapping[str, np.ndarray], columns: int = 8) -> Pat
         axis.imshow(tile(images, columns))
         axis.set_title(title)
         axis.axis("off")
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def real_loss(path: Path, curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Path:
@@ -54,14 +54,17 @@ def real_loss(path: Path, curves: Mapping[str, Sequence[Mapping[str, float]]]) -
             ("real_loss/f0", "--", "without"),
         ):
             values = [epoch[key] for epoch in epochs]
-            axis.plot(range(1, len(values) + 1), values, style, color=colour, label=f"{name}, {label}")
+            axis.plot(
+                range(1, len(values) + 1), values, style, color=colour, label=f"{name}, {label}"
+            )
     axis.axhline(np.log(2), color="grey", linewidth=0.8, label="log 2 (undecided)")
     axis.set(xlabel="epoch", ylabel='discriminator loss against "real"')
     axis.legend(fontsize=8)
-    return _save(figure, path)
+    return save(figure, path)
 
 
-def _save(figure: plt.Figure, path: Path) -> Path:
+def save(figure: plt.Figure, path: Path) -> Path:
+    """Write a figure and close it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
     figure.savefig(path, dpi=110)

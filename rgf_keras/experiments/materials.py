@@ -97,9 +97,7 @@ def reference_model(
         with trainer.averaged_weights():
             images = to_uint8(trainer.model.sample(config.evaluation.num_samples, config.seed))
         found = materials.oracles.label(images)
-        counts, nobs = rgf_table.count(
-            found.classes, found.factor, materials.balanced.num_classes
-        )
+        counts, nobs = rgf_table.count(found.classes, found.factor, materials.balanced.num_classes)
         shutil.rmtree(partial_work, ignore_errors=True)
         curves = json.dumps(trainer.history.epochs).encode()
         return {
@@ -157,7 +155,7 @@ def real_loss_callbacks(
     if not hasattr(model, "real_loss"):
         return []
     rare = held_out.take(np.flatnonzero(held_out.labels == config.data.rare_class))
-    return [RealLossByFactor(rare.images, rare.factor)]
+    return [RealLossByFactor(rare.images, rare.planted)]
 
 
 def _limited(dataset: Dataset, num: int | None) -> Dataset:

@@ -69,10 +69,9 @@ def train_oracles(
     Raises:
         RgfError: an oracle's held-out accuracy is below ``config.min_accuracy``.
     """
-    assert train.factor is not None and test.factor is not None  # D_u has a factor
     tasks = {
         "class": (train.labels, test.labels, train.num_classes),
-        train.factor_name: (train.factor, test.factor, len(train.factor_values)),
+        str(train.factor_name): (train.planted, test.planted, len(train.factor_values)),
     }
     oracles, accuracies = [], []
     for name, (labels, test_labels, num_outputs) in tasks.items():

@@ -42,7 +42,9 @@ class Row:
     verdict_holm: str
 
 
-def count(classes: np.ndarray, factor: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+def count(
+    classes: np.ndarray, factor: np.ndarray, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Samples per class with f = 1, and in all; the last entry is all classes together.
 
     Args:

@@ -1,12 +1,14 @@
 """An Optuna study: search the mitigation that memorizes least while quality holds."""
 
 import fcntl
+import runpy
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -107,6 +109,46 @@ class Outcome:
 
     metrics: dict[str, float]
     reason: str = ""
+
+
+def load_study(file: str | Path) -> Study:
+    """The ``study`` that a Python file defines.
+
+    Raises:
+        RgfError: the file is missing, is no Python, fails, or defines no study.
+    """
+    path = Path(file)
+    try:
+        names = runpy.run_path(str(path))
+    except FileNotFoundError:
+        raise RgfError(f"study file {path} does not exist") from None
+    except SyntaxError as error:
+        raise RgfError(f"{path} line {error.lineno}: {error.msg}") from error
+    except ValidationError as error:
+        raise RgfError(f"{path}: {explain(error)}") from error
+    except Exception as error:  # whatever the user's file raises
+        raise RgfError(f"{path} fails: {type(error).__name__}: {first_line(error)}") from error
+    if not isinstance(names.get("study"), Study):
+        raise RgfError(f"{path} defines no `study`; it needs `study = Study(...)`")
+    return names["study"]
+
+
+def plan(study: Study, num_trials: int) -> dict[str, Any]:
+    """What a study would do, with nothing run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        trial = optuna.create_study(sampler=study.sampler(0)).ask()
+        study.suggest(trial)
+    return {
+        "question": study.question,
+        "minimize": study.minimize,
+        "subject_to": [str(bound) for bound in study.subject_to],
+        "search_space": {name: repr(values) for name, values in trial.distributions.items()},
+        "num_trials": num_trials,
+        "epochs_per_trial": study.baseline.training.epochs,
+        "baseline": study.baseline.flat(),
+    }
 
 
 def open_storage(url: str) -> optuna.storages.BaseStorage:
@@ -217,9 +259,7 @@ def best(record: optuna.Study) -> FrozenTrial:
     return min(trials, key=lambda trial: sum(max(v, 0) for v in trial.constraints.values()))
 
 
-def _next(
-    record: optuna.Study, study: Study, num_trials: int, seed: int
-) -> optuna.Trial | None:
+def _next(record: optuna.Study, study: Study, num_trials: int, seed: int) -> optuna.Trial | None:
     """The trial to work on: one that was left behind, else a new one while the budget lasts."""
     trials = record.get_trials(deepcopy=False)
     left = [trial for trial in trials if trial.state == TrialState.RUNNING]
@@ -244,9 +284,7 @@ def _suggest(study: Study, trial: optuna.Trial) -> AssessConfig:
     except (ValidationError, RgfError, TypeError, ValueError) as error:
         message = explain(error) if isinstance(error, ValidationError) else first_line(error)
         trial.study.tell(trial, state=TrialState.FAIL)
-        raise RgfError(
-            f"study '{study.name}' suggests a bad configuration: {message}"
-        ) from error
+        raise RgfError(f"study '{study.name}' suggests a bad configuration: {message}") from error
 
 
 def _start_run(tracker: Tracker, trial: optuna.Trial, parent: Run) -> Run:
@@ -286,9 +324,7 @@ def _close(
         raise RgfError(f"the baseline has no result: {outcome.reason}")
     baseline = outcome.metrics if is_baseline else baseline_metrics(record)
     for bound in study.subject_to:
-        violation = (
-            FAR_OUTSIDE if outcome.reason else bound.violation(outcome.metrics, baseline)
-        )
+        violation = FAR_OUTSIDE if outcome.reason else bound.violation(outcome.metrics, baseline)
         trial.set_constraint(bound.metric, violation)
     trial.set_user_attr("metrics", outcome.metrics)
     trial.set_user_attr("reason", outcome.reason)
@@ -323,7 +359,9 @@ def _lock(work: Path, name: str) -> Iterator[None]:
         work.mkdir(parents=True, exist_ok=True)
         file = open(work / "lock", "w")  # noqa: SIM115 (held while the study runs)
     except OSError as error:
-        raise RgfError(f"cannot write {work}: {error.strerror}; choose another --workspace") from error
+        raise RgfError(
+            f"cannot write {work}: {error.strerror}; choose another --workspace"
+        ) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

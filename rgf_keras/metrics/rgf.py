@@ -66,9 +66,7 @@ def two_sample_z(
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = (count + reference_count) / (nobs + reference_nobs)
         difference = count / nobs - reference_count / reference_nobs
-        return _ratio(
-            difference, np.sqrt(pooled * (1 - pooled) * (1 / nobs + 1 / reference_nobs))
-        )
+        return _ratio(difference, np.sqrt(pooled * (1 - pooled) * (1 / nobs + 1 / reference_nobs)))
 
 
 def p_value(z: np.ndarray) -> np.ndarray:

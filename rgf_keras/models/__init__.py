@@ -1,9 +1,19 @@
 """Networks and their losses. They know nothing of data sets, files or tracking."""
 
-from rgf_keras.models.base import GenerativeModel, Loss, Player
+from rgf_keras.models.base import GenerativeModel, Loss, Player, load
 from rgf_keras.models.gan import GAN
 from rgf_keras.models.oracle import Oracle
 from rgf_keras.models.pixels import to_float, to_uint8
 from rgf_keras.models.vae import VAE
 
-__all__ = ["GAN", "VAE", "GenerativeModel", "Loss", "Oracle", "Player", "to_float", "to_uint8"]
+__all__ = [
+    "GAN",
+    "VAE",
+    "GenerativeModel",
+    "Loss",
+    "Oracle",
+    "Player",
+    "load",
+    "to_float",
+    "to_uint8",
+]

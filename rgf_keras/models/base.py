@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+
+from rgf_keras.errors import RgfError
 
 Tensor = Any
 Batch = Mapping[str, Tensor]
@@ -102,3 +105,20 @@ class GenerativeModel(keras.Model):
             "latent_dim": self.latent_dim,
             "seed": self.seed,
         }
+
+
+def load(path: str | Path) -> GenerativeModel:
+    """A trained model from a ``.keras`` file, whatever backend saved it.
+
+    Raises:
+        RgfError: the file is missing, corrupt, or no generative model.
+    """
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many types for files that are not its own
+        if not Path(path).exists():
+            raise RgfError(f"{path} does not exist") from None
+        raise RgfError(f"{path} is no model that rgf_keras saved, or is corrupt") from error
+    if not isinstance(model, GenerativeModel):
+        raise RgfError(f"{path} holds a {type(model).__name__}, not a generative model")
+    return model

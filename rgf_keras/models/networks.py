@@ -58,9 +58,9 @@ def conv_encoder(
     weights = _initializers(seed)
     x = entry = keras.Input(tuple(image_shape))
     for level in range(num_doublings(image_shape)):
-        x = layers.Conv2D(
-            width * 2**level, 4, 2, padding="same", kernel_initializer=next(weights)
-        )(x)
+        x = layers.Conv2D(width * 2**level, 4, 2, padding="same", kernel_initializer=next(weights))(
+            x
+        )
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
     x = layers.Dense(outputs, kernel_initializer=next(weights))(x)
@@ -89,9 +89,9 @@ def conv_decoder(
     for filters in [*(width * 2**level for level in reversed(range(levels - 1))), channels]:
         x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.ReLU()(x)
-        x = layers.Conv2DTranspose(
-            filters, 4, 2, padding="same", kernel_initializer=next(weights)
-        )(x)
+        x = layers.Conv2DTranspose(filters, 4, 2, padding="same", kernel_initializer=next(weights))(
+            x
+        )
     return keras.Model(entry, x, name=name)
 
 

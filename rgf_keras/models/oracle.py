@@ -60,7 +60,9 @@ class Oracle(keras.Model):
         labels = batch["labels"]
         _, logits = self.network(batch["images"], training=True)
         losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-        hits = ops.cast(ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32")), "float32")
+        hits = ops.cast(
+            ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32")), "float32"
+        )
         return Loss(losses, metrics={"accuracy": ops.mean(hits)})
 
     def classify(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

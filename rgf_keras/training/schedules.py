@@ -1,4 +1,4 @@
-"""Strengths that change during training are ``keras.optimizers.schedules``; this builds the usual."""
+"""Strengths that change during training, as ``keras.optimizers.schedules``."""
 
 from typing import Literal
 

@@ -97,9 +97,7 @@ class Trainer:
             for i, v in enumerate(model.trainable_variables if ema_decay is not None else [])
         ]
         self.metric_names = [name for player in self.players for name in self._names(player)]
-        self.history = History(
-            self.metric_names, np.zeros((0, len(self.metric_names)), np.float32)
-        )
+        self.history = History(self.metric_names, np.zeros((0, len(self.metric_names)), np.float32))
         self._data = backend.put(data)
         self._run = backend.compile(self._update, self.variables, len(self.metric_names))
         if self.checkpoints and (found := self.checkpoints.latest()):
@@ -107,7 +105,7 @@ class Trainer:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All state that training changes; on JAX a variable left out would silently stay frozen."""
+        """All state that training changes; on JAX a variable left out would stay frozen."""
         found = [*self.model.variables]
         for player in self.players:
             found += self.optimizers[player.name].variables
@@ -118,8 +116,8 @@ class Trainer:
 
         Callbacks are Keras callbacks. As steps are fused, ``on_train_batch_end(batch)`` is called
         once per fused call, with the number of the last step in the epoch; what a callback adds to
-        the ``logs`` of ``on_epoch_end`` is kept in the history. With ``ema_decay`` the model has its
-        averaged weights during ``on_epoch_end``. ``model.stop_training`` is obeyed.
+        the ``logs`` of ``on_epoch_end`` is kept in the history. With ``ema_decay`` the model has
+        its averaged weights during ``on_epoch_end``. ``model.stop_training`` is obeyed.
 
         Raises:
             Diverged: a loss is not finite.
@@ -168,7 +166,9 @@ class Trainer:
             if start < self.steps_per_epoch:
                 self._save_if_due()
         rows = self.history.steps[epoch * self.steps_per_epoch :]
-        logs = dict(zip(self.metric_names, rows.mean(axis=0, dtype=np.float64).tolist(), strict=True))
+        logs = dict(
+            zip(self.metric_names, rows.mean(axis=0, dtype=np.float64).tolist(), strict=True)
+        )
         with self.averaged_weights():
             for callback in callbacks:
                 callback.on_epoch_end(epoch, logs)
@@ -218,9 +218,7 @@ class Trainer:
             named = {f"{player.name}/{name}": value for name, value in loss.metrics.items()}
             return ops.mean(loss.per_example) + loss.penalty, named
 
-        total, metrics = backend.minimize(
-            loss_fn, player.variables, self.optimizers[player.name]
-        )
+        total, metrics = backend.minimize(loss_fn, player.variables, self.optimizers[player.name])
         return {f"loss/{player.name}": total, **metrics}
 
     def _save_if_due(self) -> None:
@@ -230,9 +228,7 @@ class Trainer:
     def _save(self) -> None:
         if self.checkpoints is None:
             return
-        arrays = {
-            f"{i:04d}": ops.convert_to_numpy(v.value) for i, v in enumerate(self.variables)
-        }
+        arrays = {f"{i:04d}": ops.convert_to_numpy(v.value) for i, v in enumerate(self.variables)}
         header = {"variables": self._signature(), "epochs": self.history.epochs}
         arrays["steps"] = self.history.steps
         self.checkpoints.save(len(self.history.steps), arrays, header)

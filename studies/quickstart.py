@@ -1,0 +1,48 @@
+"""Does spectral decoupling keep a GAN from memorizing a rare colour?
+
+Question: which λ memorizes least on digits whose "1" is always green and whose others are red,
+          with a Fréchet distance at most 1.1 times the unmitigated model's?
+Cost:     about 6 minutes on two CPU cores (TensorFlow): two oracles, one balanced GAN, 7 trials.
+Command:  rgf study run studies/quickstart.py
+"""
+
+import optuna
+
+from rgf_keras.experiments import (
+    AssessConfig,
+    DataConfig,
+    EvaluationConfig,
+    GANConfig,
+    OptimizerConfig,
+    OracleConfig,
+    Study,
+    TrainingConfig,
+)
+
+EPOCHS = 14  # of 8,000 digits: 1,750 steps
+
+BASELINE = AssessConfig(
+    data=DataConfig(name="mnist-10k", factor="colour", rare_class=1),
+    model=GANConfig(architecture="mlp", latent_dim=64, units=(256, 512)),
+    training=TrainingConfig(epochs=EPOCHS, optimizer=OptimizerConfig(learning_rate=1e-3)),
+    oracle=OracleConfig(epochs=16),  # the paper's 8 epochs are of 60,000 images
+    evaluation=EvaluationConfig(num_samples=1000, every=7, reference="shared"),
+)
+
+
+def suggest(trial: optuna.Trial) -> AssessConfig:
+    return BASELINE.with_values(
+        {
+            "spectral_decoupling.weight": trial.suggest_float("weight", 0.003, 1.0, log=True),
+            "spectral_decoupling.stop_epoch": trial.suggest_int("stop_epoch", 2, EPOCHS, step=4),
+        }
+    )
+
+
+study = Study(
+    name="quickstart",
+    question="Which spectral decoupling memorizes a rare colour least at equal quality?",
+    baseline=BASELINE,
+    suggest=suggest,
+    num_trials=7,
+)
