@@ -1,0 +1,41 @@
+# `make study` and `make test` need nothing but Python 3.11 and pip: they make .venv themselves.
+PYTHON ?= python3.11
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+.PHONY: study test lint clean
+
+study: .venv/study
+	@echo "== running studies/quickstart.py (about 6 minutes on two cores) =="
+	$(BIN)/rgf study run studies/quickstart.py
+
+test: .venv/test lint
+	@echo "== tests on TensorFlow =="
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
+	@echo "== backend tests on JAX =="
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "backend and not slow"
+	@echo "== backend tests on PyTorch =="
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -m "backend and not slow"
+
+lint: .venv/test
+	@echo "== ruff and mypy =="
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/bin/python:
+	@echo "== making .venv =="
+	$(PYTHON) -m venv .venv
+
+.venv/study: .venv/bin/python pyproject.toml constraints.txt
+	@echo "== installing rgf_keras with TensorFlow (a few minutes) =="
+	$(INSTALL) -e .
+	@touch $@
+
+.venv/test: .venv/bin/python pyproject.toml constraints.txt
+	@echo "== installing rgf_keras with TensorFlow, JAX, PyTorch and the test tools (minutes) =="
+	$(INSTALL) -e ".[jax,torch,test]"
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,24 @@
+"""Tests marked ``backend`` run under the backend of KERAS_BACKEND; all others are NumPy."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+
+from rgf_keras import datasets
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_cache(tmp_path_factory):
+    """No test reads or fills the user's cache."""
+    os.environ["RGF_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def skewed_digits():
+    """640 digits, "1" green and the others red."""
+    digits = datasets.load("mnist-10k").split(640)[0]
+    return datasets.skewed(digits, datasets.Colour(), rare_class=1, seed=0)

@@ -1,0 +1,168 @@
+"""Who receives the factor: as many as documented, and always the same ones."""
+
+import numpy as np
+import pytest
+
+from rgf_keras.datasets import Colour, Dataset, balanced, factor, read, skewed
+from rgf_keras.errors import RgfError
+
+SIZES = (10, 11, 7, 2)  # images of classes 0 to 3
+COLOUR = Colour()
+
+
+def make(sizes=SIZES, seed=0):
+    """Grey images of constant ink 1 to 255, classes mixed."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    ink = rng.integers(1, 256, len(labels)).astype(np.uint8)
+    return Dataset(
+        name="toy",
+        images=np.broadcast_to(ink[:, None, None, None], (len(labels), 2, 2, 1)).copy(),
+        labels=labels,
+        indices=np.arange(len(labels)),
+        class_names=tuple("abcd"),
+    )
+
+
+def num_rare(dataset):
+    """Images with f = 1, per class."""
+    return np.bincount(dataset.labels, weights=dataset.factor).astype(int).tolist()
+
+
+def planted_indices(dataset):
+    return set(dataset.indices[dataset.factor == 1].tolist())
+
+
+def test_balanced_gives_the_factor_to_half_of_every_class():
+    assert num_rare(balanced(make(), COLOUR, seed=0)) == [5, 6, 4, 1]  # halves are rounded up
+
+
+@pytest.mark.parametrize(
+    ("rarity", "expected"),
+    [
+        (1.0, [0, 11, 0, 0]),
+        (0.9, [1, 10, 1, 0]),  # shares .1, .9, .1, .1 of 10, 11, 7, 2 = 1, 9.9, .7, .2
+        (0.7, [3, 8, 2, 1]),  # 3, 7.7, 2.1, .6
+        (0.5, [5, 6, 4, 1]),
+    ],
+)
+def test_skewed_gives_it_to_the_rare_class_and_leaks_the_rest(rarity, expected):
+    assert num_rare(skewed(make(), COLOUR, rare_class=1, seed=0, rarity=rarity)) == expected
+
+
+def test_rarity_one_half_is_the_balanced_set():
+    half = skewed(make(), COLOUR, rare_class=2, seed=5, rarity=0.5)
+    even = balanced(make(), COLOUR, seed=5)
+    np.testing.assert_array_equal(half.factor, even.factor)
+    assert half.fingerprint == even.fingerprint
+
+
+def test_sets_of_different_rarity_are_nested():
+    sets = [skewed(make((50,) * 4), COLOUR, 1, 0, r) for r in (0.5, 0.6, 0.75, 0.9, 1.0)]
+    for weaker, stronger in zip(sets, sets[1:], strict=False):
+        is_rare_class = weaker.labels == 1
+        assert (stronger.factor >= weaker.factor)[is_rare_class].all()
+        assert (stronger.factor <= weaker.factor)[~is_rare_class].all()
+
+
+def test_the_assignment_depends_on_nothing_but_the_seed():
+    expected = planted_indices(balanced(make(), COLOUR, seed=3))
+    np.random.seed(1)
+    skewed(make(), COLOUR, 0, seed=3)
+    assert planted_indices(balanced(make(), COLOUR, seed=3)) == expected
+    assert planted_indices(balanced(make(), COLOUR, seed=4)) != expected
+
+
+def test_the_assignment_does_not_depend_on_the_order_of_images():
+    dataset = make()
+    mixed = dataset.take(np.random.default_rng(0).permutation(len(dataset)))
+    assert planted_indices(balanced(mixed, COLOUR, 3)) == planted_indices(
+        balanced(dataset, COLOUR, 3)
+    )
+
+
+def test_the_assignment_of_a_class_does_not_depend_on_the_other_classes():
+    dataset = make()
+    whole = dataset.labels == 1  # class 1 stays, the others lose all but two images
+    for label in (0, 2, 3):
+        whole[np.flatnonzero(dataset.labels == label)[:2]] = True
+    subset = balanced(dataset.take(np.flatnonzero(whole)), COLOUR, 3)
+    full = balanced(dataset, COLOUR, 3)
+    ones = planted_indices(full.take(np.flatnonzero(full.labels == 1)))
+    assert planted_indices(subset.take(np.flatnonzero(subset.labels == 1))) == ones
+
+
+def test_the_factor_survives_reading_splitting_and_taking(tmp_path):
+    dataset = skewed(make((20,) * 4), COLOUR, 1, 0, 0.9)
+    truth = dict(zip(dataset.indices.tolist(), dataset.factor.tolist(), strict=True))
+    first, second = dataset.split(40)
+    for part in (read(dataset.save(tmp_path / "d.npz")), first, second, dataset.take([3, 1])):
+        assert part.factor.tolist() == [truth[i] for i in part.indices.tolist()]
+        assert (part.factor_name, part.factor_values) == ("colour", ("red", "green"))
+
+
+def test_planting_then_splitting_saves_the_same_images_as_were_planted(tmp_path):
+    dataset = make()
+    path = dataset.save(tmp_path / "grey.npz")
+    assert balanced(read(path), COLOUR, 0).fingerprint == balanced(dataset, COLOUR, 0).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("colours", "rgb"),
+    [
+        ({}, [(1, 0, 0), (0, 1, 0)]),
+        ({"common": "white", "rare": "blue"}, [(1, 1, 1), (0, 0, 1)]),
+        ({"rare": "yellow"}, [(1, 0, 0), (1, 1, 0)]),
+    ],
+)
+def test_the_ink_has_the_colour_of_the_factor(colours, rgb):
+    grey = make()
+    coloured = balanced(grey, factor("colour", colours), seed=0)
+    assert coloured.images.dtype == np.uint8
+    assert coloured.image_shape == (2, 2, 3)
+    for image, ink, value in zip(coloured.images, grey.images, coloured.factor, strict=True):
+        np.testing.assert_array_equal(image, ink * np.array(rgb[value], np.uint8))
+
+
+@pytest.mark.parametrize("rare_class", [-1, 4])
+def test_the_rare_class_is_a_class(rare_class):
+    message = f"rare_class {rare_class} is not a class of toy; classes are 0 to 3$"
+    with pytest.raises(RgfError, match=message):
+        skewed(make(), COLOUR, rare_class, seed=0)
+
+
+@pytest.mark.parametrize("rarity", [0.49, 1.01, float("nan")])
+def test_rarity_lies_between_one_half_and_one(rarity):
+    with pytest.raises(RgfError, match=rf"rarity must lie in \[0.5, 1\], received {rarity}$"):
+        skewed(make(), COLOUR, 1, 0, rarity)
+
+
+@pytest.mark.parametrize("absent", [0, 1])
+def test_every_class_needs_two_images(absent):
+    with pytest.raises(RgfError, match=f"class 'd' has {absent} images in toy; .* at least 2"):
+        balanced(make((5, 5, 5, absent)), COLOUR, seed=0)
+
+
+def test_a_factor_is_planted_once():
+    once = balanced(make(), COLOUR, seed=0)
+    with pytest.raises(RgfError, match="toy already has the factor 'colour'"):
+        skewed(once, COLOUR, 1, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("size", {}, "unknown factor 'size'; known: colour"),
+        ("colour", {"rare": "mauve"}, "unknown colour 'mauve'; known: red, green"),
+        ("colour", {"rare": "red"}, "both 'red'"),
+        ("colour", {"hue": 3}, "factor 'colour': .*hue"),
+    ],
+)
+def test_unknown_factors_and_parameters_are_named(name, parameters, message):
+    with pytest.raises(RgfError, match=message):
+        factor(name, parameters)
+
+
+def test_colour_needs_grey_images():
+    with pytest.raises(RgfError, match=r"needs grey images .* received \(1, 2, 2, 3\)"):
+        COLOUR.apply(np.zeros((1, 2, 2, 3), np.uint8), np.zeros(1, int), np.zeros(1, int), 0)

@@ -1,0 +1,118 @@
+"""Bundled digits, and mnist.npz from a folder."""
+
+import numpy as np
+import pytest
+
+from rgf_keras import archive
+from rgf_keras.datasets import load, sources
+from rgf_keras.errors import RgfError
+
+# Digits 0 to 9 in the official MNIST test set.
+TEST_SET = np.array([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return load("mnist-10k", "train"), load("mnist-10k", "test")
+
+
+def test_bundled_digits_are_split_8000_to_2000(splits):
+    assert [len(part) for part in splits] == [8000, 2000]
+    for part in splits:
+        assert part.image_shape == (28, 28, 1)
+        assert part.class_names == tuple("0123456789")
+        assert (part.images.min(), part.images.max()) == (0, 255)
+
+
+def test_bundled_splits_are_disjoint_and_complete(splits):
+    together = np.concatenate([part.indices for part in splits])
+    assert sorted(together.tolist()) == list(range(10_000))
+
+
+@pytest.mark.parametrize(("position", "share"), [(0, 0.8), (1, 0.2)])
+def test_bundled_splits_are_stratified(splits, position, share):
+    sizes = np.bincount(splits[position].labels)
+    assert np.abs(sizes - share * TEST_SET).max() < 1
+
+
+def test_loading_twice_gives_the_same_digits(splits):
+    np.random.seed(0)
+    assert load("mnist-10k", "test").fingerprint == splits[1].fingerprint
+    assert load("mnist-10k").fingerprint == splits[0].fingerprint, "train is the default"
+
+
+def digits(num_train=6, num_test=4):
+    rng = np.random.default_rng(0)
+    return {
+        "x_train": rng.integers(0, 256, (num_train, 28, 28)).astype(np.uint8),
+        "y_train": np.arange(num_train, dtype=np.uint8),
+        "x_test": rng.integers(0, 256, (num_test, 28, 28)).astype(np.uint8),
+        "y_test": np.arange(num_test, dtype=np.uint8),
+    }
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a mnist.npz of ten images that passes for the real one."""
+    np.savez(tmp_path / "mnist.npz", **digits())
+    monkeypatch.setattr(sources, "MNIST_SHA256", archive.digest(digits()))
+    return tmp_path
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_mnist_from_a_folder(folder, split):
+    dataset = load("mnist", split, data_dir=folder)
+    assert dataset.name == f"mnist/{split}"
+    np.testing.assert_array_equal(dataset.images[..., 0], digits()[f"x_{split}"])
+    np.testing.assert_array_equal(dataset.labels, digits()[f"y_{split}"])
+
+
+def test_mnist_from_the_environment(folder, monkeypatch):
+    monkeypatch.setenv("RGF_DATA_DIR", str(folder))
+    assert len(load("mnist")) == 6
+
+
+def test_a_repacked_file_with_the_same_digits_is_accepted(folder):
+    np.savez_compressed(folder / "mnist.npz", **digits())
+    assert len(load("mnist", data_dir=folder)) == 6
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def change_a_digit(path):
+    arrays = digits()
+    arrays["x_train"][0, 0, 0] ^= 1
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), r"does not exist; put Keras' mnist\.npz there"),
+        (truncate, "is corrupt or truncated"),
+        (lambda path: path.write_bytes(b""), "is corrupt or truncated"),
+        (lambda path: path.write_text("<html>404</html>"), "is corrupt or truncated"),
+        (lambda path: np.savez(path, x_train=np.zeros(1)), "is corrupt or truncated"),
+        (change_a_digit, "does not hold the digits of MNIST"),
+    ],
+    ids=["missing", "truncated", "empty", "no npz", "other arrays", "wrong digits"],
+)
+def test_a_bad_file_is_named_in_one_line(folder, damage, message):
+    damage(folder / "mnist.npz")
+    with pytest.raises(RgfError, match=rf"mnist\.npz {message}") as caught:
+        load("mnist", data_dir=folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("cifar",), "unknown data set 'cifar'; known: mnist-10k, mnist$"),
+        (("mnist-10k", "valid"), "unknown split 'valid'; known: train, test$"),
+    ],
+)
+def test_unknown_names(arguments, message):
+    with pytest.raises(RgfError, match=message):
+        load(*arguments)

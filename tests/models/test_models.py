@@ -1,0 +1,126 @@
+"""One conformance suite for every generative model, on every backend."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from rgf_keras.errors import RgfError
+from rgf_keras.models import GAN, VAE, Oracle, load, to_float, to_uint8
+
+pytestmark = pytest.mark.backend
+
+MODELS = {
+    "gan": lambda: GAN((28, 28, 3), latent_dim=8, units=(16, 32)),
+    "dcgan": lambda: GAN((28, 28, 3), "conv", latent_dim=8, width=4),
+    "vae": lambda: VAE((28, 28, 3), latent_dim=4, units=(32, 16)),
+    "conv_vae": lambda: VAE((32, 32, 1), "conv", "gaussian", latent_dim=4, width=4),
+}
+
+
+@pytest.fixture(params=list(MODELS))
+def model(request):
+    return MODELS[request.param]()
+
+
+def test_samples_have_the_shape_and_range_of_images(model):
+    samples = model.sample(5, seed=0)
+    assert samples.shape == (5, *model.image_shape)
+    assert samples.dtype == np.float32
+    assert np.abs(samples).max() <= 1
+
+
+def test_samples_depend_on_the_seed_alone(model):
+    first = model.sample(7, seed=1)
+    np.testing.assert_allclose(first[:3], model.sample(3, seed=1), atol=1e-5)
+    assert not np.allclose(first, model.sample(7, seed=2))
+
+
+def test_each_player_owns_variables_of_the_model(model):
+    ids = [id(v) for player in model.players() for v in player.variables]
+    assert len(ids) == len(set(ids)) == len(model.trainable_variables)
+
+
+def test_losses_are_one_number_per_image_and_the_metrics_announced(model):
+    images = np.zeros((6, *model.image_shape), np.float32)
+    for player in model.players():
+        loss = player.loss({"images": images})
+        assert tuple(loss.per_example.shape) == (6,)
+        assert set(loss.metrics) == set(player.metrics)
+
+
+def test_save_and_load(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    again = load(tmp_path / "model.keras")
+    np.testing.assert_allclose(model.sample(3, 0), again.sample(3, 0), atol=1e-6)
+
+
+def test_a_model_can_be_sampled_on_another_backend(tmp_path):
+    model = MODELS["dcgan"]()
+    model.save(tmp_path / "model.keras")
+    other = {"tensorflow": "jax", "jax": "torch", "torch": "tensorflow"}[keras.backend.backend()]
+    code = (
+        f"import os; os.environ['KERAS_BACKEND'] = '{other}'\n"
+        "import numpy as np; from rgf_keras.models import load\n"
+        f"np.save(r'{tmp_path}/samples.npy', load(r'{tmp_path}/model.keras').sample(4, 0))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    np.testing.assert_allclose(np.load(tmp_path / "samples.npy"), model.sample(4, 0), atol=1e-4)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04nonsense"])
+def test_a_file_that_is_no_model_is_named(tmp_path, content):
+    path = tmp_path / "model.keras"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RgfError, match=r"model\.keras"):
+        load(path)
+
+
+def test_an_impossible_image_size_is_named():
+    with pytest.raises(ValueError, match="received 27×27"):
+        GAN((27, 27, 3), "conv")
+
+
+def test_vae_loss_by_hand():
+    """−log p(x|z) + KL for a decoder and an encoder that return zeros."""
+    model = VAE((4, 4, 1), latent_dim=2, units=(3,), beta=2.0)
+    for variable in model.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    (player,) = model.players()
+    loss = player.loss({"images": np.ones((1, 4, 4, 1), np.float32)})
+    # 16 pixels of probability 1/2 cost log 2 each; the posterior equals the prior
+    assert float(loss.per_example[0]) == pytest.approx(16 * np.log(2), rel=1e-6)
+
+
+def test_gan_losses_by_hand():
+    model = GAN((4, 4, 1), latent_dim=2, units=(3,))
+    for variable in model.discriminator.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    discriminator, generator = model.players()
+    images = np.ones((2, 4, 4, 1), np.float32)
+    assert float(discriminator.loss({"images": images}).per_example[0]) == pytest.approx(
+        2 * np.log(2), rel=1e-6
+    )
+    assert float(generator.loss({"images": images}).per_example[0]) == pytest.approx(
+        np.log(2), rel=1e-6
+    )
+    np.testing.assert_allclose(
+        model.real_loss(np.zeros((3, 4, 4, 1), np.uint8)), np.log(2), rtol=1e-6
+    )
+
+
+def test_oracle_labels_images():
+    oracle = Oracle((28, 28, 1), 10)
+    labels, confidence, features = oracle.classify(np.zeros((3, 28, 28, 1), np.uint8))
+    assert labels.shape == confidence.shape == (3,)
+    assert features.shape == (3, 64)
+    assert (confidence >= 0.1).all()
+    assert (confidence <= 1).all()
+
+
+def test_pixels_survive_the_way_in_and_out():
+    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    np.testing.assert_array_equal(to_uint8(keras.ops.convert_to_numpy(to_float(images))), images)

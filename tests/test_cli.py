@@ -1,0 +1,94 @@
+"""The command line: bad input is one line and exit code 2."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STUDY = Path(__file__).parents[1] / "studies" / "quickstart.py"
+
+
+def rgf(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "rgf_keras.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def assert_one_line(result, *parts):
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert result.returncode == 2, result.stderr
+    assert len(lines) == 1
+    assert "Traceback" not in result.stderr
+    for part in parts:
+        assert part in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ("training.epoks=3", ["training.epoks"]),
+        ("spectral_decoupling.weight=-1", ["spectral_decoupling.weight", "-1"]),
+        ("evaluation.num_samples=0", ["evaluation.num_samples", "0"]),
+        ("data.rare_class=12", ["rare_class 12"]),
+        ("nonsense", ["key=value"]),
+    ],
+)
+def test_bad_configuration(tmp_path, change, parts):
+    assert_one_line(rgf("assess", "--set", change, "--workspace", tmp_path), *parts)
+
+
+def test_broken_study_file(tmp_path):
+    file = tmp_path / "broken.py"
+    file.write_text("study = (")
+    assert_one_line(rgf("study", "run", file, "--workspace", tmp_path), "broken.py line 1")
+
+
+@pytest.mark.parametrize("content", [None, b"PK truncated"])
+def test_missing_or_truncated_mnist(tmp_path, content):
+    if content:
+        (tmp_path / "mnist.npz").write_bytes(content)
+    result = rgf(
+        "assess", "--set", "data.name=mnist", "--workspace", tmp_path, RGF_DATA_DIR=tmp_path
+    )
+    assert_one_line(result, "mnist.npz")
+
+
+def test_storage_that_cannot_be_reached(tmp_path):
+    url = "sqlite:////nowhere/at/all/optuna.db"
+    result = rgf("study", "run", STUDY, "--storage", url, "--workspace", tmp_path)
+    assert_one_line(result, url)
+
+
+def test_workspace_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    assert_one_line(rgf("study", "run", STUDY, "--workspace", tmp_path / "file"), "cannot write")
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    result = rgf("--debug", "assess", tmp_path / "missing.yaml")
+    assert "Traceback" in result.stderr
+    assert "missing.yaml" in result.stderr
+
+
+def test_dry_run_shows_the_plan_and_makes_nothing(tmp_path):
+    workspace = tmp_path / "mlruns"
+    arguments = ("study", "run", STUDY, "--workspace", workspace, "--dry-run", "--json")
+    plan = json.loads(rgf(*arguments).stdout)
+    assert plan["num_trials"] == 7
+    assert set(plan["search_space"]) == {"weight", "stop_epoch"}
+    assert not workspace.exists()
+
+
+def test_show_without_studies(tmp_path):
+    assert_one_line(rgf("study", "show", "x", "--workspace", tmp_path), "no studies")
+
+
+def test_info_names_the_backend():
+    assert json.loads(rgf("info", "--json").stdout)["backend"] == os.environ["KERAS_BACKEND"]
