@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ import numpy as np
 from rgf_keras.errors import RgfError
 
 _HEADER = "__header__"
+
+# What numpy.load raises for files that are damaged or something else altogether.
+DAMAGED = (
+    *(OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any] | None = None) -> str:
@@ -83,7 +90,7 @@ def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         header, expected = stored["header"], stored["sha256"]
     except FileNotFoundError:
         raise RgfError(f"{path} does not exist") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise RgfError(f"{path} is corrupt or truncated; delete it and make it again") from error
     if digest(arrays, header) != expected:
         raise RgfError(f"{path} does not match its checksum; delete it and make it again")

@@ -195,9 +195,9 @@ def sample(
     """Draw images from a trained generator, on any backend."""
     _choose(backend)
     from rgf_keras.experiments import figures
-    from rgf_keras.models import load, to_uint8
+    from rgf_keras.models import load_model, to_uint8
 
-    figures.grid(output, to_uint8(load(model).sample(num_samples, seed)))
+    figures.grid(output, to_uint8(load_model(model).sample(num_samples, seed)))
     err.print(f"{num_samples} samples: {output}")
 
 

@@ -1,7 +1,6 @@
 """Where images come from: bundled with the package, on disk, or downloaded."""
 
 import os
-import zipfile
 from importlib import resources
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def _mnist(split: str, data_dir: str | Path | None) -> Dataset:
             arrays = {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test")}
     except FileNotFoundError:
         raise RgfError(f"{path} does not exist; put Keras' mnist.npz there") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except archive.DAMAGED:
         raise RgfError(f"{path} is corrupt or truncated; replace it by Keras' mnist.npz") from None
     if archive.digest(arrays) != MNIST_SHA256:
         raise RgfError(f"{path} does not hold the digits of MNIST; replace it by Keras' mnist.npz")

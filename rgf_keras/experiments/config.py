@@ -174,12 +174,12 @@ class AssessConfig(_Config):
         Raises:
             RgfError: an unknown key or a bad value, named.
         """
-        tree = self.model_dump(mode="json")
+        tree: Any = self.model_dump(mode="json")
         for key, value in values.items():
             *parents, leaf = key.split(".")
             node = tree
             for parent in parents:
-                node = node.setdefault(parent, {}) if isinstance(node, dict) else {}
+                node = node.get(parent) if isinstance(node, dict) else None
             if not isinstance(node, dict):
                 raise RgfError(f"configuration: unknown key '{key}'")
             node[leaf] = value

@@ -1,6 +1,6 @@
 """Networks and their losses. They know nothing of data sets, files or tracking."""
 
-from rgf_keras.models.base import GenerativeModel, Loss, Player, load
+from rgf_keras.models.base import GenerativeModel, Loss, Player, load_model
 from rgf_keras.models.gan import GAN
 from rgf_keras.models.oracle import Oracle
 from rgf_keras.models.pixels import to_float, to_uint8
@@ -13,7 +13,7 @@ __all__ = [
     "Loss",
     "Oracle",
     "Player",
-    "load",
+    "load_model",
     "to_float",
     "to_uint8",
 ]

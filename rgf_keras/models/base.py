@@ -107,7 +107,7 @@ class GenerativeModel(keras.Model):
         }
 
 
-def load(path: str | Path) -> GenerativeModel:
+def load_model(path: str | Path) -> GenerativeModel:
     """A trained model from a ``.keras`` file, whatever backend saved it.
 
     Raises:

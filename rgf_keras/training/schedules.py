@@ -8,7 +8,7 @@ Shape = Literal["constant", "linear", "cosine"]
 
 
 def until(value: float, stop_step: int, shape: Shape = "constant"):
-    """A strength that starts at ``value`` and is exactly 0 from ``stop_step`` on.
+    """A strength that starts at ``value`` and is 0 (up to rounding) from ``stop_step`` on.
 
     Args:
         value: strength at step 0.

@@ -6,7 +6,9 @@ Every measurement is a subprocess of its own, one after another. Within a repeat
 take their turn; ratios are taken within a repeat and their median over the repeats is reported
 (in brackets the lowest and the highest). Compilation, a warm-up epoch and a calibration epoch are
 not timed. All contenders see the same uint8 images in batches of 64, do the same turns with Adam,
-and report the same metrics; that they have equally many parameters is checked.
+and report the same metrics; that they have equally many parameters is checked. Progress on stderr
+names the cores each measurement really had: far fewer than usual means the machine was shared, and
+PyTorch suffers most from that.
 """
 
 import argparse
@@ -332,9 +334,11 @@ def child(contender: str, model: str, args: argparse.Namespace) -> None:
     metrics: list[float] = []
     timed(1)
     epochs = max(1, round(args.seconds * MODELS[model][2] / timed(1)))
+    busy = time.process_time()
     seconds = timed(epochs)
+    cores = (time.process_time() - busy) / seconds
     steps = epochs * (len(images) // BATCH)
-    result = {"rate": steps / seconds, "seconds": seconds, "steps": steps}
+    result = {"rate": steps / seconds, "seconds": seconds, "steps": steps, "cores": cores}
     print(json.dumps({**result, "parameters": parameters, "metrics": metrics}))
 
 
@@ -353,7 +357,8 @@ def measure(contender: str, backend: str, model: str, args: argparse.Namespace) 
     metrics = ", ".join(f"{value:.3g}" for value in found["metrics"])
     print(
         f"{model:6} {contender:4} {backend:10} {found['rate']:8.2f} steps/s, "
-        f"{found['steps']} steps in {found['seconds']:.1f} s; metrics {metrics}",
+        f"{found['steps']} steps in {found['seconds']:.1f} s on {found['cores']:.1f} cores; "
+        f"metrics {metrics}",
         file=sys.stderr,
         flush=True,
     )

@@ -31,7 +31,7 @@ def assert_same(first, second):
     ("changes", "message"),
     [
         ({"images": np.zeros((30, 2, 2), np.uint8)}, "images must be"),
-        ({"images": np.zeros((30, 2, 2, 1))}, "uint8, received .* float64"),
+        ({"images": np.zeros((30, 2, 2, 1))}, "images must be .* received .* float64"),
         ({"labels": np.zeros(29, int)}, r"labels must be \(30,\) integers, received \(29,\)"),
         ({"labels": np.full(30, np.nan)}, "labels must be .* received .* float64"),
         ({"indices": np.zeros(30)}, "indices must be"),

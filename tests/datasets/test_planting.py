@@ -1,5 +1,7 @@
 """Who receives the factor: as many as documented, and always the same ones."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def test_rarity_one_half_is_the_balanced_set():
 
 def test_sets_of_different_rarity_are_nested():
     sets = [skewed(make((50,) * 4), COLOUR, 1, 0, r) for r in (0.5, 0.6, 0.75, 0.9, 1.0)]
-    for weaker, stronger in zip(sets, sets[1:], strict=False):
+    for weaker, stronger in itertools.pairwise(sets):
         is_rare_class = weaker.labels == 1
         assert (stronger.factor >= weaker.factor)[is_rare_class].all()
         assert (stronger.factor <= weaker.factor)[~is_rare_class].all()
@@ -101,7 +103,7 @@ def test_the_factor_survives_reading_splitting_and_taking(tmp_path):
         assert (part.factor_name, part.factor_values) == ("colour", ("red", "green"))
 
 
-def test_planting_then_splitting_saves_the_same_images_as_were_planted(tmp_path):
+def test_planting_after_reading_gives_the_same_set(tmp_path):
     dataset = make()
     path = dataset.save(tmp_path / "grey.npz")
     assert balanced(read(path), COLOUR, 0).fingerprint == balanced(dataset, COLOUR, 0).fingerprint

@@ -95,9 +95,10 @@ def change_a_digit(path):
         (lambda path: path.write_bytes(b""), "is corrupt or truncated"),
         (lambda path: path.write_text("<html>404</html>"), "is corrupt or truncated"),
         (lambda path: np.savez(path, x_train=np.zeros(1)), "is corrupt or truncated"),
+        (lambda path: np.save(path.open("wb"), np.zeros(1)), "is corrupt or truncated"),
         (change_a_digit, "does not hold the digits of MNIST"),
     ],
-    ids=["missing", "truncated", "empty", "no npz", "other arrays", "wrong digits"],
+    ids=["missing", "truncated", "empty", "no npz", "other arrays", "one array", "wrong digits"],
 )
 def test_a_bad_file_is_named_in_one_line(folder, damage, message):
     damage(folder / "mnist.npz")

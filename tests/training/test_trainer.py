@@ -71,11 +71,13 @@ def test_spectral_decoupling_follows_its_schedule(skewed_digits):
     history = trainer("gan", skewed_digits.images).fit(1)
     penalty = history.steps[:, history.names.index("discriminator/spectral_decoupling")]
     assert (penalty[:15] > 0).all()
-    assert (penalty[15:] == 0).all()
+    np.testing.assert_allclose(penalty[15:], 0, atol=1e-6)
 
 
 def test_a_loss_that_is_not_finite_stops_training(skewed_digits):
-    training = trainer("gan", skewed_digits.images, regularizers=[SpectralDecoupling(1e38)])
+    training = trainer("gan", skewed_digits.images)
+    weights = training.model.generator.trainable_variables[0]
+    weights.assign(np.full(weights.shape, np.nan))
     with pytest.raises(Diverged, match="not finite at step"):
         training.fit(5)
 

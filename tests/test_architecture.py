@@ -1,0 +1,103 @@
+"""Imports point down, read from the source.
+
+::
+
+    cli > experiments > training, metrics (which do not know each other)
+    training > models > backend           datasets: below experiments only
+    metrics, datasets: NumPy, no Keras when imported
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rgf_keras
+
+PACKAGE = Path(rgf_keras.__file__).parent
+BASE = {"errors", "archive"}  # and the package itself, for its version
+MAY_IMPORT = {
+    "__init__": set(),
+    "errors": set(),
+    "archive": {"errors"},
+    "datasets": BASE,
+    "backend": BASE,
+    "metrics": BASE,
+    "models": BASE | {"backend"},
+    "training": BASE | {"backend", "models"},
+    "experiments": BASE | {"datasets", "models", "training", "metrics"},
+    "cli": BASE | {"datasets", "models", "training", "metrics", "experiments"},
+}
+BACKENDS = {"tensorflow", "jax", "torch"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def unit(path: Path) -> str:
+    """The part of the package that a file belongs to, e.g. ``models``."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, at_module_level: bool = False) -> Iterator[str]:
+    """Dotted names that a file imports."""
+    tree = ast.parse(path.read_text())
+    hidden = set()
+    if at_module_level:
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+        bodies = [node for node in ast.walk(tree) if isinstance(node, functions)]
+        hidden = {inner for body in bodies for inner in ast.walk(body)}
+    for node in ast.walk(tree):
+        if node in hidden:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def roots(path: Path, at_module_level: bool = False) -> set[str]:
+    """Top-level packages that a file imports, e.g. ``{"numpy", "keras"}``."""
+    return {name.split(".")[0] for name in imports(path, at_module_level)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    own = unit(path)
+    inside = [name.split(".") for name in imports(path) if name.startswith("rgf_keras.")]
+    units = {parts[1] for parts in inside} - {own, "__version__"}
+    assert units <= MAY_IMPORT[own]
+
+
+def test_every_unit_has_a_place():
+    assert {unit(path) for path in FILES} <= MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_backend_names_a_backend(path):
+    assert unit(path) == "backend" or not roots(path) & BACKENDS
+
+
+@pytest.mark.parametrize("name", ["datasets", "metrics", "archive", "errors", "cli", "__init__"])
+def test_numpy_parts_import_no_keras(name):
+    for path in (path for path in FILES if unit(path) == name):
+        assert not roots(path, at_module_level=True) & {"keras", *BACKENDS}
+        if name == "metrics":
+            assert "keras" not in roots(path), "not even inside functions"
+
+
+@pytest.mark.parametrize(
+    "module", ["rgf_keras", "rgf_keras.datasets", "rgf_keras.metrics", "rgf_keras.cli"]
+)
+def test_importing_does_not_choose_a_backend(module):
+    heavy = {"keras", "tensorflow", "jax", "torch"}
+    code = f"import sys, {module}; print(*{heavy} & set(sys.modules))"
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
