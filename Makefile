@@ -1,7 +1,7 @@
 # `make study` and `make test` need nothing but Python 3.11 and pip: they make .venv themselves.
 PYTHON ?= python3.11
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 .PHONY: study test lint clean
 

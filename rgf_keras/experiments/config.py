@@ -46,6 +46,7 @@ class GANConfig(_Config):
     latent_dim: Positive = 64
     units: tuple[Positive, ...] = (256, 512)
     width: Positive = 64
+    batch_normalization: bool = True
     dropout: float = Field(0.0, ge=0, lt=1)
 
 
@@ -179,7 +180,7 @@ class AssessConfig(_Config):
             *parents, leaf = key.split(".")
             node = tree
             for parent in parents:
-                node = node.get(parent) if isinstance(node, dict) else None
+                node = node.setdefault(parent, {}) if isinstance(node, dict) else None
             if not isinstance(node, dict):
                 raise RgfError(f"configuration: unknown key '{key}'")
             node[leaf] = value

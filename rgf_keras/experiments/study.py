@@ -90,7 +90,7 @@ class Study:
     subject_to: Sequence[Bound] = field(
         default_factory=lambda: (
             Bound("quality/frechet_oracle", at_most=1.1, relative=True),
-            Bound("rgf/class_coverage", at_least=1.0),
+            Bound("rgf/class_coverage", at_least=1.0, relative=True),
         )
     )
     num_trials: int = 20

@@ -26,6 +26,8 @@ class GAN(GenerativeModel):
         latent_dim: length of a latent vector.
         units: widths of the dense generator's hidden layers; the discriminator's are the reverse.
         width: of the convolutional networks (64 in DCGAN).
+        batch_normalization: in the dense generator, which without it drops whole classes in short
+            trainings; the convolutional one always has it.
         dropout: in the dense discriminator, in [0, 1).
         seed: of the weights and of everything random in training.
     """
@@ -37,16 +39,17 @@ class GAN(GenerativeModel):
         latent_dim: int = 64,
         units: Sequence[int] = (256, 512),
         width: int = 64,
+        batch_normalization: bool = True,
         dropout: float = 0.0,
         seed: int = 0,
         **kwargs,
     ):
         super().__init__(image_shape, latent_dim, seed, **kwargs)
         self.architecture, self.units, self.width = architecture, tuple(units), width
-        self.dropout = dropout
+        self.batch_normalization, self.dropout = batch_normalization, dropout
         if architecture == "mlp":
             pixels = int(np.prod(image_shape))
-            body = mlp((latent_dim,), units, pixels, seed, 0.2)
+            body = mlp((latent_dim,), units, pixels, seed, 0.2, batch_normalization)
             self.discriminator = mlp(
                 image_shape, units[::-1], 1, seed + 1, 0.2, dropout=dropout, name="discriminator"
             )
@@ -110,5 +113,6 @@ class GAN(GenerativeModel):
             "architecture": self.architecture,
             "units": self.units,
             "width": self.width,
+            "batch_normalization": self.batch_normalization,
             "dropout": self.dropout,
         }

@@ -13,6 +13,7 @@ def mlp(
     outputs: int,
     seed: int,
     negative_slope: float = 0.0,
+    batch_normalization: bool = False,
     dropout: float = 0.0,
     name: str | None = None,
 ) -> keras.Model:
@@ -24,6 +25,7 @@ def mlp(
         outputs: width of the linear output.
         seed: of the weights.
         negative_slope: of the hidden layers' activation.
+        batch_normalization: before each of them.
         dropout: share of hidden units dropped in training, in [0, 1).
         name: of the network.
     """
@@ -33,6 +35,8 @@ def mlp(
         x = layers.Flatten()(x)
     for width in units:
         x = layers.Dense(width, kernel_initializer=next(weights))(x)
+        if batch_normalization:
+            x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.LeakyReLU(negative_slope)(x) if negative_slope else layers.ReLU()(x)
         if dropout:
             x = layers.Dropout(dropout, seed=seed)(x)

@@ -4,11 +4,11 @@
 
 Every measurement is a subprocess of its own, one after another. Within a repeat all contenders
 take their turn; ratios are taken within a repeat and their median over the repeats is reported
-(in brackets the lowest and the highest). Compilation, a warm-up epoch and a calibration epoch are
-not timed. All contenders see the same uint8 images in batches of 64, do the same turns with Adam,
-and report the same metrics; that they have equally many parameters is checked. Progress on stderr
-names the cores each measurement really had: far fewer than usual means the machine was shared, and
-PyTorch suffers most from that.
+(in brackets the lowest and the highest). Compilation and warm-up are not timed. All contenders see
+the same uint8 images in batches of 64, do the same turns with Adam, and report the same metrics;
+that they have equally many parameters is checked. Progress on stderr names the cores that each
+measurement really had: far fewer than usual means that the machine was shared, and PyTorch suffers
+most from that.
 """
 
 import argparse
@@ -34,7 +34,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 MODELS = {
     "vae": ((28, 28, 1), 4096, 1.0),
     "gan": ((28, 28, 3), 4096, 1.0),
-    "dcgan": ((32, 32, 3), 1024, 1.75),
+    "dcgan": ((32, 32, 3), 512, 1.75),
 }
 FIT_BARS = {(model, backend): 1.0 for model in MODELS for backend in BACKENDS}
 FIT_BARS["dcgan", "tensorflow"] = 1.3
@@ -325,18 +325,17 @@ def child(contender: str, model: str, args: argparse.Namespace) -> None:
     else:
         run, parameters = lean_pytorch(model, images, args.fused_adam)
 
-    def timed(epochs: int) -> float:
-        nonlocal metrics
-        began = time.perf_counter()
+    def timed(epochs: int) -> tuple[int, float, float, list[float]]:
+        began, busy = time.perf_counter(), time.process_time()
         metrics = run(epochs)
-        return time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        return epochs, seconds, (time.process_time() - busy) / seconds, metrics
 
-    metrics: list[float] = []
+    target = args.seconds * MODELS[model][2]
     timed(1)
-    epochs = max(1, round(args.seconds * MODELS[model][2] / timed(1)))
-    busy = time.process_time()
-    seconds = timed(epochs)
-    cores = (time.process_time() - busy) / seconds
+    epochs, seconds, cores, metrics = timed(1)
+    if seconds < target:  # else one epoch is measurement enough
+        epochs, seconds, cores, metrics = timed(max(1, round(target / seconds)))
     steps = epochs * (len(images) // BATCH)
     result = {"rate": steps / seconds, "seconds": seconds, "steps": steps, "cores": cores}
     print(json.dumps({**result, "parameters": parameters, "metrics": metrics}))
