@@ -229,8 +229,11 @@ def lean_pytorch(model: str, images: np.ndarray, fused_adam: bool) -> tuple[Run,
     channels, height = data.shape[1:3]
     pixels = data[0].numel()
 
-    def dense(sizes, activation):
-        hidden = [m for a, b in pairwise(sizes[:-1]) for m in (nn.Linear(a, b), activation())]
+    def dense(sizes, activation, normalize=False):
+        hidden = []
+        for a, b in pairwise(sizes[:-1]):
+            normal = [nn.BatchNorm1d(b, eps=1e-3, momentum=0.1)] if normalize else []
+            hidden += [nn.Linear(a, b), *normal, activation()]
         return nn.Sequential(*hidden, nn.Linear(*sizes[-2:]))
 
     def leaky():
@@ -248,7 +251,7 @@ def lean_pytorch(model: str, images: np.ndarray, fused_adam: bool) -> tuple[Run,
         decoder = dense((16, 256, 512, 1024, pixels), nn.ReLU)
         networks = nn.ModuleList([encoder, decoder]).to(device)
     elif model == "gan":
-        generator = dense((LATENT, 512, 512, pixels), leaky)
+        generator = dense((LATENT, 512, 512, pixels), leaky, normalize=True)
         generator.extend([nn.Tanh(), nn.Unflatten(1, (channels, height, height))])
         discriminator = nn.Sequential(nn.Flatten(), *dense((pixels, 512, 512, 1), leaky))
         networks = nn.ModuleList([discriminator, generator]).to(device)
