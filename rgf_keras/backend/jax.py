@@ -1,4 +1,4 @@
-"""JAX: state is carried through ``lax.fori_loop`` with donated buffers."""
+"""JAX: state is carried through the steps as donated buffers."""
 
 from contextvars import ContextVar
 
@@ -45,26 +45,47 @@ def minimize(loss_fn, variables, optimizer):
 
 
 def compile(update, variables, num_metrics):
+    def step(values, data, order, i):
+        scope = keras.StatelessScope(zip(variables, values, strict=True))
+        token = _scope.set(scope)
+        with scope:
+            row = update({name: array[order[i]] for name, array in data.items()})
+        _scope.reset(token)
+        return [scope.get_current_value(variable) for variable in variables], row
+
     def fused(values, data, order, start, stop):
         def body(i, carry):
-            values, metrics = carry
-            scope = keras.StatelessScope(zip(variables, values, strict=True))
-            token = _scope.set(scope)
-            with scope:
-                row = update({name: array[order[i]] for name, array in data.items()})
-            _scope.reset(token)
-            return [scope.get_current_value(v) for v in variables], metrics.at[i].set(row)
+            values, row = step(carry[0], data, order, i)
+            return values, carry[1].at[i].set(row)
 
         metrics = jnp.zeros((len(order), num_metrics))
-        return jax.lax.fori_loop(start, stop, body, (values, metrics))
+        values, metrics = jax.lax.fori_loop(start, stop, body, (values, metrics))
+        return values, metrics
 
-    compiled = jax.jit(fused, donate_argnums=0)
+    def stepwise(values, data, order, start, stop):
+        rows = []
+        for i in range(start, stop):
+            values, row = one_step(values, data, order, i)
+            rows.append(row)
+        return values, rows
+
+    one_step = jax.jit(step, donate_argnums=0)
+    many_steps = jax.jit(fused, donate_argnums=0)
+    on_cpu = jax.default_backend() == "cpu"
 
     def run(data, order, start, stop):
         values = [variable.value for variable in variables]
-        values, metrics = compiled(values, data, jnp.asarray(order), start, stop)
+        order = jnp.asarray(order)
+        # XLA's CPU kernels are several times slower inside a loop (convolutions fifteen times);
+        # there, calls queued from Python cost less than the loop does.
+        if on_cpu:
+            values, rows = stepwise(values, data, order, start, stop)
+            metrics = np.stack(rows)
+        else:
+            values, metrics = many_steps(values, data, order, start, stop)
+            metrics = np.asarray(metrics[start:stop])
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        return np.asarray(metrics[start:stop])
+        return metrics
 
     return run
