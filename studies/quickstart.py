@@ -24,7 +24,7 @@ EPOCHS = 16  # of 8,000 digits: 2,000 steps
 BASELINE = AssessConfig(
     data=DataConfig(name="mnist-10k", factor="colour", rare_class=1),
     model=GANConfig(architecture="mlp", latent_dim=64, units=(256, 512), dropout=0.3),
-    training=TrainingConfig(epochs=EPOCHS, optimizer=OptimizerConfig(learning_rate=1e-3)),
+    training=TrainingConfig(epochs=EPOCHS, optimizer=OptimizerConfig(learning_rate=3e-4)),
     oracle=OracleConfig(epochs=16),  # the paper's 8 epochs are of 60,000 images
     evaluation=EvaluationConfig(num_samples=1000, every=8, reference="shared"),
 )

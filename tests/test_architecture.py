@@ -19,11 +19,12 @@ import pytest
 import rgf_keras
 
 PACKAGE = Path(rgf_keras.__file__).parent
-BASE = {"errors", "archive"}  # and the package itself, for its version
+BASE = {"errors", "archive", "cache"}  # and the package itself, for its version
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "archive": {"errors"},
+    "cache": {"errors", "archive"},
     "datasets": BASE,
     "backend": BASE,
     "metrics": BASE,
@@ -81,7 +82,9 @@ def test_only_backend_names_a_backend(path):
     assert unit(path) == "backend" or not roots(path) & BACKENDS
 
 
-@pytest.mark.parametrize("name", ["datasets", "metrics", "archive", "errors", "cli", "__init__"])
+@pytest.mark.parametrize(
+    "name", ["datasets", "metrics", "archive", "cache", "errors", "cli", "__init__"]
+)
 def test_numpy_parts_import_no_keras(name):
     for path in (path for path in FILES if unit(path) == name):
         assert not roots(path, at_module_level=True) & {"keras", *BACKENDS}

@@ -92,3 +92,38 @@ def test_show_without_studies(tmp_path):
 
 def test_info_names_the_backend():
     assert json.loads(rgf("info", "--json").stdout)["backend"] == os.environ["KERAS_BACKEND"]
+
+
+def test_preview_counts_and_draws(tmp_path):
+    picture = tmp_path / "preview.png"
+    arguments = ("data", "preview", "--rarity", "0.9", "-o", picture, "--json")
+    records = json.loads(rgf(*arguments).stdout)
+    rare = next(row for row in records if row["set"] == "skewed" and row["class"] == "1")
+    assert rare == {"set": "skewed", "class": "1", "red": 91, "green": 817}
+    assert picture.stat().st_size > 10_000
+
+
+def test_prepared_digits_are_listed_and_cleared(tmp_path):
+    cache = {"RGF_CACHE_DIR": str(tmp_path)}
+    prepared = rgf("data", "prepare", "--factor", "thinning", **cache)
+    assert "thinning of mnist-10k are ready" in prepared.stderr
+    listed = json.loads(rgf("data", "list", "--json", **cache).stdout)
+    assert listed["data_sets"]["mnist-10k"] == "bundled"
+    assert listed["kept"]["shape"]["files"] == 4  # plain and thin, training and test
+    assert "MB freed" in rgf("data", "clear", **cache).stderr
+    assert json.loads(rgf("data", "list", "--json", **cache).stdout)["kept"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("preview", "--factor", "size"), "unknown factor 'size'"),
+        (("preview", "--factor", "thinning", "--set", "amount=-1"), "above 0"),
+        (("preview", "folder:nowhere"), "nowhere does not exist"),
+        (("preview", "compcars"), "on request only"),
+        (("prepare", "--factor", "colour"), "only shape factors"),
+        (("prepare", "cifar"), "unknown data set 'cifar'"),
+    ],
+)
+def test_bad_data(tmp_path, arguments, part):
+    assert_one_line(rgf("data", *arguments, RGF_DATA_DIR=str(tmp_path)), part)

@@ -1,8 +1,33 @@
 """Images with planted factors: NumPy in, NumPy out, no backend."""
 
 from rgf_keras.datasets.dataset import Dataset, read
-from rgf_keras.datasets.factors import Colour, Factor, factor
-from rgf_keras.datasets.planting import balanced, skewed
-from rgf_keras.datasets.sources import load
+from rgf_keras.datasets.factors import (
+    Colour,
+    Factor,
+    Fracture,
+    Swelling,
+    Thickening,
+    Thinning,
+    factor,
+    prepare,
+)
+from rgf_keras.datasets.planting import balanced, counts, skewed
+from rgf_keras.datasets.sources import available, load
 
-__all__ = ["Colour", "Dataset", "Factor", "balanced", "factor", "load", "read", "skewed"]
+__all__ = [
+    "Colour",
+    "Dataset",
+    "Factor",
+    "Fracture",
+    "Swelling",
+    "Thickening",
+    "Thinning",
+    "available",
+    "balanced",
+    "counts",
+    "factor",
+    "load",
+    "prepare",
+    "read",
+    "skewed",
+]

@@ -1,6 +1,7 @@
 """The Dataset: frozen images with their labels, factor and origin."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +26,7 @@ class Dataset:
         class_names: one name per class.
         factor: (N,) integers, positions in ``factor_values``, or None before planting.
         factor_name: e.g. ``"colour"``, or None.
-        factor_values: the factor's values; position 1 is the rare one, e.g. ``("red", "green")``.
+        factor_values: the factor's values; the last is the rare one, e.g. ``("red", "green")``.
 
     Raises:
         RgfError: wrong shapes or dtypes, no images, or NaN where integers belong.
@@ -97,6 +98,24 @@ class Dataset:
             indices=self.indices[positions],
             factor=None if self.factor is None else self.factor[positions],
         )
+
+    def with_values(self, values: Sequence[str]) -> "Dataset":
+        """The images that have one of these values, which are then the factor's, in this order.
+
+        Raises:
+            RgfError: the factor has no such value, or a value is named twice.
+        """
+        for value in values:
+            if value not in self.factor_values or list(values).count(value) > 1:
+                raise RgfError(
+                    f"{self.name}: '{value}' is no value of '{self.factor_name}' or named twice; "
+                    f"values are {', '.join(self.factor_values)}"
+                )
+        position = np.full(len(self.factor_values), -1)
+        position[[self.factor_values.index(value) for value in values]] = np.arange(len(values))
+        moved = position[self.planted]
+        kept = self.take(np.flatnonzero(moved >= 0))
+        return replace(kept, factor=moved[moved >= 0], factor_values=tuple(values))
 
     def split(self, num_first: int, seed: int = 0) -> tuple["Dataset", "Dataset"]:
         """Two disjoint parts with the same mix of classes, in source order.

@@ -8,19 +8,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from rgf_keras.cache import Arrays, Cache, key_of
 from rgf_keras.experiments import figures, rgf_table
-from rgf_keras.experiments.cache import Arrays, Cache, key_of
 from rgf_keras.experiments.config import AssessConfig
 from rgf_keras.experiments.materials import (
     GRID_SIZE,
     Materials,
-    Track,
     build_trainer,
     prepare,
     real_loss_callbacks,
     reference_model,
-    silent,
 )
+from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.experiments.rgf_table import Row
 from rgf_keras.experiments.tracking import Run
 from rgf_keras.metrics import frechet
@@ -67,9 +66,9 @@ class Judge:
         images = to_uint8(model.sample(evaluation.num_samples, seed=self.config.seed))
         found = self.materials.oracles.label(images)
         table = rgf_table.build(
-            rgf_table.count(found.classes, found.factor, self.materials.skewed.num_classes),
-            (self.reference["counts"], self.reference["nobs"]),
-            self.materials.skewed.class_names,
+            self.materials.count(found),
+            self.reference["counts"],
+            self.materials.data.skewed.class_names,
             self.config.data.rare_class,
             evaluation,
         )
@@ -120,10 +119,10 @@ def assess(
     """
     materials = prepare(config, cache, track)
     run.log_params(config.flat())
-    run.set_tags({"data_sha256": materials.skewed.fingerprint[:16], "seed": config.seed})
+    run.set_tags({"data_sha256": materials.data.skewed.fingerprint[:16], "seed": config.seed})
     judge = Judge(config, materials, reference_model(config, materials, cache, track))
     checkpoints = work / f"training-{key_of(config.flat())}"
-    trainer = build_trainer(config, materials.skewed, checkpoints)
+    trainer = build_trainer(config, materials.data.skewed, checkpoints)
     every = config.evaluation.every or config.training.epochs
 
     def show(epoch: int, images: np.ndarray) -> None:
@@ -132,7 +131,7 @@ def assess(
     callbacks = [
         Evaluate(judge.intermediate, every),
         SampleGrid(show, GRID_SIZE, every),
-        *real_loss_callbacks(trainer.model, materials.held_out, config),
+        *real_loss_callbacks(trainer.model, materials.data.held_out, config),
         _LogEpochs(run),
         Progress(track("model on skewed data")),
     ]

@@ -21,10 +21,10 @@ class DataConfig(_Config):
 
     Attributes:
         name: a data set that ``rgf_keras.datasets.load`` knows.
-        factor: the factor to plant.
-        factor_parameters: its arguments.
-        rare_class: the class that has the factor.
-        rarity: share of the rare class with the factor, and of the others without, in [0.5, 1].
+        factor: the factor to plant, or the data set's own factor of this name.
+        factor_parameters: its arguments; for a data set's own factor ``values``, in their order.
+        rare_class: the class that has the factor's rare value.
+        rarity: see :func:`rgf_keras.datasets.skewed`; in [0.5, 1] for two values.
         num_train: use only so many training images; None for all.
         num_test: use only so many test images; None for all.
     """
@@ -33,7 +33,7 @@ class DataConfig(_Config):
     factor: str = "colour"
     factor_parameters: dict[str, Any] = {}
     rare_class: int = Field(1, ge=0)
-    rarity: float = Field(1.0, ge=0.5, le=1.0)
+    rarity: float = Field(1.0, gt=0, le=1)
     num_train: Positive | None = None
     num_test: Positive | None = None
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from rgf_keras import datasets
+from rgf_keras.cache import Arrays, Cache, key_of
 from rgf_keras.datasets import Dataset
 from rgf_keras.experiments import rgf_table
-from rgf_keras.experiments.cache import Arrays, Cache, key_of
 from rgf_keras.experiments.config import AssessConfig, OptimizerConfig
-from rgf_keras.experiments.oracles import Advance, Oracles, train_oracles
+from rgf_keras.experiments.data import Sets, make_sets
+from rgf_keras.experiments.oracles import Labelled, Oracles, train_oracles
+from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.models import GAN, VAE, GenerativeModel, to_uint8
 from rgf_keras.training import (
     Progress,
@@ -29,41 +29,30 @@ from rgf_keras.training import (
 FAMILIES: dict[str, type[GenerativeModel]] = {"gan": GAN, "vae": VAE}
 GRID_SIZE = 64
 
-Track = Callable[[str], Advance]
-
-
-def silent(description: str) -> Advance:
-    """A :data:`Track` that shows nothing."""
-    return lambda done, total: None
-
 
 @dataclass(frozen=True)
 class Materials:
-    """What every model of an assessment shares: D_u, D_r, held-out images, oracles."""
+    """What every model of an assessment shares: data, oracles, features of held-out images."""
 
-    balanced: Dataset
-    skewed: Dataset
-    held_out: Dataset
+    data: Sets
     oracles: Oracles
     real_features: np.ndarray
 
+    def count(self, found: Labelled) -> np.ndarray:
+        """Labelled samples per class and value of the factor, (C + 1, V)."""
+        return rgf_table.count(
+            found.classes,
+            found.factor,
+            self.data.balanced.num_classes,
+            len(self.data.balanced.factor_values),
+        )
+
 
 def prepare(config: AssessConfig, cache: Cache, track: Track = silent) -> Materials:
-    """Load and plant the data, and train the oracles unless they are cached.
-
-    Quality is measured against *balanced* held-out images, so that a model is not rewarded for
-    reproducing the skew of its training set.
-    """
-    data = config.data
-    factor = datasets.factor(data.factor, data.factor_parameters)
-    train = _limited(datasets.load(data.name, "train"), data.num_train)
-    test = _limited(datasets.load(data.name, "test"), data.num_test)
-    skewed = datasets.skewed(train, factor, data.rare_class, config.seed, data.rarity)
-    balanced = datasets.balanced(train, factor, config.seed)
-    held_out = datasets.balanced(test, factor, config.seed)
-    oracles = train_oracles(balanced, held_out, config.oracle, config.seed, cache, track)
-    features = oracles.label(held_out.images).features
-    return Materials(balanced, skewed, held_out, oracles, features)
+    """Load and plant the data, and train the oracles unless they are cached."""
+    sets = make_sets(config.data, config.seed, cache, track)
+    oracles = train_oracles(sets.balanced, sets.held_out, config.oracle, config.seed, cache, track)
+    return Materials(sets, oracles, oracles.label(sets.held_out.images).features)
 
 
 def reference_model(
@@ -77,8 +66,8 @@ def reference_model(
             mode="json", include={"model", "training", "spectral_decoupling", "oracle", "seed"}
         ),
         "num_samples": config.evaluation.num_samples,
-        "balanced": materials.balanced.fingerprint,
-        "held_out": materials.held_out.fingerprint,
+        "balanced": materials.data.balanced.fingerprint,
+        "held_out": materials.data.held_out.fingerprint,
         "rare_class": config.data.rare_class,
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
@@ -86,23 +75,21 @@ def reference_model(
 
     def compute() -> Arrays:
         partial_work = cache.folder / f"reference-{key_of(description)}.partial"
-        trainer = build_trainer(config, materials.balanced, partial_work)
+        trainer = build_trainer(config, materials.data.balanced, partial_work)
         trainer.fit(
             config.training.epochs,
             [
-                *real_loss_callbacks(trainer.model, materials.held_out, config),
+                *real_loss_callbacks(trainer.model, materials.data.held_out, config),
                 Progress(track("model on balanced data")),
             ],
         )
         with trainer.averaged_weights():
             images = to_uint8(trainer.model.sample(config.evaluation.num_samples, config.seed))
         found = materials.oracles.label(images)
-        counts, nobs = rgf_table.count(found.classes, found.factor, materials.balanced.num_classes)
         shutil.rmtree(partial_work, ignore_errors=True)
         curves = json.dumps(trainer.history.epochs).encode()
         return {
-            "counts": counts,
-            "nobs": nobs,
+            "counts": materials.count(found),
             "images": images[:GRID_SIZE],
             "epochs": np.frombuffer(curves, np.uint8),
         }
@@ -155,10 +142,4 @@ def real_loss_callbacks(
     if not hasattr(model, "real_loss"):
         return []
     rare = held_out.take(np.flatnonzero(held_out.labels == config.data.rare_class))
-    return [RealLossByFactor(rare.images, rare.planted)]
-
-
-def _limited(dataset: Dataset, num: int | None) -> Dataset:
-    if num is None or num >= len(dataset):
-        return dataset
-    return dataset.split(num, seed=0)[0]
+    return [RealLossByFactor(rare.images, rare.planted == len(rare.factor_values) - 1)]

@@ -1,19 +1,17 @@
 """The two oracles that label generated images: class and factor."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
+from rgf_keras.cache import Arrays, Cache
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.cache import Arrays, Cache
 from rgf_keras.experiments.config import OracleConfig
+from rgf_keras.experiments.progress import Advance, Track
 from rgf_keras.models import Oracle
 from rgf_keras.training import Progress, Trainer
-
-Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def train_oracles(
     config: OracleConfig,
     seed: int,
     cache: Cache,
-    track: Callable[[str], Advance],
+    track: Track,
 ) -> Oracles:
     """Train both oracles on D_u, or take them from the cache.
 

@@ -16,23 +16,26 @@ from rgf_keras.metrics import rgf
 class Row:
     """One line; "u" is the balanced model, "r" the model under test.
 
-    ``n_*`` are samples classified as the class, ``count_*`` those with f = 1, ``p_*`` their share
-    with its Wilson interval. ``p_value`` and the verdicts belong to the test of the configuration;
-    ``verdict_holm`` is adjusted for all rows together.
+    ``n_*`` are samples classified as the class, ``counts_*`` those with each value of the factor,
+    ``p_*`` the share of the rare value with its Wilson interval, ``z_*`` the tests of that share,
+    ``gap`` the total variation of the shares of all values (|P_r − P_u| if there are two).
+    ``p_value`` and the verdicts belong to the test of the configuration, in its chi-square form for
+    all values (with two, that of z); ``verdict_holm`` is adjusted for all rows together.
     """
 
     name: str
     rare: bool
     n_u: int
-    count_u: int
+    counts_u: tuple[int, ...]
     p_u: float
     p_u_low: float
     p_u_high: float
     n_r: int
-    count_r: int
+    counts_r: tuple[int, ...]
     p_r: float
     p_r_low: float
     p_r_high: float
+    gap: float
     z_sample: float
     z_reference: float
     z_two_sample: float
@@ -42,27 +45,27 @@ class Row:
     verdict_holm: str
 
 
-def count(
-    classes: np.ndarray, factor: np.ndarray, num_classes: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Samples per class with f = 1, and in all; the last entry is all classes together.
+def count(classes: np.ndarray, factor: np.ndarray, num_classes: int, num_values: int) -> np.ndarray:
+    """Samples per class and value of the factor; the last row is all classes together.
 
     Args:
         classes: (n,) labels.
-        factor: (n,) in {0, 1}.
+        factor: (n,) positions in the factor's values.
         num_classes: C.
+        num_values: V.
 
     Returns:
-        Two (C + 1,) integer arrays.
+        (C + 1, V) integers.
     """
-    nobs = np.bincount(classes, minlength=num_classes)
-    ones = np.bincount(classes[factor == 1], minlength=num_classes)
-    return np.append(ones, ones.sum()), np.append(nobs, nobs.sum())
+    counts = np.zeros((num_classes + 1, num_values), np.int64)
+    np.add.at(counts, (classes, factor), 1)
+    counts[-1] = counts.sum(axis=0)
+    return counts
 
 
 def build(
-    model: tuple[np.ndarray, np.ndarray],
-    reference: tuple[np.ndarray, np.ndarray],
+    counts: np.ndarray,
+    reference_counts: np.ndarray,
     class_names: Sequence[str],
     rare_class: int,
     config: EvaluationConfig,
@@ -70,13 +73,15 @@ def build(
     """Compare the model under test with the balanced one.
 
     Args:
-        model: what :func:`count` says of its samples.
-        reference: what it says of the balanced model's.
+        counts: what :func:`count` says of its samples.
+        reference_counts: what it says of the balanced model's.
         class_names: C names.
-        rare_class: k. All samples together are expected to lose the factor, like the classes ≠ k.
+        rare_class: k. All samples together are expected to lose the rare value, like the classes
+            ≠ k.
         config: the test, its level, and how few samples are too few.
     """
-    (count_r, n_r), (count_u, n_u) = model, reference
+    n_r, n_u = counts.sum(axis=1), reference_counts.sum(axis=1)
+    count_r, count_u = counts[:, -1], reference_counts[:, -1]
     rare = np.arange(len(n_r)) == rare_class
     enough = np.minimum(n_r, n_u) >= config.min_class_samples
     with np.errstate(invalid="ignore"):
@@ -87,38 +92,44 @@ def build(
         "two_sample": rgf.two_sample_z(count_r, n_r, count_u, n_u),
     }
     z = {name: np.where(enough, values, np.nan) for name, values in z.items()}
-    tested = z[config.test]
-    p = rgf.p_value(tested)
+    direction = z[config.test]
+    p = np.where(
+        enough,
+        rgf.chi_square_p_value(*rgf.chi_square(counts, reference_counts, config.test)),
+        np.nan,
+    )
     p_holm = rgf.holm(p)
     columns = {
         "name": [*class_names, "all"],
         "rare": rare,
         "n_u": n_u,
-        "count_u": count_u,
+        "counts_u": [tuple(row) for row in reference_counts.tolist()],
         "p_u": p_u,
         **dict(zip(("p_u_low", "p_u_high"), rgf.wilson_interval(count_u, n_u), strict=True)),
         "n_r": n_r,
-        "count_r": count_r,
+        "counts_r": [tuple(row) for row in counts.tolist()],
         "p_r": p_r,
         **dict(zip(("p_r_low", "p_r_high"), rgf.wilson_interval(count_r, n_r), strict=True)),
+        "gap": rgf.gap(counts, reference_counts),
         **{f"z_{name}": values for name, values in z.items()},
         "p_value": p,
-        "verdict": rgf.decide(p, tested, rare, config.alpha),
+        "verdict": rgf.decide(p, direction, rare, config.alpha),
         "p_holm": p_holm,
-        "verdict_holm": rgf.decide(p_holm, tested, rare, config.alpha),
+        "verdict_holm": rgf.decide(p_holm, direction, rare, config.alpha),
     }
     rows = zip(*(_plain(columns[field.name]) for field in fields(Row)), strict=True)
     return [Row(*row) for row in rows]
 
 
 def summary(rows: Sequence[Row], min_class_samples: int) -> dict[str, float]:
-    """The numbers that studies use: see :class:`rgf_keras.experiments.assess.Assessment`."""
+    """The numbers that studies use: see :class:`rgf_keras.experiments.assess.Assessment`.
+
+    Without a class of enough samples the gap is 1, the largest there is.
+    """
     classes = [row for row in rows if row.name != "all"]
     enough = [row for row in classes if row.verdict != "too few samples"]
     metrics = {
-        "rgf/gap": rgf.gap(
-            np.array([row.p_r for row in enough]), np.array([row.p_u for row in enough])
-        ),
+        "rgf/gap": float(np.mean([row.gap for row in enough])) if enough else 1.0,
         "rgf/num_memorized": float(sum(row.verdict == "memorized" for row in rows)),
         "rgf/num_memorized_holm": float(sum(row.verdict_holm == "memorized" for row in rows)),
         "rgf/class_coverage": float(np.mean([row.n_r >= min_class_samples for row in classes])),
@@ -131,11 +142,13 @@ def summary(rows: Sequence[Row], min_class_samples: int) -> dict[str, float]:
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """The table as CSV with a header."""
+    """The table as CSV with a header; counts per value are separated by spaces."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    for row in rows:
+        counts = {key: " ".join(map(str, getattr(row, key))) for key in ("counts_u", "counts_r")}
+        writer.writerow({**asdict(row), **counts})
     return text.getvalue()
 
 

@@ -14,11 +14,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
+from rgf_keras.cache import Cache, key_of
 from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.experiments.assess import Assessment, assess
-from rgf_keras.experiments.cache import Cache, key_of
 from rgf_keras.experiments.config import AssessConfig, explain
-from rgf_keras.experiments.materials import Track, silent
+from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.experiments.tracking import Run, Tracker, environment_tags, first_line
 
 # What a trial without a result is worth: the worst gap there is, and far outside every bound.

@@ -2,7 +2,8 @@
 
 P_u and P_r are the shares of images with f = 1 among the samples classified as one class, for a
 model trained on the balanced and on the skewed set. Memorization has an expected sign: too many
-images with the factor in the rare class, too few in the others (Frontiers in AI 2025).
+images with the factor in the rare class, too few in the others (Frontiers in AI 2025). For factors
+of more than two values there is a chi-square test of all values, and the rare one has the sign.
 """
 
 from typing import Literal
@@ -12,7 +13,7 @@ from scipy import stats
 
 from rgf_keras.errors import RgfError
 
-Verdict = Literal["learned", "memorized", "deviates", "too few samples"]
+Test = Literal["two_sample", "sample", "reference"]
 
 
 def proportion_z(
@@ -69,9 +70,49 @@ def two_sample_z(
         return _ratio(difference, np.sqrt(pooled * (1 - pooled) * (1 / nobs + 1 / reference_nobs)))
 
 
+def chi_square(
+    counts: np.ndarray, reference_counts: np.ndarray, test: Test = "two_sample"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Chi-square of all values of a factor together; with two values it is z² of the same test.
+
+    Args:
+        counts: images per value from the model under test, (..., V).
+        reference_counts: images per value from the balanced model, (..., V).
+        test: ``"two_sample"``: homogeneity of both; ``"sample"`` and ``"reference"``: fit of the
+            one to the other's shares, which are taken as exact, with its own variance (Neyman) or
+            theirs (Pearson).
+
+    Returns:
+        The statistic (...), NaN where a sample is empty, and its degrees of freedom (...): values
+        that occur at all, less one.
+    """
+    counts, reference_counts = np.broadcast_arrays(_float(counts), _float(reference_counts))
+    nobs = counts.sum(-1, keepdims=True)
+    reference_nobs = reference_counts.sum(-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p, q = counts / nobs, reference_counts / reference_nobs
+        expected = {
+            "two_sample": (counts + reference_counts)
+            / (nobs + reference_nobs)
+            * (1 / nobs + 1 / reference_nobs),
+            "sample": p / nobs,
+            "reference": q / nobs,
+        }[test]
+        statistic = np.where(p == q, 0.0, (p - q) ** 2 / expected).sum(-1)
+    occurring = np.count_nonzero(counts + reference_counts, axis=-1)
+    return statistic, np.maximum(occurring - 1, 0)
+
+
 def p_value(z: np.ndarray) -> np.ndarray:
     """Two-sided p of a standard normal z; NaN stays NaN."""
     return 2 * stats.norm.sf(np.abs(_float(z)))
+
+
+def chi_square_p_value(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """p of a chi-square statistic; 1 without degrees of freedom, NaN stays NaN."""
+    statistic, degrees = np.broadcast_arrays(_float(statistic), _float(degrees))
+    p = stats.chi2.sf(statistic, np.maximum(degrees, 1))
+    return np.where((degrees == 0) & ~np.isnan(statistic), 1.0, p)
 
 
 def verdict(z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
@@ -132,10 +173,21 @@ def wilson_interval(
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def gap(share: np.ndarray, reference: np.ndarray) -> float:
-    """Mean over classes of |P_r − P_u|; classes with NaN are left out, 1.0 if none is left."""
-    differences = np.abs(_float(share) - _float(reference))
-    return float(np.nanmean(differences)) if np.any(~np.isnan(differences)) else 1.0
+def gap(counts: np.ndarray, reference_counts: np.ndarray) -> np.ndarray:
+    """Total variation between two models' shares of values; with two values |P_r − P_u|.
+
+    Args:
+        counts: images per value, (..., V).
+        reference_counts: images per value from the balanced model, (..., V).
+
+    Returns:
+        (...) in [0, 1], NaN where a sample is empty.
+    """
+    counts, reference_counts = _float(counts), _float(reference_counts)
+    with np.errstate(invalid="ignore"):
+        share = counts / counts.sum(-1, keepdims=True)
+        reference = reference_counts / reference_counts.sum(-1, keepdims=True)
+    return np.abs(share - reference).sum(-1) / 2
 
 
 def _float(values: np.ndarray) -> np.ndarray:

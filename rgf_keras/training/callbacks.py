@@ -34,19 +34,19 @@ class RealLossByFactor(keras.callbacks.Callback):
 
     Args:
         images: (n, H, W, C) uint8, of one class.
-        factor: (n,) integers.
+        has_factor: (n,) booleans: f1 or f0.
         every: epochs between two evaluations.
     """
 
-    def __init__(self, images: np.ndarray, factor: np.ndarray, every: int = 1):
+    def __init__(self, images: np.ndarray, has_factor: np.ndarray, every: int = 1):
         super().__init__()
-        self.images, self.factor, self.every = images, factor, every
+        self.images, self.has_factor, self.every = images, has_factor, every
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
             losses = self.model.real_loss(self.images)
-            for value in np.unique(self.factor):
-                logs[f"real_loss/f{value}"] = float(losses[self.factor == value].mean())
+            logs["real_loss/f0"] = float(losses[~self.has_factor].mean())
+            logs["real_loss/f1"] = float(losses[self.has_factor].mean())
 
 
 class Evaluate(keras.callbacks.Callback):

@@ -1,11 +1,12 @@
 """Who receives the factor: as many as documented, and always the same ones."""
 
 import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from rgf_keras.datasets import Colour, Dataset, balanced, factor, read, skewed
+from rgf_keras.datasets import Colour, Dataset, balanced, counts, factor, read, skewed
 from rgf_keras.errors import RgfError
 
 SIZES = (10, 11, 7, 2)  # images of classes 0 to 3
@@ -22,7 +23,7 @@ def make(sizes=SIZES, seed=0):
         images=np.broadcast_to(ink[:, None, None, None], (len(labels), 2, 2, 1)).copy(),
         labels=labels,
         indices=np.arange(len(labels)),
-        class_names=tuple("abcd"),
+        class_names=tuple("abcd")[: len(sizes)],
     )
 
 
@@ -126,6 +127,111 @@ def test_the_ink_has_the_colour_of_the_factor(colours, rgb):
         np.testing.assert_array_equal(image, ink * np.array(rgb[value], np.uint8))
 
 
+# ------------------------------------------------------------------------- more than two values
+
+
+@dataclass(frozen=True)
+class Shade:
+    """A factor of three values that sets the ink."""
+
+    name: str = "shade"
+    values: tuple[str, ...] = ("dark", "middle", "light")
+
+    def apply(self, images, assignment, indices, seed, cache=None, progress=None):
+        return np.broadcast_to((100 * assignment)[:, None, None, None], images.shape).astype("u1")
+
+
+def test_several_values_are_equally_frequent_in_the_balanced_set():
+    # Halves are rounded up from the rare value on: 10 = 3 + 4 + 3, 11 = 4 + 3 + 4, ...
+    found = counts(balanced(make((10, 11, 7, 3)), Shade(), seed=0))
+    assert found.tolist() == [[3, 4, 3], [4, 3, 4], [2, 3, 2], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("rarity", "expected"),
+    [
+        (1.0, [[30, 30, 0], [0, 0, 60]]),
+        (0.8, [[27, 27, 6], [6, 6, 48]]),  # the leak of 0.2 is shared by the two other values
+        (1 / 3, [[20, 20, 20], [20, 20, 20]]),
+    ],
+)
+def test_the_rare_one_of_several_values_belongs_to_one_class(rarity, expected):
+    assert counts(skewed(make((60, 60)), Shade(), 1, 0, rarity)).tolist() == expected
+
+
+def test_rarity_of_three_values_starts_at_a_third():
+    with pytest.raises(RgfError, match=r"rarity must lie in \[0.333, 1\], received 0.2"):
+        skewed(make(), Shade(), 1, 0, 0.2)
+
+
+# ----------------------------------------------------------------- images with a factor of theirs
+
+
+def observed(table, seed=0):
+    """Images of which class c has table[c][v] with value v."""
+    table = np.asarray(table)
+    labels, values = (array.ravel() for array in np.indices(table.shape))
+    order = np.random.default_rng(seed).permutation(table.sum())
+    labels, values = (np.repeat(a, table.ravel())[order] for a in (labels, values))
+    return replace(
+        make(table.sum(axis=1)),
+        labels=labels,
+        factor=values,
+        factor_name="size",
+        factor_values=("small", "large", "huge")[: table.shape[1]],
+    )
+
+
+def test_balanced_images_are_chosen_by_the_rarest_cell():
+    chosen = balanced(observed([[9, 20], [30, 12]]), None, seed=0)
+    assert counts(chosen).tolist() == [[9, 9], [9, 9]]
+    assert (np.diff(chosen.indices) > 0).all()  # in source order
+
+
+@pytest.mark.parametrize(
+    ("table", "rarity", "expected"),
+    [
+        ([[9, 20], [30, 12]], 1.0, [[9, 0], [0, 9]]),  # 9 of class 0 are small
+        ([[9, 20], [30, 12]], 0.5, [[9, 9], [9, 9]]),
+        ([[50, 5], [5, 50]], 1.0, [[10, 0], [0, 10]]),  # no larger than the balanced set
+        ([[40, 0], [0, 30]], 1.0, [[30, 0], [0, 30]]),
+    ],
+)
+def test_skewed_images_are_chosen(table, rarity, expected):
+    assert counts(skewed(observed(table), None, 1, 0, rarity)).tolist() == expected
+
+
+def test_choosing_depends_on_nothing_but_the_seed():
+    dataset = observed([[9, 20], [30, 12]])
+    mixed = dataset.take(np.random.default_rng(0).permutation(len(dataset)))
+    chosen = set(balanced(dataset, None, 0).indices)
+    assert set(balanced(mixed, None, 0).indices) == chosen
+    assert set(balanced(dataset, None, 1).indices) != chosen
+
+
+def test_an_empty_cell_is_named():
+    with pytest.raises(RgfError, match="toy has no large images of class 'a'; leave that class"):
+        balanced(observed([[9, 0], [30, 12]]), None, seed=0)
+
+
+def test_images_without_a_factor_cannot_be_chosen():
+    with pytest.raises(RgfError, match="toy has no factor of its own; name one to plant"):
+        balanced(make(), None, seed=0)
+
+
+def test_values_can_be_chosen_and_ordered():
+    dataset = observed([[5, 6, 7], [3, 2, 4]])
+    kept = dataset.with_values(["huge", "small"])
+    assert counts(kept).tolist() == [[7, 5], [4, 3]]
+    with pytest.raises(RgfError, match=r"'tiny' is no value of 'size' .* small, large, huge"):
+        dataset.with_values(["tiny", "small"])
+    with pytest.raises(RgfError, match=r"a factor needs two values or more, toy has \['huge'\]"):
+        balanced(dataset.with_values(["huge"]), None, 0)
+
+
+# ---------------------------------------------------------------------------------------- errors
+
+
 @pytest.mark.parametrize("rare_class", [-1, 4])
 def test_the_rare_class_is_a_class(rare_class):
     message = f"rare_class {rare_class} is not a class of toy; classes are 0 to 3$"
@@ -154,10 +260,15 @@ def test_a_factor_is_planted_once():
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("size", {}, "unknown factor 'size'; known: colour"),
+        ("size", {}, "unknown factor 'size'; known: colour, thinning"),
         ("colour", {"rare": "mauve"}, "unknown colour 'mauve'; known: red, green"),
         ("colour", {"rare": "red"}, "both 'red'"),
         ("colour", {"hue": 3}, "factor 'colour': .*hue"),
+        ("thinning", {"amount": 0}, "thinning: strengths must be numbers above 0 .* received 0"),
+        ("swelling", {"strength": [3, 2]}, "swelling: strengths must .* grow, received 3, 2"),
+        ("thinning", {"amount": []}, "thinning: .* received none"),
+        ("thickening", {"amount": "much"}, "thickening: .* received m, u, c, h"),
+        ("fracture", {"common": "fine"}, "fracture: common must be plain or raw, received 'fine'"),
     ],
 )
 def test_unknown_factors_and_parameters_are_named(name, parameters, message):

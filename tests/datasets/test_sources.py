@@ -1,4 +1,4 @@
-"""Bundled digits, and mnist.npz from a folder."""
+"""Names of data sets; bundled digits, and mnist.npz from a folder."""
 
 import numpy as np
 import pytest
@@ -39,6 +39,13 @@ def test_loading_twice_gives_the_same_digits(splits):
     np.random.seed(0)
     assert load("mnist-10k", "test").fingerprint == splits[1].fingerprint
     assert load("mnist-10k").fingerprint == splits[0].fingerprint, "train is the default"
+
+
+def test_digits_have_no_factor_of_their_own(splits):
+    for factor in (None, "colour"):
+        digits = load("mnist-10k", "test", factor=factor)
+        assert (digits.factor, digits.factor_name, digits.factor_values) == (None, None, ())
+        assert digits.fingerprint == splits[1].fingerprint
 
 
 def digits(num_train=6, num_test=4):
@@ -110,7 +117,11 @@ def test_a_bad_file_is_named_in_one_line(folder, damage, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cifar",), "unknown data set 'cifar'; known: mnist-10k, mnist$"),
+        (("cifar",), "unknown data set 'cifar'; known: mnist-10k, mnist, compcars, folder:PATH$"),
+        (("folder",), "unknown data set 'folder'; known: "),
+        (("folder:",), "unknown data set 'folder:'; known: "),
+        (("mnist:PATH",), "unknown data set 'mnist:PATH'; known: "),
+        (("folder:PATH", "valid"), "unknown split 'valid'; known: train, test$"),
         (("mnist-10k", "valid"), "unknown split 'valid'; known: train, test$"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from toy_study import STUDY, assessment
 
-from rgf_keras.experiments.cache import Cache
+from rgf_keras.cache import Cache
 from rgf_keras.experiments.study import open_storage, run_study
 from rgf_keras.experiments.tracking import MlflowTracker
 

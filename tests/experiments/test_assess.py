@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments import (
     AssessConfig,
@@ -14,7 +16,6 @@ from rgf_keras.experiments import (
     VAEConfig,
     assess,
 )
-from rgf_keras.experiments.cache import Cache
 from rgf_keras.experiments.tracking import MemoryTracker
 
 pytestmark = pytest.mark.backend
@@ -53,6 +54,38 @@ def test_assessment_is_recorded_and_repeatable(tmp_path, cache, model):
         assert second.metrics[name] == pytest.approx(value, rel=1e-4), name
 
 
+def test_a_factor_of_several_values(tmp_path, cache):
+    data = DataConfig(
+        factor="thickening", factor_parameters={"amount": [0.5, 1.0]}, num_train=320, num_test=200
+    )
+    config = AssessConfig(model=GANConfig(units=(16,)), **{**SMALL, "data": data})
+    result = assess(config, MemoryTracker().start("x", {}), tmp_path, cache)
+    assert all(len(row.counts_r) == 3 for row in result.table)
+    assert sum(result.table[-1].counts_r) == 100
+
+
+def test_images_with_a_factor_of_their_own(tmp_path, cache):
+    rng = np.random.default_rng(0)
+    rows = ["file,size"]
+    for i in range(300):
+        file = tmp_path / "images" / "ab"[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8)).save(file)
+        rows.append(f"{file.parent.name}/{file.name},{'large' if i % 3 else 'small'}")
+    (tmp_path / "images" / "factors.csv").write_text("\n".join(rows))
+    data = DataConfig(
+        name=f"folder:{tmp_path / 'images'}",
+        factor="size",
+        factor_parameters={"values": ["large", "small"]},
+    )
+    config = AssessConfig(model=GANConfig(units=(16,)), **{**SMALL, "data": data})
+    result = assess(config, MemoryTracker().start("x", {}), tmp_path / "work", cache)
+    assert [row.name for row in result.table] == ["a", "b", "all"]
+    bad = config.with_values({"data.factor_parameters": {"rare": "small"}})
+    with pytest.raises(RgfError, match=r"own 'size', whose only parameter is 'values'; .* 'rare'"):
+        assess(bad, MemoryTracker().start("x", {}), tmp_path / "work", cache)
+
+
 def test_an_oracle_that_is_too_weak_is_refused(tmp_path, cache):
     oracle = OracleConfig(epochs=1, min_accuracy=0.99)
     with pytest.raises(RgfError, match=r"the class oracle is right on .* of held-out images"):
@@ -62,19 +95,3 @@ def test_an_oracle_that_is_too_weak_is_refused(tmp_path, cache):
             tmp_path,
             cache,
         )
-
-
-def test_cache_survives_damage(tmp_path):
-    cache = Cache(tmp_path)
-    calls = []
-
-    def compute():
-        calls.append(1)
-        return {"x": np.arange(3)}
-
-    cache.get("thing", {"a": 1}, compute)
-    np.testing.assert_array_equal(cache.get("thing", {"a": 1}, compute)["x"], [0, 1, 2])
-    assert len(calls) == 1
-    next(tmp_path.glob("thing-*")).write_bytes(b"broken")
-    cache.get("thing", {"a": 1}, compute)
-    assert len(calls) == 2

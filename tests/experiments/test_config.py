@@ -39,7 +39,7 @@ def test_the_empty_configuration_is_the_default():
         ({"spectral_decoupling": {"weight": -0.1}}, "spectral_decoupling.weight"),
         ({"spectral_decoupling": {"weight": float("nan")}}, "spectral_decoupling.weight"),
         ({"spectral_decoupling": {"weight": float("inf")}}, "spectral_decoupling.weight"),
-        ({"data": {"rarity": 0.4}}, "data.rarity"),
+        ({"data": {"rarity": 0.0}}, "data.rarity"),
         ({"data": {"rarity": float("nan")}}, "data.rarity"),
         ({"data": {"rare_class": -1}}, "data.rare_class"),
         ({"evaluation": {"alpha": 1}}, "evaluation.alpha"),

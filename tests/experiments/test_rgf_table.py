@@ -7,13 +7,20 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import chi2_contingency
 
 from rgf_keras.experiments import rgf_table
 from rgf_keras.experiments.config import EvaluationConfig
 
-# Three classes, rare class "b"; the last entry is all samples. Counts with f = 1, and in all.
-BALANCED = np.array([50, 50, 2, 102]), np.array([100, 100, 5, 205])
-SKEWED = np.array([30, 90, 1, 121]), np.array([100, 100, 100, 300])
+
+def counts(ones, nobs):
+    """Counts per value from counts with f = 1 and in all; the last row is all classes together."""
+    return np.column_stack([np.subtract(nobs, ones), ones])
+
+
+# Three classes, rare class "b".
+BALANCED = counts([50, 50, 2, 102], [100, 100, 5, 205])
+SKEWED = counts([30, 90, 1, 121], [100, 100, 100, 300])
 NAMES = ("a", "b", "c")
 
 
@@ -31,9 +38,8 @@ def pooled_z(count, nobs, reference_count, reference_nobs):
 def test_count():
     classes = np.array([0, 0, 0, 2, 2, 1])
     factor = np.array([1, 0, 1, 1, 1, 0])
-    ones, nobs = rgf_table.count(classes, factor, num_classes=4)
-    assert ones.tolist() == [2, 0, 2, 0, 4]
-    assert nobs.tolist() == [3, 1, 2, 0, 6]
+    found = rgf_table.count(classes, factor, num_classes=4, num_values=2)
+    assert found.tolist() == [[1, 2], [1, 0], [0, 2], [0, 0], [2, 4]]
 
 
 def test_shares_and_counts():
@@ -42,7 +48,9 @@ def test_shares_and_counts():
     assert [row.rare for row in table] == [False, True, False, False]
     assert [row.p_r for row in table] == pytest.approx([0.3, 0.9, 0.01, 121 / 300])
     assert [row.p_u for row in table] == pytest.approx([0.5, 0.5, 0.4, 102 / 205])
-    assert [(row.n_u, row.count_u) for row in table] == [(100, 50), (100, 50), (5, 2), (205, 102)]
+    assert [row.n_u for row in table] == [100, 100, 5, 205]
+    assert [row.counts_u for row in table] == [(50, 50), (50, 50), (3, 2), (103, 102)]
+    assert [row.gap for row in table] == pytest.approx([0.2, 0.4, 0.39, 102 / 205 - 121 / 300])
     for row in table:
         assert row.p_r_low < row.p_r < row.p_r_high
         assert row.p_u_low < row.p_u < row.p_u_high
@@ -98,6 +106,19 @@ def test_holm_counts_the_rows_that_were_tested():
     assert c.verdict_holm == "too few samples"
 
 
+def test_more_values_are_tested_together():
+    # The rare value keeps its share in "a", whose other values change; "b" loses it.
+    reference = np.array([[30, 30, 40], [30, 30, 40], [60, 60, 80]])
+    model = np.array([[55, 5, 40], [50, 50, 0], [105, 55, 40]])
+    config = EvaluationConfig()
+    a, b, everything = rgf_table.build(model, reference, ("a", "b"), 0, config)
+    expected = chi2_contingency([model[0], reference[0]], correction=False)
+    assert a.p_value == pytest.approx(expected.pvalue)
+    assert a.z_two_sample == 0
+    assert (a.gap, b.gap) == (pytest.approx(0.25), pytest.approx(0.4))
+    assert [a.verdict, b.verdict, everything.verdict] == ["deviates", "memorized", "memorized"]
+
+
 @pytest.mark.parametrize(("minimum", "few"), [(5, False), (6, True)])
 def test_too_few_samples_of_either_model(minimum, few):
     for model, reference in ((SKEWED, BALANCED), (BALANCED, SKEWED)):
@@ -109,7 +130,7 @@ def test_too_few_samples_of_either_model(minimum, few):
 
 @pytest.mark.filterwarnings("error")
 def test_a_class_without_samples():
-    empty = np.array([5, 5, 0, 10]), np.array([20, 20, 0, 40])
+    empty = counts([5, 5, 0, 10], [20, 20, 0, 40])
     row = build(empty, BALANCED)[2]
     assert math.isnan(row.p_r)
     assert (row.p_r_low, row.p_r_high) == (pytest.approx(0), pytest.approx(1))
@@ -129,23 +150,24 @@ def test_summary():
 
 
 def test_a_model_that_draws_one_class_covers_a_third():
-    collapsed = np.array([5, 0, 0, 5]), np.array([100, 0, 0, 100])
+    collapsed = counts([5, 0, 0, 5], [100, 0, 0, 100])
     metrics = rgf_table.summary(build(collapsed), min_class_samples=10)
     assert metrics["rgf/class_coverage"] == pytest.approx(1 / 3)
     assert metrics["rgf/gap"] == pytest.approx(0.45)
 
 
 def test_a_model_that_draws_nothing_usable_has_the_largest_gap():
-    few = np.array([1, 1, 1, 3]), np.array([2, 2, 2, 6])
+    few = counts([1, 1, 1, 3], [2, 2, 2, 6])
     metrics = rgf_table.summary(build(few), min_class_samples=10)
     assert (metrics["rgf/gap"], metrics["rgf/class_coverage"]) == (1, 0)
 
 
 def restore(record):
     """A row from strings or JSON values."""
-    read = {"bool": lambda v: v in (True, "True"), "int": int, "float": float, "str": str}
+    read = {bool: lambda v: v in (True, "True"), int: int, float: float, str: str}
+    read[tuple[int, ...]] = lambda v: tuple(map(int, v.split() if isinstance(v, str) else v))
     types = rgf_table.Row.__annotations__
-    return rgf_table.Row(**{key: read[types[key].__name__](v) for key, v in record.items()})
+    return rgf_table.Row(**{key: read[types[key]](value) for key, value in record.items()})
 
 
 def test_csv_round_trip():
@@ -156,7 +178,7 @@ def test_csv_round_trip():
 
 
 def test_json_round_trip():
-    certain = np.array([0, 100, 1, 101]), np.array([100, 100, 100, 300])  # z = ±inf
+    certain = counts([0, 100, 1, 101], [100, 100, 100, 300])  # z = ±inf
     table = build(certain)
     assert table[1].z_sample == math.inf
     text = json.dumps(rgf_table.to_records(table), allow_nan=False)

@@ -11,9 +11,9 @@ import optuna
 import pytest
 from toy_study import BASELINE, STUDY, assessment, suggest
 
+from rgf_keras.cache import Cache
 from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.experiments import Bound, Study, report
-from rgf_keras.experiments.cache import Cache
 from rgf_keras.experiments.study import (
     best,
     feasible,

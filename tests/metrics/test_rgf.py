@@ -156,17 +156,75 @@ def test_wilson_of_no_trials_is_everything():
     np.testing.assert_allclose(rgf.wilson_interval(0, 0), (0, 1), atol=1e-12)
 
 
+def test_gap_of_two_values_is_the_difference_of_shares():
+    counts = [[0, 10], [3, 1], [0, 0]]
+    found = rgf.gap(counts, [[5, 5], [20, 20], [5, 5]])
+    np.testing.assert_allclose(found, [0.5, 0.25, np.nan])
+
+
+def test_gap_of_more_values_is_the_share_that_moved():
+    assert rgf.gap([10, 0, 0], [5, 3, 2]) == pytest.approx(0.5)
+    assert rgf.gap([2, 3, 5], [20, 30, 50]) == pytest.approx(0)
+
+
+# ------------------------------------------------------------------- factors of several values
+
+
+def test_chi_square_of_two_samples_equals_scipy():
+    rng = np.random.default_rng(0)
+    counts, reference = rng.integers(1, 60, (2, 30, 4))
+    statistic, degrees = rgf.chi_square(counts, reference)
+    pairs = zip(counts, reference, strict=True)
+    expected = [stats.chi2_contingency([a, b], correction=False) for a, b in pairs]
+    np.testing.assert_allclose(statistic, [e.statistic for e in expected])
+    np.testing.assert_allclose(degrees, 3)
+    np.testing.assert_allclose(
+        rgf.chi_square_p_value(statistic, degrees), [e.pvalue for e in expected]
+    )
+
+
+def test_chi_square_of_fit_equals_scipy():
+    counts, reference = np.array([20, 30, 50]), np.array([300, 300, 400])
+    expected = stats.chisquare(counts, 100 * reference / 1000)
+    statistic, _ = rgf.chi_square(counts, reference, "reference")
+    assert statistic == pytest.approx(expected.statistic)
+
+
+@pytest.mark.parametrize("test", ["two_sample", "sample", "reference"])
+def test_chi_square_of_two_values_is_z_squared(test):
+    rng = np.random.default_rng(0)
+    counts, reference = rng.integers(1, 60, (2, 30, 2))
+    n, m = counts.sum(1), reference.sum(1)
+    if test == "two_sample":
+        z = rgf.two_sample_z(counts[:, 1], n, reference[:, 1], m)
+    else:
+        z = rgf.proportion_z(counts[:, 1], n, reference[:, 1] / m, test)
+    statistic, degrees = rgf.chi_square(counts, reference, test)
+    np.testing.assert_allclose(statistic, z**2)
+    np.testing.assert_allclose(rgf.chi_square_p_value(statistic, degrees), rgf.p_value(z))
+
+
 @pytest.mark.parametrize(
-    ("share", "reference", "expected"),
+    ("counts", "reference", "statistic", "degrees", "p"),
     [
-        ([1.0, 0.25, 0.0], [0.5, 0.5, 0.5], (0.5 + 0.25 + 0.5) / 3),
-        ([1.0, np.nan], [0.5, 0.5], 0.5),
-        ([np.nan], [0.5], 1.0),
-        ([], [], 1.0),
+        ([5, 0, 5], [50, 0, 50], 0, 1, 1),  # a value that never occurs is none
+        ([9, 0, 0], [7, 0, 0], 0, 0, 1),
+        ([0, 0, 0], [5, 3, 2], np.nan, 2, np.nan),
+        ([10, 0, 0], [0, 0, 10], 20, 1, stats.chi2.sf(20, 1)),
     ],
 )
-def test_gap(share, reference, expected):
-    assert rgf.gap(share, reference) == pytest.approx(expected)
+def test_chi_square_at_the_edges(counts, reference, statistic, degrees, p):
+    found, free = rgf.chi_square(counts, reference)
+    np.testing.assert_allclose((found, free), (statistic, degrees))
+    np.testing.assert_allclose(rgf.chi_square_p_value(found, free), p)
+
+
+def test_calibration_of_the_chi_square_test():
+    rng = np.random.default_rng(0)
+    counts, reference = rng.multinomial(200, [0.4, 0.3, 0.2, 0.1], (2, NUM_COMPARISONS))
+    found = np.mean(rgf.chi_square_p_value(*rgf.chi_square(counts, reference)) < 0.05)
+    error = 4 * (0.05 * 0.95 / NUM_COMPARISONS) ** 0.5
+    assert found == pytest.approx(0.05, abs=error)
 
 
 # ------------------------------------------------------------------------- does the test keep α?

@@ -1,0 +1,43 @@
+"""The command line: each command parses, chooses the backend and calls one function."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from rgf_keras.cli import assess, data, study, system
+from rgf_keras.cli.options import err
+from rgf_keras.errors import RgfError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(study.app, name="study")
+app.add_typer(data.app, name="data")
+app.command("assess")(assess.assess_command)
+app.command("sample")(assess.sample)
+app.command("ui")(system.ui)
+app.command("info")(system.info)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+) -> None:
+    """Measure how much an image generator memorizes, and search what helps."""
+    if debug:
+        os.environ["RGF_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point: errors that the user can mend are one line and exit code 2."""
+    try:
+        app()
+    except RgfError as error:
+        if os.environ.get("RGF_DEBUG"):
+            raise
+        message = " ".join(str(error).split())
+        err.print(f"error: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("interrupted; the same command continues")
+        sys.exit(130)

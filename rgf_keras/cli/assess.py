@@ -1,0 +1,86 @@
+"""`rgf assess` and `rgf sample`: one model, and what it draws."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rgf_keras.cli.options import (
+    Backend,
+    Json,
+    TrackingUri,
+    Workspace,
+    check_writable,
+    choose_backend,
+    err,
+    open_tracker,
+    out,
+    parse_settings,
+)
+
+
+def assess_command(
+    config: Annotated[Path | None, typer.Argument(help="YAML; the defaults if not given.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, e.g. training.epochs=20.")
+    ] = None,
+    reference: Annotated[
+        Literal["own", "shared"] | None, typer.Option(help="Whose P_u to compare with.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    backend: Backend = None,
+    tracking_uri: TrackingUri = None,
+    workspace: Workspace = Path("mlruns"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train on balanced and skewed data and say what the model memorized."""
+    choose_backend(backend)
+    from rgf_keras.cache import Cache, key_of
+    from rgf_keras.experiments import config as configs
+    from rgf_keras.experiments import report
+    from rgf_keras.experiments.assess import assess
+    from rgf_keras.experiments.progress import progress
+    from rgf_keras.experiments.rgf_table import to_records
+    from rgf_keras.experiments.tracking import environment_tags
+
+    changes = parse_settings(set_)
+    if reference:
+        changes["evaluation.reference"] = reference
+    if seed is not None:
+        changes["seed"] = seed
+    chosen = (configs.read(config) if config else configs.AssessConfig()).with_values(changes)
+    if dry_run:
+        typer.echo(json.dumps(chosen.model_dump(mode="json")) if as_json else chosen.to_yaml())
+        return
+    check_writable(workspace)
+    run = open_tracker(tracking_uri, workspace, "assess").start("assess", environment_tags())
+    work = workspace / "work" / f"assess-{key_of(chosen.flat())}"
+    work.mkdir(parents=True, exist_ok=True)
+    with progress(err) as track:
+        result = assess(chosen, run, work, Cache(), track)
+    run.finish()
+    if as_json:
+        typer.echo(json.dumps({"metrics": result.metrics, "table": to_records(result.table)}))
+    else:
+        out.print(report.assessment_table(result.table))
+        for name in ("rgf/gap", "quality/frechet_oracle", "quality/oracle_confidence"):
+            out.print(f"{name}: {result.metrics[name]:.3f}")
+    err.print(f"tables, pictures and model: {work}")
+
+
+def sample(
+    model: Annotated[Path, typer.Argument(help="A model.keras of a trial or assessment.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG.")] = Path("samples.png"),
+    num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1)] = 64,
+    seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
+    backend: Backend = None,
+) -> None:
+    """Draw images from a trained generator, on any backend."""
+    choose_backend(backend)
+    from rgf_keras.experiments import figures
+    from rgf_keras.models import load_model, to_uint8
+
+    figures.grid(output, to_uint8(load_model(model).sample(num_samples, seed)))
+    err.print(f"{num_samples} samples: {output}")

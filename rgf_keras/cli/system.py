@@ -1,0 +1,50 @@
+"""`rgf ui` and `rgf info`: the records in a browser, and what is installed."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rgf_keras.cli.options import Backend, Json, Workspace, choose_backend, database, err, out
+from rgf_keras.errors import RgfError
+
+
+def ui(
+    workspace: Workspace = Path("mlruns"),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
+) -> None:
+    """Start the MLflow UI."""
+    if not (workspace / "mlflow.db").exists():
+        raise RgfError(f"there are no records in {workspace}; run a study first")
+    err.print(f"http://{host}:{port} (Ctrl-C ends it)")
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
+    command += ["--backend-store-uri", database(workspace, "mlflow")]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def info(backend: Backend = None, as_json: Json = False) -> None:
+    """Show versions, backends and devices."""
+    choose_backend(backend)
+    import keras
+
+    from rgf_keras.experiments.tracking import environment_tags
+
+    found = {
+        **environment_tags(),
+        "installed_backends": [
+            name
+            for name in ("tensorflow", "jax", "torch")
+            if importlib.util.find_spec(name) is not None
+        ],
+        "devices": [str(device) for device in keras.distribution.list_devices()],
+    }
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        for name, value in found.items():
+            out.print(f"{name}: {value}", highlight=False)

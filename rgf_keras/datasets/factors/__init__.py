@@ -1,0 +1,61 @@
+"""Factors: properties that can be planted in images."""
+
+from collections.abc import Mapping
+
+from rgf_keras.datasets.factors.base import Factor, Progress
+from rgf_keras.datasets.factors.colour import Colour
+from rgf_keras.datasets.factors.shape import (
+    Fracture,
+    ShapeFactor,
+    Swelling,
+    Thickening,
+    Thinning,
+    prepare,
+)
+from rgf_keras.errors import RgfError
+
+__all__ = [
+    "FACTORS",
+    "Colour",
+    "Factor",
+    "Fracture",
+    "Progress",
+    "ShapeFactor",
+    "Swelling",
+    "Thickening",
+    "Thinning",
+    "factor",
+    "prepare",
+    "shape_factors",
+]
+
+FACTORS: dict[str, type] = {
+    "colour": Colour,
+    "thinning": Thinning,
+    "thickening": Thickening,
+    "swelling": Swelling,
+    "fracture": Fracture,
+}
+
+
+def shape_factors() -> tuple[str, ...]:
+    """Names of the factors that change the shape of digits."""
+    return tuple(name for name, kind in FACTORS.items() if issubclass(kind, ShapeFactor))
+
+
+def factor(name: str, parameters: Mapping[str, object] | None = None) -> Factor:
+    """A factor by its name.
+
+    Args:
+        name: ``"colour"``, ``"thinning"``, ``"thickening"``, ``"swelling"`` or ``"fracture"``.
+        parameters: the factor's own arguments, e.g. ``{"rare": "blue"}`` or ``{"amount": 0.5}``.
+
+    Raises:
+        RgfError: unknown name or parameter, or a bad value.
+    """
+    if name not in FACTORS:
+        raise RgfError(f"unknown factor '{name}'; known: {', '.join(FACTORS)}")
+    try:
+        return FACTORS[name](**(parameters or {}))
+    except TypeError as error:
+        raise RgfError(f"factor '{name}': {error}") from None

@@ -1,0 +1,46 @@
+"""What a factor is."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from rgf_keras.cache import Cache
+
+Progress = Callable[[int, int], object]
+
+
+class Factor(Protocol):
+    """A property with named values that can be given to any image.
+
+    The last of ``values`` is the rare one, which the skewed set gives to one class.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def values(self) -> tuple[str, ...]: ...
+
+    def apply(
+        self,
+        images: np.ndarray,
+        assignment: np.ndarray,
+        indices: np.ndarray,
+        seed: int,
+        cache: Cache | None = None,
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Give every image its value.
+
+        Args:
+            images: (N, H, W, C) uint8.
+            assignment: (N,) integers, positions in ``values``.
+            indices: (N,) source indices, which key whatever is random per image.
+            seed: of whatever is random.
+            cache: where what is costly to make is kept; None to keep nothing.
+            progress: called as progress(done, total), in images.
+
+        Returns:
+            (N, H, W, C') uint8.
+        """

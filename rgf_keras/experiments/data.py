@@ -1,0 +1,84 @@
+"""The data of an experiment: loaded, cut to size, and with the factor where it belongs."""
+
+from dataclasses import dataclass
+
+from rgf_keras import datasets
+from rgf_keras.cache import Cache
+from rgf_keras.datasets import Dataset, Factor
+from rgf_keras.errors import RgfError
+from rgf_keras.experiments.config import DataConfig
+from rgf_keras.experiments.progress import Track, silent
+
+
+@dataclass(frozen=True)
+class Sets:
+    """D_u, D_r and balanced held-out images.
+
+    Quality is measured against *balanced* held-out images, so that a model is not rewarded for
+    reproducing the skew of its training set.
+    """
+
+    balanced: Dataset
+    skewed: Dataset
+    held_out: Dataset
+
+
+def source(config: DataConfig, split: str) -> Dataset:
+    """The images as they are before planting, with their own factor if it is the one asked for.
+
+    Args:
+        config: which data set, how much of it, and which factor.
+        split: ``"train"`` or ``"test"``.
+
+    Raises:
+        RgfError: see :func:`rgf_keras.datasets.load`.
+    """
+    dataset = datasets.load(config.name, split, factor=config.factor)
+    num = config.num_train if split == "train" else config.num_test
+    if num is not None and num < len(dataset):
+        dataset = dataset.split(num, seed=0)[0]
+    values = config.factor_parameters.get("values")
+    return dataset.with_values(values) if dataset.factor is not None and values else dataset
+
+
+def factor_of(config: DataConfig, dataset: Dataset) -> Factor | None:
+    """What to plant in these images; None if they have the factor already.
+
+    Raises:
+        RgfError: unknown factor or parameter.
+    """
+    if dataset.factor is None:
+        return datasets.factor(config.factor, config.factor_parameters)
+    unknown = set(config.factor_parameters) - {"values"}
+    if unknown:
+        raise RgfError(
+            f"{dataset.name} comes with its own '{dataset.factor_name}', whose only parameter is "
+            f"'values'; received '{min(unknown)}'"
+        )
+    return None
+
+
+def make_sets(config: DataConfig, seed: int, cache: Cache, track: Track = silent) -> Sets:
+    """Load the images and plant the factor, or choose among images that have it.
+
+    Args:
+        config: what to load and plant.
+        seed: which images receive which value, and whatever is random about it.
+        cache: where images that are costly to make are kept.
+        track: given a description, returns where progress is reported.
+
+    Raises:
+        RgfError: bad data, or a factor that does not fit it.
+    """
+    train, test = source(config, "train"), source(config, "test")
+    factor = factor_of(config, train)
+    shaping = track(f"{config.factor} of {train.name}", "images")
+    return Sets(
+        balanced=datasets.balanced(train, factor, seed, cache, shaping),
+        skewed=datasets.skewed(
+            train, factor, config.rare_class, seed, config.rarity, cache, shaping
+        ),
+        held_out=datasets.balanced(
+            test, factor, seed, cache, track(f"{config.factor} of {test.name}", "images")
+        ),
+    )
