@@ -1,14 +1,16 @@
 """Where images come from: bundled with the package, on disk, or downloaded."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from rgf_keras import archive
-from rgf_keras.datasets import compcars, folder
+from rgf_keras.datasets import celeba, cifar, compcars, folder
 from rgf_keras.datasets.dataset import Dataset
 from rgf_keras.errors import RgfError
 
@@ -31,35 +33,50 @@ def load(
 ) -> Dataset:
     """Load a data set by name.
 
+    ==================  ==========================================================================
+    ``"mnist-10k"``     bundled: the 10,000 official test digits (28, 28, 1), 8,000 of them for
+                        training and 2,000 for testing, with the same mix of classes
+    ``"mnist"``         60,000 and 10,000 digits (28, 28, 1): ``mnist.npz``, else downloaded
+    ``"cifar10"``       50,000 and 10,000 things and animals (32, 32, 3): the binary version in a
+                        folder ``cifar-10-batches-bin``, else downloaded
+    ``"cifar10.1"``     2,000 more of them, for testing only: in ``cifar10.1``
+    ``"cifair10"``      ``"cifar10"`` without duplicates in the test set: in ``ciFAIR-10``
+    ``"celeba"``        162,770 and 19,962 faces (32, 32, 3): in ``celeba``. A factor is one of
+                        their 40 attributes, never chosen unless named
+    ``"compcars"``      cars (64, 64, 3) with their colour: ``sv_data`` in ``compcars``
+    ``"folder:PATH"``   a folder of your own, with a factor if there is a table of factors
+    ==================  ==========================================================================
+
+    The modules :mod:`~rgf_keras.datasets.cifar`, :mod:`~rgf_keras.datasets.celeba`,
+    :mod:`~rgf_keras.datasets.compcars` and :mod:`~rgf_keras.datasets.folder` describe the files.
+    They are looked for in ``data_dir``, else in ``$RGF_DATA_DIR``, there or in the folder named;
+    then those that can be downloaded in Keras' cache, where they are downloaded to.
+
     Args:
-        name: ``"mnist-10k"`` (bundled: the 10,000 official test digits, 8,000 of them for training
-            and 2,000 for testing, with the same mix of classes), ``"mnist"`` (60,000 and 10,000;
-            ``mnist.npz`` in ``data_dir``, else in ``$RGF_DATA_DIR``, else Keras' cache, else
-            downloaded there), ``"compcars"`` (cars with their colour, as
-            :func:`rgf_keras.datasets.compcars.read` describes; ``sv_data`` in ``compcars`` in
-            ``data_dir`` or in ``data_dir``, else likewise in ``$RGF_DATA_DIR``) or
-            ``"folder:PATH"`` (a folder of your own, with a factor if there is a table of factors,
-            as :mod:`rgf_keras.datasets.folder` describes).
+        name: one of these.
         split: ``"train"`` or ``"test"``.
         data_dir: a folder that holds the data set's files; not used for ``"folder:PATH"``.
         factor: which of the data set's own factors the images keep: the first if None; a name that
             it does not have leaves the images without a factor, ready to be planted.
 
     Returns:
-        Digits (N, 28, 28, 1) uint8 without a factor, cars (N, 64, 64, 3) with their colour, or the
-        folder's images.
+        Images (N, H, W, C) uint8, in order, with a factor if they keep one.
 
     Raises:
         RgfError: unknown name or split; file missing, corrupt, or not to be downloaded.
     """
     kind, _, path = name.partition(":")
-    if name not in SOURCES and not (kind == "folder" and path):
-        raise RgfError(f"unknown data set '{name}'; known: {', '.join([*SOURCES, 'folder:PATH'])}")
+    known = [*DIGIT_SOURCES, *FILE_SOURCES]
+    if name not in known and not (kind == "folder" and path):
+        raise RgfError(f"unknown data set '{name}'; known: {', '.join([*known, 'folder:PATH'])}")
     if split not in SPLITS:
         raise RgfError(f"unknown split '{split}'; known: {', '.join(SPLITS)}")
-    if name not in SOURCES:
+    if name not in known:
         return folder.read(path, factor)[SPLITS.index(split)]
-    dataset = SOURCES[name](split, data_dir)
+    if name in FILE_SOURCES:
+        dataset = _from_files(name, split, data_dir, factor)
+    else:
+        dataset = DIGIT_SOURCES[name](split, data_dir)
     if factor in (None, dataset.factor_name):
         return dataset
     return replace(dataset, factor=None, factor_name=None, factor_values=())
@@ -68,16 +85,21 @@ def load(
 def available() -> dict[str, str]:
     """Where each data set is, or what it takes to have it."""
     data_dir = os.environ.get("RGF_DATA_DIR")
-    keras_home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    mnist = Path(data_dir) / "mnist.npz" if data_dir else Path(keras_home, "datasets", "mnist.npz")
+    mnist = Path(data_dir or _keras_cache()) / "mnist.npz"
     missing = "missing; put Keras' mnist.npz there" if data_dir else "downloaded when first used"
-    cars = _compcars_folder(None)
-    return {
+    where = {
         "mnist-10k": "bundled",
         "mnist": str(mnist) if mnist.exists() else f"{mnist} ({missing})",
-        "compcars": str(cars) if cars else "on request only; looked for in RGF_DATA_DIR",
-        "folder:PATH": "a folder of class folders of your own",
     }
+    for name, source in FILE_SOURCES.items():
+        found = _place(source, None)
+        if found:
+            where[name] = str(found)
+        elif source.download:
+            where[name] = f"{_keras_cache() / source.folder} (downloaded when first used)"
+        else:
+            where[name] = f"{source.origin}; looked for in RGF_DATA_DIR"
+    return where | {"folder:PATH": "a folder of class folders of your own"}
 
 
 def _mnist_10k(split: str, data_dir: str | Path | None) -> Dataset:
@@ -88,7 +110,11 @@ def _mnist_10k(split: str, data_dir: str | Path | None) -> Dataset:
 
 
 def _mnist(split: str, data_dir: str | Path | None) -> Dataset:
-    path = _mnist_path(data_dir)
+    parent = data_dir or os.environ.get("RGF_DATA_DIR")
+    if parent:
+        path = Path(parent) / "mnist.npz"
+    else:
+        path = _downloaded(MNIST_URL, MNIST_FILE_SHA256, "mnist.npz")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test")}
@@ -101,38 +127,6 @@ def _mnist(split: str, data_dir: str | Path | None) -> Dataset:
     return _digits(f"mnist/{split}", arrays[f"x_{split}"], arrays[f"y_{split}"])
 
 
-def _mnist_path(data_dir: str | Path | None) -> Path:
-    found = data_dir or os.environ.get("RGF_DATA_DIR")
-    if found:
-        return Path(found) / "mnist.npz"
-    import keras  # only here: importing Keras fixes the backend
-
-    try:
-        return Path(keras.utils.get_file("mnist.npz", MNIST_URL, file_hash=MNIST_FILE_SHA256))
-    except Exception as error:  # get_file raises bare Exception when a download fails
-        raise RgfError(
-            f"cannot download MNIST ({error}); put mnist.npz in a folder and set RGF_DATA_DIR to it"
-        ) from error
-
-
-def _compcars_folder(data_dir: str | Path | None) -> Path | None:
-    for parent in (data_dir, os.environ.get("RGF_DATA_DIR")):
-        for place in (Path(parent) / "compcars", Path(parent)) if parent else ():
-            if compcars.holds(place):
-                return place
-    return None
-
-
-def _compcars(split: str, data_dir: str | Path | None) -> Dataset:
-    place = _compcars_folder(data_dir)
-    if place is not None:
-        return compcars.read(place, split)
-    raise RgfError(
-        "CompCars is given on request only (mmlab.ie.cuhk.edu.hk/datasets/comp_cars); "
-        "put its sv_data folder in a folder compcars and set RGF_DATA_DIR to the folder around it"
-    )
-
-
 def _digits(name: str, images: np.ndarray, labels: np.ndarray) -> Dataset:
     return Dataset(
         name=name,
@@ -143,4 +137,112 @@ def _digits(name: str, images: np.ndarray, labels: np.ndarray) -> Dataset:
     )
 
 
-SOURCES = {"mnist-10k": _mnist_10k, "mnist": _mnist, "compcars": _compcars}
+DIGIT_SOURCES = {"mnist-10k": _mnist_10k, "mnist": _mnist}
+
+
+class FileSource(NamedTuple):
+    """A data set that is a folder of files.
+
+    Args:
+        folder: its name.
+        holds: whether a folder is the one.
+        read: its images, given the folder, the split and the name of the factor or None.
+        origin: a sentence on where the files come from.
+        files: what to put into the folder.
+        splits: those that it has.
+        download: puts the folder into Keras' cache and returns it; None if it cannot.
+    """
+
+    folder: str
+    holds: Callable[[Path], bool]
+    read: Callable[[Path, str, str | None], Dataset]
+    origin: str
+    files: str
+    splits: tuple[str, ...] = SPLITS
+    download: Callable[[], Path] | None = None
+
+
+FILE_SOURCES = {
+    "cifar10": FileSource(
+        folder=cifar.FOLDERS["cifar10"],
+        holds=lambda place: cifar.holds(place, "cifar10"),
+        read=lambda place, split, factor: cifar.read(place, "cifar10", split),
+        origin="CIFAR-10 is at www.cs.toronto.edu/~kriz/cifar.html",
+        files="its binary version's files",
+        download=lambda: cifar.unpack(
+            _downloaded(cifar.URL, cifar.SHA256, cifar.FOLDERS["cifar10"])
+        ),
+    ),
+    "cifar10.1": FileSource(
+        folder="cifar10.1",
+        holds=cifar.holds_10_1,
+        read=lambda place, split, factor: cifar.read_10_1(place),
+        origin="CIFAR-10.1 is at github.com/modestyachts/CIFAR-10.1",
+        files=f"{cifar.IMAGES_10_1} and {cifar.LABELS_10_1}",
+        splits=("test",),
+    ),
+    "cifair10": FileSource(
+        folder=cifar.FOLDERS["cifair10"],
+        holds=lambda place: cifar.holds(place, "cifair10"),
+        read=lambda place, split, factor: cifar.read(place, "cifair10", split),
+        origin="ciFAIR-10 is at cvjena.github.io/cifair, pickled",
+        files="its batches, converted as rgf_keras/datasets/cifar.py shows,",
+    ),
+    "celeba": FileSource(
+        folder="celeba",
+        holds=celeba.holds,
+        read=celeba.read,
+        origin="CelebA is at mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+        files=f"its {celeba.IMAGES} and {celeba.PARTITIONS}",
+    ),
+    "compcars": FileSource(
+        folder="compcars",
+        holds=compcars.holds,
+        read=lambda place, split, factor: compcars.read(place, split),
+        origin="CompCars is given on request only (mmlab.ie.cuhk.edu.hk/datasets/comp_cars)",
+        files="its sv_data folder",
+    ),
+}
+
+
+def _from_files(
+    name: str, split: str, data_dir: str | Path | None, factor: str | None
+) -> Dataset:
+    source = FILE_SOURCES[name]
+    if split not in source.splits:
+        raise RgfError(f"{name} has no split '{split}', only {', '.join(source.splits)}")
+    place = _place(source, data_dir)
+    if place is None and source.download:
+        place = source.download()
+    if place is None:
+        raise RgfError(
+            f"{source.origin}; put {source.files} in a folder {source.folder} and set "
+            "RGF_DATA_DIR to the folder around it"
+        )
+    return source.read(place, split, factor)
+
+
+def _place(source: FileSource, data_dir: str | Path | None) -> Path | None:
+    """The folder that holds a data set's files, None if there is none."""
+    cache = _keras_cache() if source.download else None
+    for parent in (data_dir, os.environ.get("RGF_DATA_DIR"), cache):
+        for place in (Path(parent) / source.folder, Path(parent)) if parent else ():
+            if source.holds(place):
+                return place
+    return None
+
+
+def _keras_cache() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
+
+
+def _downloaded(url: str, sha256: str, contents: str) -> Path:
+    """A file in Keras' cache, downloaded if it is not there yet."""
+    import keras  # only here: importing Keras fixes the backend
+
+    try:
+        return Path(keras.utils.get_file(origin=url, file_hash=sha256))
+    except Exception as error:  # get_file raises bare Exception when a download fails
+        raise RgfError(
+            f"cannot download {url} ({error}); put {contents} in a folder and set RGF_DATA_DIR to it"
+        ) from error

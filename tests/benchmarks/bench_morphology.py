@@ -32,7 +32,7 @@ from skimage import draw, morphology, transform
 
 from rgf_keras.datasets import morphology as batched
 
-GOLDEN = Path(__file__).parent.parent / "datasets" / "golden_morpho_mnist.npz"
+GOLDEN = Path(__file__).parents[1] / "golden" / "morpho_mnist.npz"
 REQUIRED_SPEED_UP = {"thin": 20, "thicken": 20, "swell": 10, "fracture": 10}
 FOUR_FACTORS: dict[str, Callable[[batched.Morphology], NDArray[np.uint8]]] = {
     "thinning": batched.thin,
