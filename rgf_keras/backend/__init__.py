@@ -5,8 +5,9 @@
     returning ``(loss, aux)``.
 ``compile(update, variables, num_metrics)``
     turns ``update(batch) -> (num_metrics,)``, written as stateful Keras code, into
-    ``run(data, order, start, stop) -> (stop − start, num_metrics)``, which makes the updates
-    ``start`` to ``stop`` in one call. ``variables`` is all state that ``update`` may touch.
+    ``run(data, fixed, order, start, stop) -> (stop − start, num_metrics)``, which makes the updates
+    ``start`` to ``stop`` in one call. A batch holds the rows of ``data`` that ``order`` names, and
+    the arrays of ``fixed`` as they are. ``variables`` is all state that ``update`` may touch.
 ``put(arrays)``
     places arrays on the device once.
 

@@ -45,27 +45,28 @@ def minimize(loss_fn, variables, optimizer):
 
 
 def compile(update, variables, num_metrics):
-    def step(values, data, order, i):
+    def step(values, data, fixed, order, i):
         scope = keras.StatelessScope(zip(variables, values, strict=True))
         token = _scope.set(scope)
         with scope:
-            row = update({name: array[order[i]] for name, array in data.items()})
+            batch = {name: array[order[i]] for name, array in data.items()}
+            row = update({**batch, **fixed})
         _scope.reset(token)
         return [scope.get_current_value(variable) for variable in variables], row
 
-    def fused(values, data, order, start, stop):
+    def fused(values, data, fixed, order, start, stop):
         def body(i, carry):
-            values, row = step(carry[0], data, order, i)
+            values, row = step(carry[0], data, fixed, order, i)
             return values, carry[1].at[i].set(row)
 
         metrics = jnp.zeros((len(order), num_metrics))
         values, metrics = jax.lax.fori_loop(start, stop, body, (values, metrics))
         return values, metrics
 
-    def stepwise(values, data, order, start, stop):
+    def stepwise(values, data, fixed, order, start, stop):
         rows = []
         for i in range(start, stop):
-            values, row = one_step(values, data, order, i)
+            values, row = one_step(values, data, fixed, order, i)
             rows.append(row)
         return values, rows
 
@@ -73,16 +74,16 @@ def compile(update, variables, num_metrics):
     many_steps = jax.jit(fused, donate_argnums=0)
     on_cpu = jax.default_backend() == "cpu"
 
-    def run(data, order, start, stop):
+    def run(data, fixed, order, start, stop):
         values = [variable.value for variable in variables]
         order = jnp.asarray(order)
         # XLA's CPU kernels are several times slower inside a loop (convolutions fifteen times);
         # there, calls queued from Python cost less than the loop does.
         if on_cpu:
-            values, rows = stepwise(values, data, order, start, stop)
+            values, rows = stepwise(values, data, fixed, order, start, stop)
             metrics = np.stack(rows)
         else:
-            values, metrics = many_steps(values, data, order, start, stop)
+            values, metrics = many_steps(values, data, fixed, order, start, stop)
             metrics = np.asarray(metrics[start:stop])
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)

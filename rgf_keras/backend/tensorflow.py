@@ -31,17 +31,17 @@ def minimize(loss_fn, variables, optimizer):
 
 def compile(update, variables, num_metrics):
     @tf.function(reduce_retracing=True)
-    def fused(data, order, start, stop):
+    def fused(data, fixed, order, start, stop):
         rows = tf.TensorArray(tf.float32, size=stop - start, element_shape=(num_metrics,))
 
         def body(i, rows):
-            row = update({name: tf.gather(array, order[i]) for name, array in data.items()})
-            return i + 1, rows.write(i - start, row)
+            batch = {name: tf.gather(array, order[i]) for name, array in data.items()}
+            return i + 1, rows.write(i - start, update({**batch, **fixed}))
 
         _, rows = tf.while_loop(lambda i, _: i < stop, body, (start, rows), parallel_iterations=1)
         return rows.stack()
 
-    def run(data, order, start, stop):
-        return fused(data, tf.constant(order), tf.constant(start), tf.constant(stop)).numpy()
+    def run(data, fixed, order, start, stop):
+        return fused(data, fixed, tf.constant(order), tf.constant(start), tf.constant(stop)).numpy()
 
     return run

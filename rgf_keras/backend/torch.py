@@ -19,12 +19,12 @@ def minimize(loss_fn, variables, optimizer):
 
 
 def compile(update, variables, num_metrics):
-    def run(data, order, start, stop):
+    def run(data, fixed, order, start, stop):
         order = ops.convert_to_tensor(order)
-        rows = [
-            update({name: array[order[i]] for name, array in data.items()}).detach()
-            for i in range(start, stop)
-        ]
+        rows = []
+        for i in range(start, stop):
+            batch = {name: array[order[i]] for name, array in data.items()}
+            rows.append(update({**batch, **fixed}).detach())
         return torch.stack(rows).cpu().numpy()
 
     return run

@@ -31,7 +31,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from rgf_keras import archive
 from rgf_keras.datasets.dataset import Dataset
 from rgf_keras.errors import RgfError
 
@@ -145,8 +144,8 @@ def _copy_members(tarball: Path, folder: Path) -> None:
                 raise RgfError(f"{tarball} holds {member.name!r}, a path out of it; delete it")
             content = members.extractfile(member) if member.isreg() else None
             if content and member.name in wanted:
-                with open(folder / wanted[member.name], "wb") as file:
-                    shutil.copyfileobj(content, file)
+                with open(folder / wanted[member.name], "wb") as target:
+                    shutil.copyfileobj(content, target)
     for file in FILES:
         if not (folder / file).exists():
             raise RgfError(f"{tarball} holds no {file}; delete it to download it again")
@@ -179,7 +178,7 @@ def _array(path: Path) -> np.ndarray:
         raise RgfError(
             f"{path} does not exist; put both {IMAGES_10_1} and {LABELS_10_1} there"
         ) from None
-    except archive.DAMAGED as error:
+    except Exception as error:  # NumPy raises nearly anything for a damaged header
         raise RgfError(f"{path} is corrupt, pickled or no .npy file; replace it") from error
     if not isinstance(array, np.ndarray):
         raise RgfError(f"{path} is several arrays, not one; replace it")

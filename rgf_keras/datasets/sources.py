@@ -36,7 +36,8 @@ def load(
     ==================  ==========================================================================
     ``"mnist-10k"``     bundled: the 10,000 official test digits (28, 28, 1), 8,000 of them for
                         training and 2,000 for testing, with the same mix of classes
-    ``"mnist"``         60,000 and 10,000 digits (28, 28, 1): ``mnist.npz``, else downloaded
+    ``"mnist"``         60,000 and 10,000 digits (28, 28, 1): ``mnist.npz``, downloaded if neither
+                        ``data_dir`` nor ``$RGF_DATA_DIR`` is given
     ``"cifar10"``       50,000 and 10,000 things and animals (32, 32, 3): the binary version in a
                         folder ``cifar-10-batches-bin``, else downloaded
     ``"cifar10.1"``     2,000 more of them, for testing only: in ``cifar10.1``
@@ -205,9 +206,7 @@ FILE_SOURCES = {
 }
 
 
-def _from_files(
-    name: str, split: str, data_dir: str | Path | None, factor: str | None
-) -> Dataset:
+def _from_files(name: str, split: str, data_dir: str | Path | None, factor: str | None) -> Dataset:
     source = FILE_SOURCES[name]
     if split not in source.splits:
         raise RgfError(f"{name} has no split '{split}', only {', '.join(source.splits)}")
@@ -244,5 +243,6 @@ def _downloaded(url: str, sha256: str, contents: str) -> Path:
         return Path(keras.utils.get_file(origin=url, file_hash=sha256))
     except Exception as error:  # get_file raises bare Exception when a download fails
         raise RgfError(
-            f"cannot download {url} ({error}); put {contents} in a folder and set RGF_DATA_DIR to it"
+            f"cannot download {url} ({error}); put {contents} in a folder and set RGF_DATA_DIR to "
+            "the folder"
         ) from error

@@ -1,5 +1,5 @@
 """Arrays in, named numbers out."""
 
-from rgf_keras.metrics import frechet, rgf
+from rgf_keras.metrics import data_copying, distribution, frechet, neighbours, rgf
 
-__all__ = ["frechet", "rgf"]
+__all__ = ["data_copying", "distribution", "frechet", "neighbours", "rgf"]

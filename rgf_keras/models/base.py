@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from rgf_keras.errors import RgfError
 
@@ -23,12 +24,14 @@ class Loss:
         tensors: what regularizers may look at, e.g. ``real_logits`` (batch, 1).
         metrics: named scalars to log, as announced by :attr:`Player.metrics`.
         penalty: a scalar that regularizers have added.
+        update: a scalar boolean; False leaves the player as it was in this turn.
     """
 
     per_example: Tensor
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     penalty: Tensor = 0.0
+    update: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Player:
         name: e.g. ``"discriminator"``; its loss is logged as ``loss/discriminator``.
         variables: what this turn updates, and nothing else.
         loss: batch → :class:`Loss`. A batch holds ``images`` (batch, H, W, C) in [−1, 1] and
-            whatever else the data has.
+            whatever else the data has; if it holds ``latents``, a model that draws latents takes
+            these.
         metrics: names of the further scalars that ``loss`` reports.
     """
 
@@ -75,6 +79,12 @@ class GenerativeModel(keras.Model):
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents (n, latent_dim) to images (n, H, W, C) in [−1, 1]."""
         raise NotImplementedError
+
+    def latents(self, batch: Batch) -> Tensor:
+        """The batch's latents if it has some, else fresh ones, one per image."""
+        if "latents" in batch:
+            return batch["latents"]
+        return self.normal(ops.shape(batch["images"])[0])
 
     def normal(self, num: int) -> Tensor:
         """(num, latent_dim) standard normal latents for training, from the model's own state."""

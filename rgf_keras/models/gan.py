@@ -72,14 +72,19 @@ class GAN(GenerativeModel):
 
     def _discriminator_loss(self, batch: Batch) -> Loss:
         real = batch["images"]
-        generated = self.generator(self.normal(ops.shape(real)[0]), training=True)
+        generated = self.generator(self.latents(batch), training=True)
         # One pass over both halves costs less than two passes.
         logits = self.discriminator(ops.concatenate([real, generated]), training=True)
         real_logits, generated_logits = ops.split(logits, 2)
-        losses = ops.softplus(-real_logits) + ops.softplus(generated_logits)
+        generated_losses = ops.softplus(generated_logits)[:, 0]
         return Loss(
-            per_example=losses[:, 0],
-            tensors={"real_logits": real_logits, "generated_logits": generated_logits},
+            per_example=ops.softplus(-real_logits)[:, 0] + generated_losses,
+            tensors={
+                "real_logits": real_logits,
+                "generated_logits": generated_logits,
+                "generated": generated,
+                "generated_losses": generated_losses,
+            },
             metrics={
                 "real_logit": ops.mean(real_logits),
                 "generated_logit": ops.mean(generated_logits),
@@ -87,10 +92,9 @@ class GAN(GenerativeModel):
         )
 
     def _generator_loss(self, batch: Batch) -> Loss:
-        latents = self.normal(ops.shape(batch["images"])[0])
-        generated = self.generator(latents, training=True)
-        logits = self.discriminator(generated, training=True)
-        return Loss(ops.softplus(-logits)[:, 0], {"generated": generated})
+        generated = self.generator(self.latents(batch), training=True)
+        losses = ops.softplus(-self.discriminator(generated, training=True))[:, 0]
+        return Loss(losses, {"generated": generated, "generated_losses": losses})
 
     def real_loss(self, images: np.ndarray) -> np.ndarray:
         """The discriminator's loss softplus(−D(x)) against the label "real" (Figure 3).

@@ -2,17 +2,20 @@
 
 from rgf_keras.training.callbacks import Evaluate, Progress, RealLossByFactor, SampleGrid
 from rgf_keras.training.regularizers import Regularizer, SpectralDecoupling
-from rgf_keras.training.schedules import until
+from rgf_keras.training.rejection import MemorizationRejection
+from rgf_keras.training.schedules import after, until
 from rgf_keras.training.trainer import History, Trainer
 
 __all__ = [
     "Evaluate",
     "History",
+    "MemorizationRejection",
     "Progress",
     "RealLossByFactor",
     "Regularizer",
     "SampleGrid",
     "SpectralDecoupling",
     "Trainer",
+    "after",
     "until",
 ]

@@ -1,34 +1,50 @@
 """Hooks on a player's loss. A strength is a number or a Keras schedule of the training step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 from keras import ops
 
 from rgf_keras.errors import RgfError
-from rgf_keras.models.base import Loss
+from rgf_keras.models.base import Batch, Loss
 
 Strength = float | Callable[[Any], Any]
 
 
-class Regularizer(Protocol):
-    """Changes the loss of one player's turn."""
+class Regularizer:
+    """Changes the loss of one player's turn.
 
-    @property
-    def player(self) -> str:
-        """Whose turn."""
+    Attributes:
+        player: whose turn.
+        metrics: names of the scalars it adds to :attr:`Loss.metrics`.
+        arrays: what it needs on the device, by name; a batch holds them under these names.
+        may_skip: whether it may set :attr:`Loss.update`.
+    """
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names of the scalars it adds to :attr:`Loss.metrics`."""
+    player: str
+    metrics: tuple[str, ...] = ()
+    arrays: Mapping[str, np.ndarray] = MappingProxyType({})
+    may_skip: bool = False
 
-    def __call__(self, loss: Loss, step: Any) -> Loss:
+    def before(self, model: Any, batch: Batch, step: Any) -> Batch:
+        """The batch, perhaps with more in it, before the player's loss is computed."""
+        return batch
+
+    def __call__(self, loss: Loss, batch: Batch, step: Any) -> Loss:
         """The loss with the regularizer's part, at a training step (an integer tensor)."""
+        raise NotImplementedError
+
+
+def at(strength: Strength, step: Any) -> Any:
+    """A strength's value at a training step."""
+    return strength(step) if callable(strength) else strength
 
 
 @dataclass(frozen=True)
-class SpectralDecoupling:
+class SpectralDecoupling(Regularizer):
     """Adds (λ/2) · mean(ŷ²) of the discriminator's logits ŷ on real images.
 
     Pezeshki et al. 2021, used against memorization with λ = 0.8 in Frontiers in AI 2025. The papers
@@ -50,9 +66,8 @@ class SpectralDecoupling:
         if not callable(self.weight) and self.weight < 0:
             raise RgfError(f"spectral decoupling needs a weight ≥ 0, received {self.weight}")
 
-    def __call__(self, loss: Loss, step: Any) -> Loss:
-        weight = self.weight(step) if callable(self.weight) else self.weight
-        penalty = weight / 2 * ops.mean(ops.square(loss.tensors["real_logits"]))
+    def __call__(self, loss: Loss, batch: Batch, step: Any) -> Loss:
+        penalty = at(self.weight, step) / 2 * ops.mean(ops.square(loss.tensors["real_logits"]))
         return replace(
             loss,
             penalty=loss.penalty + penalty,

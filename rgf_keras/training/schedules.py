@@ -25,3 +25,14 @@ def until(value: float, stop_step: int, shape: Shape = "constant"):
     if shape == "linear":
         return schedules.PolynomialDecay(value, stop_step, end_learning_rate=0.0)
     return schedules.CosineDecay(value, stop_step, alpha=0.0)
+
+
+def after(value: float, start_step: int, before: float = 0.0):
+    """A strength that is ``value`` from ``start_step`` (counted from 0) on, and ``before`` before.
+
+    Returns:
+        A ``keras.optimizers.schedules.LearningRateSchedule``, or ``value`` if ``start_step`` is 0.
+    """
+    if start_step < 1:
+        return value
+    return schedules.PiecewiseConstantDecay([start_step - 1], [before, value])

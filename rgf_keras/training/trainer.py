@@ -41,9 +41,9 @@ class History:
 class Trainer:
     """Trains the players of a model, each with its own optimizer, on data that lies on the device.
 
-    Each step takes one batch and gives every player one turn, in order. An epoch is one pass in a
-    fresh order that depends on ``seed`` and the epoch's number alone; the last N mod batch_size
-    images of that order wait for another epoch.
+    Each step gives every player its turns, in order. Every turn takes a batch; a player with fewer
+    turns than another sees the first ones. An epoch is one pass in a fresh order that depends on
+    ``seed`` and the epoch's number alone; images that do not fill a step wait for another epoch.
 
     With ``checkpoint_dir`` a run that was killed continues where its newest whole checkpoint was
     written, and ends with the same loss trace and weights as a run that was not.
@@ -53,17 +53,18 @@ class Trainer:
         data: arrays of equal length N. ``images`` (N, H, W, C) uint8 reach the losses as float32
             in [−1, 1]; other arrays as they are.
         optimizers: one per player's name. The Trainer builds them; do not share one.
-        batch_size: images per step, at most N.
+        batch_size: images per turn.
         seed: of the data order.
         regularizers: applied in order, each to its player's loss.
+        turns: by player's name, turns per step if more than one, e.g. 5 for a discriminator.
         ema_decay: if given, keeps a moving average of the trainable weights, see
             :meth:`averaged_weights`.
         checkpoint_dir: where checkpoints go; None for none.
         checkpoint_seconds: time between checkpoints; one is also written at the end.
 
     Raises:
-        RgfError: data of unequal length or smaller than a batch, an optimizer missing or unknown,
-            a regularizer whose player the model does not have.
+        RgfError: data of unequal length or too little for a step, an optimizer missing or unknown,
+            a regularizer or turns for a player that the model does not have.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Trainer:
         batch_size: int = 64,
         seed: int = 0,
         regularizers: Sequence[Regularizer] = (),
+        turns: Mapping[str, int] | None = None,
         ema_decay: float | None = None,
         checkpoint_dir: str | Path | None = None,
         checkpoint_seconds: float = 30.0,
@@ -82,12 +84,14 @@ class Trainer:
         self.players: list[Player] = model.players()
         self.optimizers = dict(optimizers)
         self.regularizers = list(regularizers)
+        self.turns = {player.name: 1 for player in self.players} | dict(turns or {})
         self.batch_size, self.seed, self.ema_decay = batch_size, seed, ema_decay
+        self.images_per_step = batch_size * max(self.turns.values())
         self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
         self.checkpoint_seconds = checkpoint_seconds
         self._check(data)
         self.num_images = len(data["images"])
-        self.steps_per_epoch = self.num_images // batch_size
+        self.steps_per_epoch = self.num_images // self.images_per_step
 
         for player in self.players:
             self.optimizers[player.name].build(player.variables)
@@ -99,6 +103,9 @@ class Trainer:
         self.metric_names = [name for player in self.players for name in self._names(player)]
         self.history = History(self.metric_names, np.zeros((0, len(self.metric_names)), np.float32))
         self._data = backend.put(data)
+        self._fixed = backend.put(
+            {name: array for hook in self.regularizers for name, array in hook.arrays.items()}
+        )
         self._run = backend.compile(self._update, self.variables, len(self.metric_names))
         if self.checkpoints and (found := self.checkpoints.latest()):
             self._restore(*found)
@@ -158,7 +165,7 @@ class Trainer:
         while start < self.steps_per_epoch:
             stop = min(start + chunk, self.steps_per_epoch)
             began = time.monotonic()
-            self._record(self._run(self._data, order, start, stop))
+            self._record(self._run(self._data, self._fixed, order, start, stop))
             chunk = self._next_chunk(chunk, time.monotonic() - began)
             start = stop
             for callback in callbacks:
@@ -181,8 +188,8 @@ class Trainer:
 
     def _order(self, epoch: int) -> np.ndarray:
         order = np.random.default_rng([self.seed, epoch]).permutation(self.num_images)
-        used = self.steps_per_epoch * self.batch_size
-        return order[:used].reshape(self.steps_per_epoch, self.batch_size).astype(np.int32)
+        used = self.steps_per_epoch * self.images_per_step
+        return order[:used].reshape(self.steps_per_epoch, self.images_per_step).astype(np.int32)
 
     def _record(self, rows: np.ndarray) -> None:
         bad = np.argwhere(~np.isfinite(rows))
@@ -197,10 +204,13 @@ class Trainer:
         return [f"loss/{player.name}", *(f"{player.name}/{name}" for name in extra)]
 
     def _update(self, batch: Mapping[str, Tensor]) -> Tensor:
-        images = to_float(batch["images"])
+        batch = {**batch, "images": to_float(batch["images"])}
         metrics: dict[str, Tensor] = {}
         for player in self.players:
-            metrics |= self._turn(player, {**batch, "images": images})
+            turns = [
+                self._turn(player, self._part(batch, i)) for i in range(self.turns[player.name])
+            ]
+            metrics |= {name: sum(turn[name] for turn in turns) / len(turns) for name in turns[0]}
         if self.ema_decay is not None:
             for average, variable in zip(
                 self.averages, self.model.trainable_variables, strict=True
@@ -209,16 +219,30 @@ class Trainer:
         self.step.assign_add(1)
         return ops.stack([ops.cast(metrics[name], "float32") for name in self.metric_names])
 
-    def _turn(self, player: Player, batch: Batch) -> dict[str, Tensor]:
-        def loss_fn() -> tuple[Tensor, dict[str, Tensor]]:
-            loss: Loss = player.loss(batch)
-            for hook in self.regularizers:
-                if hook.player == player.name:
-                    loss = hook(loss, self.step.value)
-            named = {f"{player.name}/{name}": value for name, value in loss.metrics.items()}
-            return ops.mean(loss.per_example) + loss.penalty, named
+    def _part(self, batch: Batch, turn: int) -> Batch:
+        """The batch of one of a step's turns."""
+        rows = slice(turn * self.batch_size, (turn + 1) * self.batch_size)
+        return {name: x if name in self._fixed else x[rows] for name, x in batch.items()}
 
-        total, metrics = backend.minimize(loss_fn, player.variables, self.optimizers[player.name])
+    def _turn(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        hooks = [hook for hook in self.regularizers if hook.player == player.name]
+        for hook in hooks:
+            batch = hook.before(self.model, batch, self.step.value)
+
+        def loss_fn() -> tuple[Tensor, tuple[dict[str, Tensor], Tensor | None]]:
+            loss: Loss = player.loss(batch)
+            for hook in hooks:
+                loss = hook(loss, batch, self.step.value)
+            named = {f"{player.name}/{name}": value for name, value in loss.metrics.items()}
+            return ops.mean(loss.per_example) + loss.penalty, (named, loss.update)
+
+        optimizer = self.optimizers[player.name]
+        may_skip = any(hook.may_skip for hook in hooks)
+        state = [*player.variables, *optimizer.variables] if may_skip else []
+        before = [ops.copy(variable.value) for variable in state]
+        total, (metrics, update) = backend.minimize(loss_fn, player.variables, optimizer)
+        for variable, old in zip(state, before, strict=True):
+            variable.assign(ops.where(update, variable.value, old))
         return {f"loss/{player.name}": total, **metrics}
 
     def _save_if_due(self) -> None:
@@ -251,7 +275,7 @@ class Trainer:
             "shapes": [[v.name, list(v.shape), str(v.dtype)] for v in self.variables],
             "metrics": self.metric_names,
             "backend": keras.backend.backend(),
-            "data": [self.num_images, self.batch_size, self.seed],
+            "data": [self.num_images, self.batch_size, self.seed, self.turns],
         }
 
     def _check(self, data: Mapping[str, np.ndarray]) -> None:
@@ -259,10 +283,11 @@ class Trainer:
         lengths = {name: len(array) for name, array in data.items()}
         if len(set(lengths.values())) != 1:
             raise RgfError(f"the data's arrays must have equal length, received {lengths}")
-        if not 1 <= self.batch_size <= len(data["images"]):
-            raise RgfError(
-                f"batch_size must lie in [1, {len(data['images'])}], received {self.batch_size}"
-            )
+        most = len(data["images"]) // max(self.turns.values())
+        if not 1 <= self.batch_size <= most:
+            raise RgfError(f"batch_size must lie in [1, {most}], received {self.batch_size}")
+        if set(self.turns) != set(names) or min(self.turns.values()) < 1:
+            raise RgfError(f"turns must be at least 1, of {names}, received {self.turns}")
         if set(self.optimizers) != set(names):
             raise RgfError(f"optimizers must be given for {names}, received {[*self.optimizers]}")
         for hook in self.regularizers:

@@ -1,14 +1,18 @@
 """Names of data sets; bundled digits, and mnist.npz from a folder."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from rgf_keras import archive
-from rgf_keras.datasets import load, sources
+from rgf_keras.datasets import available, load, sources
 from rgf_keras.errors import RgfError
 
 # Digits 0 to 9 in the official MNIST test set.
 TEST_SET = np.array([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])
+NAMES = "mnist-10k, mnist, cifar10, cifar10.1, cifair10, celeba, compcars"
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +121,7 @@ def test_a_bad_file_is_named_in_one_line(folder, damage, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cifar",), "unknown data set 'cifar'; known: mnist-10k, mnist, compcars, folder:PATH$"),
+        (("cifar",), f"unknown data set 'cifar'; known: {NAMES}, folder:PATH$"),
         (("folder",), "unknown data set 'folder'; known: "),
         (("folder:",), "unknown data set 'folder:'; known: "),
         (("mnist:PATH",), "unknown data set 'mnist:PATH'; known: "),
@@ -128,3 +132,30 @@ def test_a_bad_file_is_named_in_one_line(folder, damage, message):
 def test_unknown_names(arguments, message):
     with pytest.raises(RgfError, match=message):
         load(*arguments)
+
+
+def test_every_name_is_available(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("RGF_DATA_DIR", raising=False)
+    where = available()
+    assert ", ".join(where) == f"{NAMES}, folder:PATH"
+    for name in ("mnist", "cifar10"):
+        assert where[name].startswith(str(tmp_path / "datasets"))
+        assert where[name].endswith(" (downloaded when first used)")
+
+
+def test_mnist_is_not_downloaded_into_a_folder_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("RGF_DATA_DIR", str(tmp_path))
+    assert available()["mnist"] == f"{tmp_path / 'mnist.npz'} (missing; put Keras' mnist.npz there)"
+
+
+def test_mnist_from_keras(folder, monkeypatch):
+    def get_file(origin, file_hash):
+        assert origin.endswith("/mnist.npz")
+        assert len(file_hash) == 64
+        return str(folder / "mnist.npz")
+
+    monkeypatch.delenv("RGF_DATA_DIR", raising=False)
+    keras = SimpleNamespace(utils=SimpleNamespace(get_file=get_file))
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    assert len(load("mnist")) == 6

@@ -1,0 +1,523 @@
+"""Does the generator copy its training set?
+
+The C_T test (Meehan, Chaudhuri & Dasgupta 2020, "A non-parametric test to detect data-copying in
+generative models") asks whether generated samples lie closer to the training samples than test
+samples do, cell by cell of a partition of feature space. C_T ≪ 0 means copies, C_T ≫ 0
+underfitting. Its spread without copying is about √Σw² of the cells' weights w, not 1, and the seed
+of k-means alone can move it by 0.5; so here it comes with a permutation null, an interval and its
+stability.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from rgf_keras.errors import RgfError
+from rgf_keras.metrics import neighbours
+from rgf_keras.metrics.frechet import Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Distances (n,) and (m,) of a cell's test and generated samples to its training samples."""
+
+    label: int
+    test: np.ndarray
+    generated: np.ndarray
+
+    @property
+    def z(self) -> float:
+        """Mann–Whitney z of generated against test distances; 0 without generated samples."""
+        return float(self.z_of(_u(self.generated, self.test))) if len(self.generated) else 0.0
+
+    def z_of(self, u: np.ndarray | float) -> np.ndarray:
+        """z of Mann–Whitney's U, any shape: (U − (nm/2 − ½)) / √(nm(n + m + 1)/12)."""
+        n, m = len(self.test), len(self.generated)
+        return (np.asarray(u) - (n * m / 2 - 0.5)) / np.sqrt(n * m * (n + m + 1) / 12)
+
+
+@dataclass(frozen=True, eq=False)
+class CopyingTest:
+    """A C_T test: ``cells`` by label, and which of them (C,) are ``counted``."""
+
+    cells: tuple[Cell, ...]
+    counted: np.ndarray
+    z_global: float
+
+    @property
+    def z_cells(self) -> np.ndarray:
+        """(C,) z of each cell, counted or not."""
+        return np.array([cell.z for cell in self.cells])
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(C,) share of each cell's test samples in those of all counted cells, else 0."""
+        num_test = np.array([len(cell.test) for cell in self.cells]) * self.counted
+        return num_test / num_test.sum()
+
+    @property
+    def c_t(self) -> float:
+        """Mean z of the counted cells, by their test samples."""
+        return float(self.weights @ self.z_cells)
+
+    @property
+    def tests(self) -> tuple["CopyingTest", ...]:
+        return (self,)
+
+
+@dataclass(frozen=True, eq=False)
+class CopyingTests:
+    """C_T tests of each class, by label."""
+
+    classes: dict[int, CopyingTest]
+
+    @property
+    def c_t(self) -> float:
+        """Mean C_T of the classes."""
+        return float(np.mean([test.c_t for test in self.tests]))
+
+    @property
+    def tests(self) -> tuple[CopyingTest, ...]:
+        return tuple(self.classes.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """C_T under exchange of test and generated samples, and how the observed one compares.
+
+    Attributes:
+        draws: (num_permutations,) C_T of exchanged samples.
+        p_copying: share of draws at or below the observed C_T, lower tail: copies.
+        p_underfitting: at or above, upper tail.
+        p: two-sided, twice the smaller of both.
+    """
+
+    draws: np.ndarray
+    p_copying: float
+    p_underfitting: float
+    p: float
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """Mean and standard deviation (ddof 1) of C_T over k-means seeds, and its values (s,)."""
+
+    mean: float
+    std: float
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Shares in [0, 1] of generated samples; near ones include exact ones."""
+
+    exact: float
+    near: float
+
+
+def c_t(
+    train: np.ndarray,
+    test: np.ndarray,
+    generated: np.ndarray,
+    train_cells: np.ndarray,
+    test_cells: np.ndarray,
+    generated_cells: np.ndarray,
+    min_cell_fraction: float,
+) -> CopyingTest:
+    """The C_T test of Meehan et al. 2020, with Euclidean distances to the cell's training samples.
+
+    Args:
+        train: (l, d) features.
+        test: (n, d).
+        generated: (m, d).
+        train_cells: (l,) integers.
+        test_cells: (n,) integers.
+        generated_cells: (m,) integers.
+        min_cell_fraction: a cell counts if its share of the generated samples is larger.
+
+    Returns:
+        ``.c_t``, ``.z_cells`` (C,) by label and ``.z_global``, the z without cells. Cells without
+        generated samples have z 0 and do not count.
+
+    Raises:
+        RgfError: bad features or cells, a cell without test or training samples, or no cell counts.
+    """
+    train, test, generated = neighbours.checked(train=train, test=test, generated=generated)
+    labels = {
+        "train": _labels("train_cells", train_cells, train),
+        "test": _labels("test_cells", test_cells, test),
+        "generated": _labels("generated_cells", generated_cells, generated),
+    }
+    found = []
+    for label in np.unique(np.concatenate(list(labels.values()))):
+        of = {name: cells == label for name, cells in labels.items()}
+        for name in ("train", "test"):
+            if not of[name].any():
+                raise RgfError(f"cell {label} holds no {name} samples; use fewer cells")
+        here = train[of["train"]]
+        found.append(
+            Cell(
+                int(label),
+                _distances(test[of["test"]], here),
+                _distances(generated[of["generated"]], here),
+            )
+        )
+    share = np.array([len(cell.generated) for cell in found]) / len(generated)
+    counted = share > min_cell_fraction
+    if not counted.any():
+        raise RgfError(
+            f"no cell holds more than {min_cell_fraction} of the generated samples "
+            f"(at most {share.max():.3g}); lower min_cell_fraction or use fewer cells"
+        )
+    z_global = Cell(0, _distances(test, train), _distances(generated, train)).z
+    return CopyingTest(tuple(found), counted, z_global)
+
+
+def cells(
+    train: np.ndarray,
+    *others: np.ndarray,
+    num_cells: int,
+    seed: int,
+    num_components: int = 64,
+) -> tuple[np.ndarray, ...]:
+    """Cells by k-means of the training samples' first principal components.
+
+    Args:
+        train: (l, d) features, from which components and centres come.
+        others: (n, d) features that are assigned to the nearest centre.
+        num_cells: of k-means, at most l.
+        seed: of k-means and of the components' solver.
+        num_components: at most; fewer if d or l is smaller.
+
+    Returns:
+        Labels in [0, num_cells) of ``train`` (l,) and of each of ``others`` (n,).
+
+    Raises:
+        RgfError: bad features, fewer samples than cells, or no cells or components.
+    """
+    from sklearn.cluster import KMeans  # only here: scikit-learn takes a second to import
+    from sklearn.decomposition import PCA
+
+    names = ["train", *(f"others[{i}]" for i in range(len(others)))]
+    train, *rest = neighbours.checked(**dict(zip(names, (train, *others), strict=True)))
+    if min(num_cells, num_components) < 1:
+        raise RgfError(
+            f"num_cells and num_components must be at least 1, received {num_cells}, "
+            f"{num_components}"
+        )
+    if len(train) < num_cells:
+        raise RgfError(f"{len(train)} training samples for {num_cells} cells; use fewer cells")
+    components = PCA(min(num_components, *train.shape), random_state=seed).fit(train)
+    means = KMeans(num_cells, n_init=10, random_state=seed)
+    labels = means.fit_predict(components.transform(train))
+    return labels, *(means.predict(components.transform(features)) for features in rest)
+
+
+def c_t_per_class(
+    train: np.ndarray,
+    test: np.ndarray,
+    generated: np.ndarray,
+    train_labels: np.ndarray,
+    test_labels: np.ndarray,
+    generated_labels: np.ndarray,
+    seed: int,
+    num_cells: int | None = None,
+    min_cell_fraction: float | None = None,
+    num_components: int = 64,
+) -> CopyingTests:
+    """C_T of each class and their mean, as the code of arXiv 2210.12231 computes it.
+
+    Args:
+        train: (l, d) features.
+        test: (n, d), the reference set.
+        generated: (m, d).
+        train_labels: (l,) integers; test and generated samples of other classes are left out.
+        test_labels: (n,) integers.
+        generated_labels: (m,) integers.
+        seed: of each class's k-means.
+        num_cells: of each class; by default min(n, training samples of the class) // 200, or 1.
+        min_cell_fraction: of each class; by default 20 / generated samples of the class.
+        num_components: of each class's training features, for its k-means alone.
+
+    Raises:
+        RgfError: as :func:`cells` and :func:`c_t`, with the class; or a class without samples.
+    """
+    train, test, generated = neighbours.checked(train=train, test=test, generated=generated)
+    sets = {
+        "train": (train, _labels("train_labels", train_labels, train)),
+        "test": (test, _labels("test_labels", test_labels, test)),
+        "generated": (generated, _labels("generated_labels", generated_labels, generated)),
+    }
+    found = {}
+    for label in np.unique(sets["train"][1]):
+        own = [features[labels == label] for features, labels in sets.values()]
+        for name, features in zip(sets, own, strict=True):
+            if not len(features):
+                raise RgfError(f"class {label} has no {name} samples; add some or leave it out")
+        num = max(min(len(test), len(own[0])) // 200, 1) if num_cells is None else num_cells
+        fraction = 20 / len(own[2]) if min_cell_fraction is None else min_cell_fraction
+        try:
+            in_train, in_test, in_generated = cells(
+                *own, num_cells=num, seed=seed, num_components=num_components
+            )
+            found[int(label)] = c_t(
+                own[0], own[1], own[2], in_train, in_test, in_generated, fraction
+            )
+        except RgfError as error:
+            raise RgfError(f"class {label}: {error}") from None
+    return CopyingTests(found)
+
+
+def permutation_null(
+    test: CopyingTest | CopyingTests, seed: int, num_permutations: int = 1000
+) -> Null:
+    """C_T if test and generated samples of a cell were exchangeable, as they are without copying.
+
+    Exchange within cells keeps each cell's numbers of samples, so cells and weights stay. p-values
+    are (1 + draws as extreme) / (1 + draws) and hold their level exactly (Phipson & Smyth 2010).
+
+    Args:
+        test: of one set of cells, or of several classes, whose mean C_T is then compared.
+        seed: of the permutations.
+        num_permutations: at least 1.
+    """
+    _at_least_one(num_permutations=num_permutations)
+    rng = np.random.default_rng(seed)
+
+    def exchanged(cell: Cell) -> np.ndarray:
+        ranks = stats.rankdata(np.concatenate([cell.generated, cell.test]))
+        m = len(cell.generated)
+        sums = [rng.permutation(ranks)[:m].sum() for _ in range(num_permutations)]
+        return cell.z_of(np.array(sums) - m * (m + 1) / 2)
+
+    draws = _mean(test, exchanged)
+    observed = test.c_t
+    rounding = 1e-9 * (1 + abs(observed))  # equal sums in another order
+    below = (1 + np.count_nonzero(draws <= observed + rounding)) / (1 + num_permutations)
+    above = (1 + np.count_nonzero(draws >= observed - rounding)) / (1 + num_permutations)
+    return Null(draws, float(below), float(above), float(min(1, 2 * min(below, above))))
+
+
+def bootstrap(
+    test: CopyingTest | CopyingTests,
+    seed: int,
+    num_resamples: int = 1000,
+    confidence: float = 0.95,
+) -> Estimate:
+    """C_T with a percentile bootstrap interval over test and generated samples within cells.
+
+    It is about other samples of the same number from the same two distributions, for the same
+    training set and cells; what the cells themselves add is :func:`stability`'s matter.
+
+    Args:
+        test: of one set of cells, or of several classes, for their mean.
+        seed: of the resampling.
+        num_resamples: at least 1.
+        confidence: in (0, 1).
+    """
+    _at_least_one(num_resamples=num_resamples)
+    if not 0 < confidence < 1:
+        raise RgfError(f"confidence must lie in (0, 1), received {confidence}")
+    rng = np.random.default_rng(seed)
+
+    def resampled(cell: Cell) -> np.ndarray:
+        n, m = len(cell.test), len(cell.generated)
+        ordered = np.sort(cell.test)
+        below = np.searchsorted(ordered, cell.generated, "left")
+        up_to = np.searchsorted(ordered, cell.generated, "right")
+        u = np.empty(num_resamples)
+        for i in range(num_resamples):
+            counts = np.bincount(rng.integers(n, size=n), minlength=n)
+            num_up_to = np.concatenate([[0], np.cumsum(counts)])
+            drawn = rng.integers(m, size=m)
+            u[i] = (num_up_to[below[drawn]] + num_up_to[up_to[drawn]]).sum() / 2
+        return cell.z_of(u)
+
+    low, high = np.quantile(_mean(test, resampled), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(test.c_t, float(low), float(high))
+
+
+def stability(
+    measure: Callable[[int], CopyingTest | CopyingTests], seeds: Iterable[int]
+) -> Stability:
+    """How far C_T depends on the seed of k-means.
+
+    Args:
+        measure: the test with the cells of a seed, e.g. ``lambda seed: c_t_per_class(..., seed)``.
+        seeds: at least two.
+    """
+    values = np.array([measure(seed).c_t for seed in seeds])
+    if len(values) < 2:
+        raise RgfError(f"stability needs at least two seeds, received {len(values)}")
+    return Stability(float(values.mean()), float(values.std(ddof=1)), values)
+
+
+# --------------------------------------------------------------- other measures of copying
+
+
+def copies(distances: np.ndarray, threshold: float, rounding: float = 1e-6) -> Copies:
+    """Shares of samples that are copies of training samples.
+
+    Args:
+        distances: (m,) of generated samples to their nearest training samples.
+        threshold: a sample at this distance or less is a near copy.
+        rounding: at this distance or less it is an exact one: features of the same image differ
+            by rounding.
+
+    Raises:
+        RgfError: no or bad distances, or ``threshold`` below ``rounding``.
+    """
+    distances = _checked_distances(distances)
+    if not 0 <= rounding <= threshold:
+        raise RgfError(f"threshold must be at least {rounding}, received {threshold}")
+    return Copies(float(np.mean(distances <= rounding)), float(np.mean(distances <= threshold)))
+
+
+def authenticity(
+    train: np.ndarray, generated: np.ndarray, metric: neighbours.Metric = "euclidean"
+) -> float:
+    """Share of generated samples that are no noisy copies (Alaa et al. 2022).
+
+    A sample is authentic if it lies farther from its nearest training sample than that one does
+    from its own nearest. Copies bring the share from about a half, for fresh samples, towards 0.
+
+    Args:
+        train: (l, d) features, l ≥ 2.
+        generated: (m, d).
+        metric: as for :func:`neighbours.nearest`.
+
+    Returns:
+        In [0, 1].
+    """
+    train, generated = neighbours.checked(train=train, generated=generated)
+    distances, indices = neighbours.nearest(generated, train, metric)
+    own, _ = neighbours.nearest(train, train, metric, leave_one_out=True)
+    return float(np.mean(distances > own[indices]))
+
+
+def memorization_distance(train: np.ndarray, generated: np.ndarray) -> float:
+    """Mean over generated samples of min 1 − |cos| to the training samples (Bai et al. 2021).
+
+    Args:
+        train: (l, d) features.
+        generated: (m, d).
+
+    Returns:
+        In [0, 1].
+    """
+    train, generated = neighbours.checked(train=train, generated=generated)
+    distances, _ = neighbours.nearest(generated, train, "cosine")
+    if min(train.min(), generated.min()) < 0:  # some cosines may be negative
+        opposite, _ = neighbours.nearest(-generated.astype(np.float64), train, "cosine")
+        distances = np.minimum(distances, opposite)
+    return float(distances.mean())
+
+
+def mifid(fid: float, distance: float, threshold: float = 0.1) -> float:
+    """Memorization-informed Fréchet distance of the Kaggle competition (Bai et al. 2021).
+
+    Args:
+        fid: Fréchet distance of generated to training samples, ≥ 0.
+        distance: :func:`memorization_distance`, in [0, 1].
+        threshold: a distance below it divides ``fid``; 0.1 in the competition.
+
+    Returns:
+        At least ``fid``; infinite if all samples are copies.
+    """
+    if not (fid >= 0 and 0 <= distance <= 1):
+        raise RgfError(f"fid must be ≥ 0 and distance in [0, 1], received {fid} and {distance}")
+    if distance >= threshold:
+        return fid
+    return fid / distance if distance else float("inf")
+
+
+# ---------------------------------------------------------------- densities of distances
+
+
+def histogram(*distances: np.ndarray, num_bins: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    """Densities of nearest-neighbour distances, in common bins.
+
+    Args:
+        distances: s arrays, e.g. of the generated and of the test set.
+        num_bins: from the smallest to the largest distance of all.
+
+    Returns:
+        Edges (num_bins + 1,) and densities (s, num_bins), each of integral 1.
+    """
+    _at_least_one(num_bins=num_bins, sets=len(distances))
+    arrays = [_checked_distances(values) for values in distances]
+    edges = np.histogram_bin_edges(np.concatenate(arrays), num_bins)
+    return edges, np.array([np.histogram(values, edges, density=True)[0] for values in arrays])
+
+
+def kernel_density(*distances: np.ndarray, num_points: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth densities of nearest-neighbour distances, on a common grid.
+
+    Gaussian kernels with Scott's bandwidth, reflected at 0, below which there are no distances.
+
+    Args:
+        distances: s arrays, e.g. of the generated and of the test set.
+        num_points: of the grid, from 0 to beyond the largest distance.
+
+    Returns:
+        Grid (num_points,) and densities (s, num_points).
+
+    Raises:
+        RgfError: no or bad distances, or all of a set are equal, which leaves no bandwidth.
+    """
+    _at_least_one(num_points=num_points, sets=len(distances))
+    arrays = [_checked_distances(values) for values in distances]
+    if any(np.ptp(values) == 0 for values in arrays):
+        raise RgfError("all distances of a set are equal; draw them with histogram")
+    kernels = [stats.gaussian_kde(values) for values in arrays]
+    widest = max(float(np.sqrt(kernel.covariance[0, 0])) for kernel in kernels)
+    grid = np.linspace(0, max(values.max() for values in arrays) + 3 * widest, num_points)
+    return grid, np.array([kernel(grid) + kernel(-grid) for kernel in kernels])
+
+
+def _mean(test: CopyingTest | CopyingTests, draw: Callable[[Cell], np.ndarray]) -> np.ndarray:
+    """C_T of ``draw``'s z of each counted cell; the mean of several tests."""
+    means = [
+        sum(
+            weight * draw(cell)
+            for cell, weight, counts in zip(one.cells, one.weights, one.counted, strict=True)
+            if counts
+        )
+        for one in test.tests
+    ]
+    return np.mean(means, axis=0)
+
+
+def _distances(queries: np.ndarray, references: np.ndarray) -> np.ndarray:
+    if not len(queries):
+        return np.empty(0)
+    return neighbours.nearest(queries, references, "euclidean")[0]
+
+
+def _u(first: np.ndarray, second: np.ndarray) -> float:
+    """Mann–Whitney's U: pairs in which the first is larger, ties half."""
+    ranks = stats.rankdata(np.concatenate([first, second]))
+    return float(ranks[: len(first)].sum() - len(first) * (len(first) + 1) / 2)
+
+
+def _labels(name: str, labels: np.ndarray, features: np.ndarray) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.shape != (len(features),) or labels.dtype.kind not in "iu":
+        received = f"{labels.shape} {labels.dtype}"
+        raise RgfError(f"{name} must be ({len(features)},) integers, received {received}")
+    return labels
+
+
+def _checked_distances(distances: np.ndarray) -> np.ndarray:
+    distances = np.asarray(distances, np.float64)
+    if distances.ndim != 1 or not len(distances) or not (distances >= 0).all():
+        raise RgfError(f"distances must be (m,) numbers ≥ 0, m ≥ 1, received {distances.shape}")
+    return distances
+
+
+def _at_least_one(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise RgfError(f"{name} must be at least 1, received {count}")

@@ -1,0 +1,135 @@
+"""Memorization rejection: the generator learns only from samples that are no near-copies.
+
+*Reducing Training Sample Memorization in GANs by Training with Memorization Rejection*
+(arXiv 2210.12231). A sample's distance is d(x̂) = min over training images of 1 − cos(f(x̂), f(x)),
+with f an embedding; samples with d ≤ τ are rejected.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from keras import ops
+
+from rgf_keras.errors import RgfError
+from rgf_keras.models.base import Batch, Loss, Tensor
+from rgf_keras.training.regularizers import Regularizer, Strength, at
+
+Embedding = Callable[[Tensor], Tensor]
+
+# Names in a batch: unit references (d, N); and of a redraw, which are accepted, and the metrics.
+REFERENCES = "rejection/references"
+CHOSEN = "rejection/chosen"
+
+
+@dataclass(frozen=True, eq=False)
+class MemorizationRejection(Regularizer):
+    """Rejects generated samples that lie too near to a training image.
+
+    With ``mode="mask"``, as published, rejected samples of a batch have weight 0 and the loss is
+    the mean over the others. With ``mode="resample"`` (Algorithm 1, with a bound) the latents of
+    the rejected are drawn again: 1 + ``num_redraws`` batches are drawn at once, the first accepted
+    ones make up the batch, and what is missing then has weight 0. A batch without an accepted
+    sample changes nothing: neither the weights nor the optimizer's state.
+
+    Adds the metrics ``acceptance`` (share of samples with d > τ) and ``distance`` (mean d).
+
+    Args:
+        threshold: τ in [0, 2], a number or a schedule.
+        embedding: images (n, H, W, C) in [−1, 1] to (n, d); its weights are not trained.
+        references: (N, d) embeddings of the training images.
+        mode: see above.
+        num_redraws: further batches drawn in mode ``"resample"``.
+        player: ``"generator"``, or ``"discriminator"`` to keep rejected samples from it too (the
+            paper's "GD", which it found much worse; mode ``"mask"`` only).
+        max_bytes: of the distance matrix that is held at a time.
+
+    Raises:
+        RgfError: τ out of range, no references, or ones that are not finite or all zero.
+    """
+
+    threshold: Strength
+    embedding: Embedding
+    references: np.ndarray
+    _: KW_ONLY
+    mode: Literal["mask", "resample"] = "mask"
+    num_redraws: int = 3
+    player: str = "generator"
+    max_bytes: int = 256 * 2**20
+    metrics: tuple[str, ...] = ("acceptance", "distance")
+    may_skip: bool = True
+    arrays: Mapping[str, np.ndarray] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not callable(self.threshold) and not 0 <= self.threshold <= 2:
+            raise RgfError(f"the rejection threshold must lie in [0, 2], received {self.threshold}")
+        references = np.asarray(self.references)
+        if references.ndim != 2 or not references.size:
+            raise RgfError(
+                f"rejection needs references (N, d), N and d at least 1, "
+                f"received {references.shape}"
+            )
+        lengths = np.linalg.norm(references.astype(np.float64), axis=1, keepdims=True)
+        if not np.isfinite(lengths).all() or not lengths.all():
+            raise RgfError("rejection needs references that are finite and not zero")
+        if self.mode == "resample" and (self.player != "generator" or self.num_redraws < 1):
+            raise RgfError("mode 'resample' needs the generator's turn and num_redraws ≥ 1")
+        unit = np.ascontiguousarray((references / lengths).astype(np.float32).T)
+        object.__setattr__(self, "arrays", {REFERENCES: unit})
+
+    def before(self, model: Any, batch: Batch, step: Any) -> Batch:
+        """In mode ``"resample"``: the batch with latents, the accepted ones first."""
+        if self.mode == "mask":
+            return batch
+        num = int(batch["images"].shape[0])
+        latents = ops.concatenate([model.latents(batch) for _ in range(1 + self.num_redraws)])
+        images = ops.stop_gradient(model.generator(latents, training=True))
+        accepted, metrics = self._judged(images, batch, step)
+        # A stable order: accepted ones first, each group as it was drawn.
+        rank = accepted * 2 - ops.arange(len(latents), dtype="float32") / len(latents)
+        _, first = ops.top_k(rank, num)
+        return {
+            **batch,
+            "latents": ops.take(latents, first, axis=0),
+            CHOSEN: (ops.take(accepted, first, axis=0), metrics),
+        }
+
+    def __call__(self, loss: Loss, batch: Batch, step: Any) -> Loss:
+        if self.mode == "mask":
+            generated = ops.stop_gradient(loss.tensors["generated"])
+            accepted, metrics = self._judged(generated, batch, step)
+        else:
+            accepted, metrics = batch[CHOSEN]
+        survivors = ops.sum(accepted)
+        weights = accepted * (accepted.shape[0] / ops.maximum(survivors, 1.0))
+        return replace(
+            loss,
+            per_example=loss.per_example + (weights - 1) * loss.tensors["generated_losses"],
+            metrics={**loss.metrics, **metrics},
+            update=survivors > 0,
+        )
+
+    def _judged(self, images: Tensor, batch: Batch, step: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """1 or 0 per image, and the metrics."""
+        distances = self.distance(images, batch[REFERENCES])
+        accepted = ops.cast(distances > at(self.threshold, step), "float32")
+        return accepted, {"acceptance": ops.mean(accepted), "distance": ops.mean(distances)}
+
+    def distance(self, images: Tensor, references: Tensor) -> Tensor:
+        """(n,) distances of images (n, H, W, C) in [−1, 1] to the nearest unit column of (d, N)."""
+        features = self.embedding(images)
+        width, num_references = references.shape
+        if features.shape[1] != width:
+            raise RgfError(
+                f"the embedding is {features.shape[1]} wide but the references are {width}; "
+                "embed both with the same extractor"
+            )
+        features = ops.cast(features, references.dtype)
+        features = features / ops.maximum(ops.norm(features, axis=1, keepdims=True), 1e-12)
+        columns = max(1, self.max_bytes // (4 * int(features.shape[0])))
+        nearest = [
+            ops.max(ops.matmul(features, references[:, start : start + columns]), axis=1)
+            for start in range(0, num_references, columns)
+        ]
+        return 1.0 - ops.max(ops.stack(nearest), axis=0)
