@@ -11,9 +11,7 @@ from rgf_keras.cli.options import Json, choose_backend, err, out, parse_settings
 
 app = typer.Typer(no_args_is_help=True, help="Look at, prepare and clear data sets.")
 
-Name = Annotated[
-    str, typer.Argument(help="one that `rgf data list` shows.")
-]
+Name = Annotated[str, typer.Argument(help="one that `rgf data list` shows.")]
 Seed = Annotated[int, typer.Option(min=0, help="Which images have the factor.")]
 
 

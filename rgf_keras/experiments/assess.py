@@ -122,7 +122,7 @@ def assess(
     run.set_tags({"data_sha256": materials.data.skewed.fingerprint[:16], "seed": config.seed})
     judge = Judge(config, materials, reference_model(config, materials, cache, track))
     checkpoints = work / f"training-{key_of(config.flat())}"
-    trainer = build_trainer(config, materials.data.skewed, checkpoints)
+    trainer = build_trainer(config, materials.data.skewed, materials.oracles, cache, checkpoints)
     every = config.evaluation.every or config.training.epochs
 
     def show(epoch: int, images: np.ndarray) -> None:

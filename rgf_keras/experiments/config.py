@@ -79,6 +79,7 @@ class TrainingConfig(_Config):
         batch_size: images per step.
         optimizer: for every player.
         player_optimizers: for single players instead, by name, e.g. ``discriminator``.
+        player_turns: turns per step of players that have more than one, by name.
         ema_decay: sample from a moving average of the weights; None for the weights themselves.
     """
 
@@ -86,6 +87,7 @@ class TrainingConfig(_Config):
     batch_size: Positive = 64
     optimizer: OptimizerConfig = OptimizerConfig()
     player_optimizers: dict[str, OptimizerConfig] = {}
+    player_turns: dict[str, Positive] = {}
     ema_decay: float | None = Field(None, gt=0, lt=1)
 
 
@@ -101,6 +103,43 @@ class SpectralDecouplingConfig(_Config):
     weight: float = Field(0.0, ge=0)
     stop_epoch: int | None = Field(None, ge=0)
     shape: Literal["constant", "linear", "cosine"] = "constant"
+
+
+class RejectionConfig(_Config):
+    """Memorization rejection on the generator's turn.
+
+    Attributes:
+        threshold: τ in [0, 2]; ``"auto"`` for the mean leave-one-out distance of the training set;
+            None for no rejection.
+        quantile: τ is this quantile of the training set's leave-one-out distances instead.
+        factor: times which ``"auto"`` or the quantile is taken.
+        warm_up_epochs: epochs without rejection.
+        mode: ``"mask"`` (as published) or ``"resample"`` (Algorithm 1, bounded).
+        num_redraws: further batches that are drawn in mode ``"resample"``.
+        reject_for_discriminator: the paper's "GD".
+        embedding: ``"oracle"``, ``"pixels"`` or a network of ``metrics.features.APPLICATIONS``.
+        embedding_weights: of such a network: ``"imagenet"`` or a file.
+    """
+
+    threshold: Annotated[float, Field(ge=0, le=2)] | Literal["auto"] | None = None
+    quantile: float | None = Field(None, gt=0, lt=1)
+    factor: float = Field(1.0, gt=0)
+    warm_up_epochs: int = Field(0, ge=0)
+    mode: Literal["mask", "resample"] = "mask"
+    num_redraws: Positive = 3
+    reject_for_discriminator: bool = False
+    embedding: str = "oracle"
+    embedding_weights: str = "imagenet"
+
+    @property
+    def active(self) -> bool:
+        return self.threshold is not None or self.quantile is not None
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> "RejectionConfig":
+        if self.threshold is not None and self.quantile is not None:
+            raise ValueError("rejection.threshold and rejection.quantile exclude each other")
+        return self
 
 
 class OracleConfig(_Config):
@@ -152,19 +191,29 @@ class AssessConfig(_Config):
     model: Annotated[GANConfig | VAEConfig, Field(discriminator="family")] = GANConfig()
     training: TrainingConfig = TrainingConfig()
     spectral_decoupling: SpectralDecouplingConfig = SpectralDecouplingConfig()
+    rejection: RejectionConfig = RejectionConfig()
     oracle: OracleConfig = OracleConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _mitigation_fits_model(self) -> "AssessConfig":
-        if self.spectral_decoupling.weight and self.model.family != "gan":
-            raise ValueError("spectral_decoupling needs a discriminator: set model.family to gan")
+        for name, active in (
+            ("spectral_decoupling", self.spectral_decoupling.weight > 0),
+            ("rejection", self.rejection.active),
+        ):
+            if active and self.model.family != "gan":
+                raise ValueError(f"{name} needs a discriminator: set model.family to gan")
         return self
 
     def unmitigated(self) -> "AssessConfig":
         """The same without mitigation."""
-        return self.model_copy(update={"spectral_decoupling": SpectralDecouplingConfig()})
+        return self.model_copy(
+            update={
+                "spectral_decoupling": SpectralDecouplingConfig(),
+                "rejection": RejectionConfig(),
+            }
+        )
 
     def with_values(self, values: dict[str, Any]) -> "AssessConfig":
         """A changed copy.

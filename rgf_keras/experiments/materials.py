@@ -4,7 +4,6 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,16 +13,14 @@ from rgf_keras.datasets import Dataset
 from rgf_keras.experiments import rgf_table
 from rgf_keras.experiments.config import AssessConfig, OptimizerConfig
 from rgf_keras.experiments.data import Sets, make_sets
+from rgf_keras.experiments.mitigation import regularizers
 from rgf_keras.experiments.oracles import Labelled, Oracles, train_oracles
 from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.models import GAN, VAE, GenerativeModel, to_uint8
 from rgf_keras.training import (
     Progress,
     RealLossByFactor,
-    Regularizer,
-    SpectralDecoupling,
     Trainer,
-    until,
 )
 
 FAMILIES: dict[str, type[GenerativeModel]] = {"gan": GAN, "vae": VAE}
@@ -63,7 +60,8 @@ def reference_model(
         config = config.unmitigated()
     description = {
         "config": config.model_dump(
-            mode="json", include={"model", "training", "spectral_decoupling", "oracle", "seed"}
+            mode="json",
+            include={"model", "training", "spectral_decoupling", "rejection", "oracle", "seed"},
         ),
         "num_samples": config.evaluation.num_samples,
         "balanced": materials.data.balanced.fingerprint,
@@ -75,7 +73,9 @@ def reference_model(
 
     def compute() -> Arrays:
         partial_work = cache.folder / f"reference-{key_of(description)}.partial"
-        trainer = build_trainer(config, materials.data.balanced, partial_work)
+        trainer = build_trainer(
+            config, materials.data.balanced, materials.oracles, cache, partial_work
+        )
         trainer.fit(
             config.training.epochs,
             [
@@ -97,7 +97,9 @@ def reference_model(
     return cache.get("reference", description, compute)
 
 
-def build_trainer(config: AssessConfig, dataset: Dataset, checkpoint_dir: Path) -> Trainer:
+def build_trainer(
+    config: AssessConfig, dataset: Dataset, oracles: Oracles, cache: Cache, checkpoint_dir: Path
+) -> Trainer:
     """A model as configured, ready to be trained on a data set."""
     training = config.training
     family = FAMILIES[config.model.family]
@@ -113,20 +115,11 @@ def build_trainer(config: AssessConfig, dataset: Dataset, checkpoint_dir: Path) 
         optimizers,
         batch_size=training.batch_size,
         seed=config.seed,
-        regularizers=_regularizers(config, len(dataset) // training.batch_size),
+        regularizers=regularizers(config, dataset, oracles, cache),
+        turns=training.player_turns,
         ema_decay=training.ema_decay,
         checkpoint_dir=checkpoint_dir,
     )
-
-
-def _regularizers(config: AssessConfig, steps_per_epoch: int) -> list[Regularizer]:
-    decoupling = config.spectral_decoupling
-    if not decoupling.weight:
-        return []
-    weight: Any = decoupling.weight
-    if decoupling.stop_epoch is not None:
-        weight = until(weight, decoupling.stop_epoch * steps_per_epoch, decoupling.shape)
-    return [SpectralDecoupling(weight)]
 
 
 def _optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:

@@ -252,19 +252,17 @@ def c_t_per_class(
     }
     found = {}
     for label in np.unique(sets["train"][1]):
-        own = [features[labels == label] for features, labels in sets.values()]
-        for name, features in zip(sets, own, strict=True):
+        own = {name: features[labels == label] for name, (features, labels) in sets.items()}
+        for name, features in own.items():
             if not len(features):
                 raise RgfError(f"class {label} has no {name} samples; add some or leave it out")
-        num = max(min(len(test), len(own[0])) // 200, 1) if num_cells is None else num_cells
-        fraction = 20 / len(own[2]) if min_cell_fraction is None else min_cell_fraction
+        default = max(min(len(test), len(own["train"])) // 200, 1)
+        num = default if num_cells is None else num_cells
+        fraction = 20 / len(own["generated"]) if min_cell_fraction is None else min_cell_fraction
         try:
-            in_train, in_test, in_generated = cells(
-                *own, num_cells=num, seed=seed, num_components=num_components
-            )
-            found[int(label)] = c_t(
-                own[0], own[1], own[2], in_train, in_test, in_generated, fraction
-            )
+            parts = cells(*own.values(), num_cells=num, seed=seed, num_components=num_components)
+            partition = {f"{name}_cells": part for name, part in zip(own, parts, strict=True)}
+            found[int(label)] = c_t(**own, **partition, min_cell_fraction=fraction)
         except RgfError as error:
             raise RgfError(f"class {label}: {error}") from None
     return CopyingTests(found)

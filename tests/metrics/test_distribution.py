@@ -56,6 +56,14 @@ def test_equal_sets():
     assert found.density > 1, "each sample is in its own ball too"
 
 
+def test_spheres_belong_to_balls():
+    # Balls around 0, 1 and 3 of radius 1, 1 and 2: −1 is on the first one's sphere.
+    real, generated = np.array([[0.0], [1.0], [3.0]]), np.array([[-1.0]])
+    found = distribution.density_coverage(real, generated, k=1)
+    assert found == distribution.DensityCoverage(1, 1 / 3)
+    assert distribution.precision_recall(real, real[:2], k=1).precision == 1
+
+
 def test_sets_far_apart():
     real, generated = clouds(shift=100)
     assert distribution.precision_recall(real, generated) == distribution.PrecisionRecall(0, 0)
