@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from rgf_keras.cache import Arrays, Cache, key_of
-from rgf_keras.experiments import figures, rgf_table
+from rgf_keras.experiments import copying, figures, rgf_table
 from rgf_keras.experiments.config import AssessConfig
 from rgf_keras.experiments.materials import (
     GRID_SIZE,
@@ -44,7 +44,8 @@ class Assessment:
         metrics: ``rgf/gap`` (mean over classes of |P_r − P_u|), ``rgf/num_memorized`` (rows of the
             table, as the paper counts cases), ``rgf/class_coverage`` (share of classes with enough
             samples), ``quality/frechet_oracle`` with its interval, ``quality/oracle_confidence``,
-            the oracles' accuracies, and z, P_r, P_u per row.
+            ``copying/...`` (see :class:`rgf_keras.experiments.copying.Copying`), the oracles'
+            accuracies, and z, P_r, P_u per row.
         files: the tables, pictures and the trained model (``model.keras``) by name.
     """
 
@@ -139,9 +140,13 @@ def assess(
     with trainer.averaged_weights():
         judgement = judge(trainer.model)
         trainer.model.save(work / "model.keras")
-    metrics = {**judgement.metrics, **_final_metrics(judge, judgement)}
+    copied = copying.measure(*materials.copying_features(cache), judgement.features, config.seed)
+    metrics = {**judgement.metrics, **_final_metrics(judge, judgement), **copied.metrics}
     files = {"model.keras": work / "model.keras"}
     files |= _write(work, judge, judgement, metrics, trainer)
+    train = materials.data.skewed.images
+    files["copies.png"] = copying.draw_pairs(work / "copies.png", judgement.images, train, copied)
+    files["distances.png"] = copying.draw_distances(work / "distances.png", copied)
     run.log_metrics(metrics, step=config.training.epochs)
     for path in files.values():
         run.log_artifact(path)

@@ -12,15 +12,17 @@ from rgf_keras.experiments.progress import Track, silent
 
 @dataclass(frozen=True)
 class Sets:
-    """D_u, D_r and balanced held-out images.
+    """D_u, D_r and held-out images of both kinds.
 
     Quality is measured against *balanced* held-out images, so that a model is not rewarded for
-    reproducing the skew of its training set.
+    reproducing the skew of its training set; copying against skewed ones, so that only copies, and
+    not the skew, bring generated images nearer to the training set than held-out ones are.
     """
 
     balanced: Dataset
     skewed: Dataset
     held_out: Dataset
+    held_out_skewed: Dataset
 
 
 def source(config: DataConfig, split: str) -> Dataset:
@@ -72,13 +74,10 @@ def make_sets(config: DataConfig, seed: int, cache: Cache, track: Track = silent
     """
     train, test = source(config, "train"), source(config, "test")
     factor = factor_of(config, train)
-    shaping = track(f"{config.factor} of {train.name}", "images")
-    return Sets(
-        balanced=datasets.balanced(train, factor, seed, cache, shaping),
-        skewed=datasets.skewed(
-            train, factor, config.rare_class, seed, config.rarity, cache, shaping
-        ),
-        held_out=datasets.balanced(
-            test, factor, seed, cache, track(f"{config.factor} of {test.name}", "images")
-        ),
-    )
+    rare = (config.rare_class, seed, config.rarity)
+    sets = []
+    for images in (train, test):
+        advance = track(f"{config.factor} of {images.name}", "images")
+        sets.append(datasets.balanced(images, factor, seed, cache, advance))
+        sets.append(datasets.skewed(images, factor, *rare, cache, advance))
+    return Sets(*sets)

@@ -16,6 +16,7 @@ from rgf_keras.experiments.data import Sets, make_sets
 from rgf_keras.experiments.mitigation import regularizers
 from rgf_keras.experiments.oracles import Labelled, Oracles, train_oracles
 from rgf_keras.experiments.progress import Track, silent
+from rgf_keras.metrics.features import OracleFeatures
 from rgf_keras.models import GAN, VAE, GenerativeModel, to_uint8
 from rgf_keras.training import (
     Progress,
@@ -42,6 +43,14 @@ class Materials:
             found.factor,
             self.data.balanced.num_classes,
             len(self.data.balanced.factor_values),
+        )
+
+    def copying_features(self, cache: Cache) -> tuple[np.ndarray, np.ndarray]:
+        """Oracle features of the skewed training images and of held-out ones of their kind."""
+        extractor = OracleFeatures(self.oracles.classes)
+        return (
+            extractor.extract(self.data.skewed.images, cache),
+            extractor.extract(self.data.held_out_skewed.images, cache),
         )
 
 

@@ -64,6 +64,7 @@ class CopyingTest:
 
     @property
     def tests(self) -> tuple["CopyingTest", ...]:
+        """Itself: what the null and the interval average over."""
         return (self,)
 
 
@@ -80,6 +81,7 @@ class CopyingTests:
 
     @property
     def tests(self) -> tuple[CopyingTest, ...]:
+        """Those of all classes."""
         return tuple(self.classes.values())
 
 

@@ -202,10 +202,10 @@ class _Search:
         width, height = block.scores.shape
         group = GROUP if 4 * k <= width // GROUP else 1
         grouped = block.scores.reshape(-1, group, height)
-        best = np.ascontiguousarray(grouped.max(1).T)
+        best = grouped.max(1)
         needed = known - block.error
-        touched = np.flatnonzero(best.max(1) >= needed)
-        best, needed = best[touched], needed[touched]
+        touched = np.flatnonzero(best.max(0) >= needed)
+        best, needed = np.ascontiguousarray(best[:, touched].T), needed[touched]
         if k <= best.shape[1]:  # the k-th largest of the groups is at most that of the scores
             kth = np.partition(best, -k, axis=1)[:, -k]
             needed = np.maximum(needed, kth - 2 * block.error[touched])

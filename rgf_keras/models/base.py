@@ -42,8 +42,8 @@ class Player:
         name: e.g. ``"discriminator"``; its loss is logged as ``loss/discriminator``.
         variables: what this turn updates, and nothing else.
         loss: batch → :class:`Loss`. A batch holds ``images`` (batch, H, W, C) in [−1, 1] and
-            whatever else the data has; if it holds ``latents``, a model that draws latents takes
-            these.
+            whatever else the data has; if it holds ``latents`` (and what else the model draws),
+            an adversarial model takes these.
         metrics: names of the further scalars that ``loss`` reports.
     """
 
@@ -62,7 +62,12 @@ class GenerativeModel(keras.Model):
         image_shape: (H, W, C).
         latent_dim: length of a latent vector.
         seed: of the weights and of everything random in training.
+
+    Attributes:
+        conditional: whether training batches must hold ``labels`` (batch,).
     """
+
+    conditional = False
 
     def __init__(self, image_shape, latent_dim: int, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
@@ -80,21 +85,12 @@ class GenerativeModel(keras.Model):
         """Latents (n, latent_dim) to images (n, H, W, C) in [−1, 1]."""
         raise NotImplementedError
 
-    def latents(self, batch: Batch) -> Tensor:
-        """The batch's latents if it has some, else fresh ones, one per image."""
-        if "latents" in batch:
-            return batch["latents"]
-        return self.normal(ops.shape(batch["images"])[0])
-
     def normal(self, num: int) -> Tensor:
         """(num, latent_dim) standard normal latents for training, from the model's own state."""
         return keras.random.normal((num, self.latent_dim), seed=self.noise)
 
     def sample(self, num_samples: int, seed: int) -> np.ndarray:
         """Draw images.
-
-        The latents come from NumPy: a seed gives the same latents on every backend, and the first
-        m of n samples are the m samples of the same seed.
 
         Args:
             num_samples: how many, at least 1.
@@ -103,10 +99,18 @@ class GenerativeModel(keras.Model):
         Returns:
             (num_samples, H, W, C) float32 in [−1, 1].
         """
+        return self.decode(self.sample_latents(num_samples, seed))
+
+    def sample_latents(self, num_samples: int, seed: int) -> np.ndarray:
+        """(num_samples, latent_dim) standard normal latents for sampling.
+
+        They come from NumPy: a seed gives the same latents on every backend, and the first m of n
+        are the m latents of the same seed.
+        """
         if num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, received {num_samples}")
         rng = np.random.default_rng(seed)
-        return self.decode(rng.standard_normal((num_samples, self.latent_dim), np.float32))
+        return rng.standard_normal((num_samples, self.latent_dim), np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -7,18 +7,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras.models.base import Batch, GenerativeModel, Loss, Player
+from rgf_keras.models.adversarial import AdversarialModel
+from rgf_keras.models.base import Batch, Tensor
 from rgf_keras.models.networks import conv_decoder, conv_encoder, mlp
 from rgf_keras.models.pixels import to_float
 
 
 @keras.saving.register_keras_serializable("rgf_keras")
-class GAN(GenerativeModel):
+class GAN(AdversarialModel):
     """A GAN with the non-saturating loss.
 
     The discriminator minimises softplus(−D(x)) + softplus(D(G(z))), the generator
-    softplus(−D(G(z))) (Goodfellow et al. 2014, Algorithm 1 and the remark under Eq. 1). The first
-    turn is the discriminator's; both draw their own latents.
+    softplus(−D(G(z))) (Goodfellow et al. 2014, Algorithm 1 and the remark under Eq. 1).
 
     Args:
         image_shape: (H, W, C).
@@ -59,42 +59,21 @@ class GAN(GenerativeModel):
         images = ops.tanh(ops.reshape(body.output, (-1, *image_shape)))
         self.generator = keras.Model(body.input, images, name="generator")
 
-    def players(self) -> list[Player]:
-        return [
-            Player(
-                "discriminator",
-                self.discriminator.trainable_variables,
-                self._discriminator_loss,
-                ("real_logit", "generated_logit"),
-            ),
-            Player("generator", self.generator.trainable_variables, self._generator_loss),
-        ]
+    def generate(self, drawn: Batch) -> dict[str, Tensor]:
+        return {"images": self.generator(drawn["latents"], training=True)}
 
-    def _discriminator_loss(self, batch: Batch) -> Loss:
-        real = batch["images"]
-        generated = self.generator(self.latents(batch), training=True)
-        # One pass over both halves costs less than two passes.
-        logits = self.discriminator(ops.concatenate([real, generated]), training=True)
-        real_logits, generated_logits = ops.split(logits, 2)
-        generated_losses = ops.softplus(generated_logits)[:, 0]
-        return Loss(
-            per_example=ops.softplus(-real_logits)[:, 0] + generated_losses,
-            tensors={
-                "real_logits": real_logits,
-                "generated_logits": generated_logits,
-                "generated": generated,
-                "generated_losses": generated_losses,
-            },
-            metrics={
-                "real_logit": ops.mean(real_logits),
-                "generated_logit": ops.mean(generated_logits),
-            },
-        )
+    def judge(self, *batches: Batch) -> Tensor:
+        images = ops.concatenate([batch["images"] for batch in batches])
+        return self.discriminator(images, training=True)
 
-    def _generator_loss(self, batch: Batch) -> Loss:
-        generated = self.generator(self.latents(batch), training=True)
-        losses = ops.softplus(-self.discriminator(generated, training=True))[:, 0]
-        return Loss(losses, {"generated": generated, "generated_losses": losses})
+    def real_losses(self, logits: Tensor) -> Tensor:
+        return ops.softplus(-logits)
+
+    def generated_losses(self, logits: Tensor) -> Tensor:
+        return ops.softplus(logits)
+
+    def generator_losses(self, logits: Tensor) -> Tensor:
+        return ops.softplus(-logits)
 
     def real_loss(self, images: np.ndarray) -> np.ndarray:
         """The discriminator's loss softplus(−D(x)) against the label "real" (Figure 3).
@@ -107,9 +86,6 @@ class GAN(GenerativeModel):
         """
         logits = self.discriminator.predict(to_float(images), batch_size=500, verbose=0)
         return np.logaddexp(0.0, -logits[:, 0])
-
-    def decode(self, latents: np.ndarray) -> np.ndarray:
-        return self.generator.predict(latents, batch_size=500, verbose=0)
 
     def get_config(self) -> dict[str, Any]:
         return {

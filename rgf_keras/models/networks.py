@@ -29,7 +29,7 @@ def mlp(
         dropout: share of hidden units dropped in training, in [0, 1).
         name: of the network.
     """
-    weights = _initializers(seed)
+    weights = initializers(seed)
     x = entry = keras.Input(tuple(input_shape))
     if len(input_shape) > 1:
         x = layers.Flatten()(x)
@@ -59,7 +59,7 @@ def conv_encoder(
         seed: of the weights.
         name: of the network.
     """
-    weights = _initializers(seed)
+    weights = initializers(seed)
     x = entry = keras.Input(tuple(image_shape))
     for level in range(num_doublings(image_shape)):
         x = layers.Conv2D(width * 2**level, 4, 2, padding="same", kernel_initializer=next(weights))(
@@ -83,7 +83,7 @@ def conv_decoder(
         seed: of the weights.
         name: of the network.
     """
-    weights = _initializers(seed)
+    weights = initializers(seed)
     levels = num_doublings(image_shape)
     height, image_width, channels = image_shape
     base = (height // 2**levels, image_width // 2**levels, width * 2 ** (levels - 1))
@@ -116,8 +116,10 @@ def num_doublings(image_shape: Sequence[int]) -> int:
     return levels
 
 
-def _initializers(seed: int) -> Iterator[keras.initializers.Initializer]:
-    """Glorot's initializer again and again, each with a seed of its own."""
+def initializers(
+    seed: int, kind: type[keras.initializers.Initializer] = keras.initializers.GlorotUniform
+) -> Iterator[keras.initializers.Initializer]:
+    """An initializer again and again, each with a seed of its own."""
     rng = np.random.default_rng(seed)
     while True:
-        yield keras.initializers.GlorotUniform(int(rng.integers(2**31 - 1)))
+        yield kind(seed=int(rng.integers(2**31 - 1)))

@@ -28,8 +28,8 @@ class MemorizationRejection(Regularizer):
     """Rejects generated samples that lie too near to a training image.
 
     With ``mode="mask"``, as published, rejected samples of a batch have weight 0 and the loss is
-    the mean over the others. With ``mode="resample"`` (Algorithm 1, with a bound) the latents of
-    the rejected are drawn again: 1 + ``num_redraws`` batches are drawn at once, the first accepted
+    the mean over the others. With ``mode="resample"`` (Algorithm 1, with a bound) the rejected
+    are drawn again: 1 + ``num_redraws`` batches are drawn at once, the first accepted
     ones make up the batch, and what is missing then has weight 0. A batch without an accepted
     sample changes nothing: neither the weights nor the optimizer's state.
 
@@ -79,19 +79,20 @@ class MemorizationRejection(Regularizer):
         object.__setattr__(self, "arrays", {REFERENCES: unit})
 
     def before(self, model: Any, batch: Batch, step: Any) -> Batch:
-        """In mode ``"resample"``: the batch with latents, the accepted ones first."""
+        """In mode ``"resample"``: the batch with what to generate from, the accepted first."""
         if self.mode == "mask":
             return batch
         num = int(batch["images"].shape[0])
-        latents = ops.concatenate([model.latents(batch) for _ in range(1 + self.num_redraws)])
-        images = ops.stop_gradient(model.generator(latents, training=True))
+        num_candidates = num * (1 + self.num_redraws)
+        candidates = model.draw(num_candidates)
+        images = ops.stop_gradient(model.generate(candidates)["images"])
         accepted, metrics = self._judged(images, batch, step)
         # A stable order: accepted ones first, each group as it was drawn.
-        rank = accepted * 2 - ops.arange(len(latents), dtype="float32") / len(latents)
+        rank = accepted * 2 - ops.arange(num_candidates, dtype="float32") / num_candidates
         _, first = ops.top_k(rank, num)
         return {
             **batch,
-            "latents": ops.take(latents, first, axis=0),
+            **{name: ops.take(values, first, axis=0) for name, values in candidates.items()},
             CHOSEN: (ops.take(accepted, first, axis=0), metrics),
         }
 

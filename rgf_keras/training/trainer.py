@@ -270,9 +270,12 @@ class Trainer:
         self.history.epochs = header["epochs"]
 
     def _signature(self) -> dict[str, Any]:
-        """What must agree before a checkpoint may be continued."""
+        """What must agree before a checkpoint may be continued.
+
+        Not the variables' names: Keras numbers layers by how many the process has made before.
+        """
         return {
-            "shapes": [[v.name, list(v.shape), str(v.dtype)] for v in self.variables],
+            "variables": [[list(v.shape), str(v.dtype)] for v in self.variables],
             "metrics": self.metric_names,
             "backend": keras.backend.backend(),
             "data": [self.num_images, self.batch_size, self.seed, self.turns],
