@@ -45,18 +45,18 @@ def minimize(loss_fn, variables, optimizer):
 
 
 def compile(update, variables, num_metrics):
-    def step(values, data, fixed, order, i):
+    def step(values, batch):
         scope = keras.StatelessScope(zip(variables, values, strict=True))
         token = _scope.set(scope)
         with scope:
-            batch = {name: array[order[i]] for name, array in data.items()}
-            row = update({**batch, **fixed})
+            row = update(batch)
         _scope.reset(token)
         return [scope.get_current_value(variable) for variable in variables], row
 
     def fused(values, data, fixed, order, start, stop):
         def body(i, carry):
-            values, row = step(carry[0], data, fixed, order, i)
+            batch = {name: array[order[i]] for name, array in data.items()}
+            values, row = step(carry[0], {**batch, **fixed})
             return values, carry[1].at[i].set(row)
 
         metrics = jnp.zeros((len(order), num_metrics))
@@ -64,9 +64,11 @@ def compile(update, variables, num_metrics):
         return values, metrics
 
     def stepwise(values, data, fixed, order, start, stop):
+        data = {name: np.asarray(array) for name, array in data.items()}  # no copy on a CPU
         rows = []
         for i in range(start, stop):
-            values, row = one_step(values, data, fixed, order, i)
+            batch = {name: array[order[i]] for name, array in data.items()}
+            values, row = one_step(values, {**batch, **fixed})
             rows.append(row)
         return values, rows
 
@@ -76,14 +78,13 @@ def compile(update, variables, num_metrics):
 
     def run(data, fixed, order, start, stop):
         values = [variable.value for variable in variables]
-        order = jnp.asarray(order)
         # XLA's CPU kernels are several times slower inside a loop (convolutions fifteen times);
         # there, calls queued from Python cost less than the loop does.
         if on_cpu:
             values, rows = stepwise(values, data, fixed, order, start, stop)
             metrics = np.stack(rows)
         else:
-            values, metrics = many_steps(values, data, fixed, order, start, stop)
+            values, metrics = many_steps(values, data, fixed, jnp.asarray(order), start, stop)
             metrics = np.asarray(metrics[start:stop])
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)

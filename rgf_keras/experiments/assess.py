@@ -142,6 +142,7 @@ def assess(
         trainer.model.save(work / "model.keras")
     copied = copying.measure(*materials.copying_features(cache), judgement.features, config.seed)
     metrics = {**judgement.metrics, **_final_metrics(judge, judgement), **copied.metrics}
+    metrics |= {k: v for k, v in trainer.history.epochs[-1].items() if k.endswith("/acceptance")}
     files = {"model.keras": work / "model.keras"}
     files |= _write(work, judge, judgement, metrics, trainer)
     train = materials.data.skewed.images
