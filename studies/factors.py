@@ -25,7 +25,7 @@ BASELINE = AssessConfig(
     data=DataConfig(name="mnist-10k", factor="colour", rare_class=1),
     model=GANConfig(architecture="mlp", latent_dim=64, units=(256, 512), dropout=0.3),
     training=TrainingConfig(epochs=16, optimizer=OptimizerConfig(learning_rate=3e-4)),
-    oracle=OracleConfig(epochs=16),
+    oracle=OracleConfig(epochs=24),
     evaluation=EvaluationConfig(num_samples=1000, every=8),
 )
 
