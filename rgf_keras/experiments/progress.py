@@ -61,17 +61,18 @@ def _bar(bars: Progress, description: str) -> Advance:
 
 def _lines(console: Console, description: str, unit: str) -> Advance:
     began = told = time.monotonic()
-    first: int | None = None
+    first: tuple[int, float] | None = None
 
     def advance(done: int, total: int) -> None:
         nonlocal told, first
         now = time.monotonic()
-        first = done if first is None else first
+        # The first call's time includes compiling: the ETA counts from its end.
+        first = (done, now) if first is None else first
         if done == total:
             console.print(f"{description}: {total} {unit} in {now - began:.0f} s")
         elif now - told >= SECONDS_PER_LINE:
             told = now
-            left = (now - began) * (total - done) / max(done - first, 1)
+            left = (now - first[1]) * (total - done) / max(done - first[0], 1)
             console.print(f"{description}: {done} of {total} {unit}, {left:.0f} s left")
 
     return advance
