@@ -19,6 +19,11 @@ from rgf_keras.cli.options import (
     parse_settings,
 )
 
+SHOWN = (
+    *("rgf/gap", "quality/frechet_oracle", "quality/oracle_confidence"),
+    *("copying/c_t", "copying/c_t_p", "oracle/class_accuracy", "oracle/factor_accuracy"),
+)
+
 
 def assess_command(
     config: Annotated[Path | None, typer.Argument(help="YAML; the defaults if not given.")] = None,
@@ -58,14 +63,18 @@ def assess_command(
     run = open_tracker(tracking_uri, workspace, "assess").start("assess", environment_tags())
     work = workspace / "work" / f"assess-{key_of(chosen.flat())}"
     work.mkdir(parents=True, exist_ok=True)
-    with progress(err) as track:
-        result = assess(chosen, run, work, Cache(), track)
+    try:
+        with progress(err) as track:
+            result = assess(chosen, run, work, Cache(), track)
+    except BaseException:
+        run.finish("FAILED")
+        raise
     run.finish()
     if as_json:
         typer.echo(json.dumps({"metrics": result.metrics, "table": to_records(result.table)}))
     else:
         out.print(report.assessment_table(result.table))
-        for name in ("rgf/gap", "quality/frechet_oracle", "quality/oracle_confidence"):
+        for name in SHOWN:
             out.print(f"{name}: {result.metrics[name]:.3f}")
     err.print(f"tables, pictures and model: {work}")
 

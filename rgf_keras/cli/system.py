@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ def ui(
     err.print(f"http://{host}:{port} (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
     command += ["--backend-store-uri", database(workspace, "mlflow")]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    os.execv(sys.executable, command)  # in this process's place: what ends `rgf ui` ends the server
 
 
 def info(backend: Backend = None, as_json: Json = False) -> None:

@@ -98,7 +98,11 @@ def _metrics(
     if not record.exists():
         chosen = config.with_values({"rejection.threshold": threshold, "rejection.quantile": None})
         run = tracker.start(f"threshold-{_label(threshold)}", environment_tags())
-        metrics = assess(chosen, run, folder, cache, track).metrics
+        try:
+            metrics = assess(chosen, run, folder, cache, track).metrics
+        except BaseException:
+            run.finish("FAILED")
+            raise
         run.finish()
         record.write_text(json.dumps(metrics))
     return json.loads(record.read_text())

@@ -64,7 +64,7 @@ def study_table(summary: dict[str, Any]) -> Table:
             f"{trial['value']:.3f}",
             _number(metrics.get("quality/frechet_oracle"), ".1f"),
             _number(metrics.get("rgf/class_coverage"), ".0%"),
-            trial["reason"] or ("yes" if trial["feasible"] else "no"),
+            trial["reason"] or ", ".join(trial["broken"]) or "yes",
             style="bold" if trial["trial"] == summary["best"] else None,
         )
     return view
@@ -118,6 +118,7 @@ def _trial(record: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
         "value": trial.value,
         "feasible": feasible(trial),
         "reason": trial.user_attrs["reason"],
+        "broken": [f"no: {name.split('/')[-1]}" for name, v in trial.constraints.items() if v > 0],
         # a violation is value − limit, so the limit is their difference
         "limits": {n: metrics[n] - v for n, v in trial.constraints.items() if n in metrics},
         "metrics": metrics,

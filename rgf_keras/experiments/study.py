@@ -218,7 +218,10 @@ def run_study(
         record.set_user_attr("mlflow_run_id", parent.id)
         parent.set_tags({**environment_tags(), "question": study.question})
         parent.log_params({"minimize": study.minimize, "seed": seed})
-        while (trial := _next(record, study, num_trials, seed)) is not None:
+        # Samplers of finite spaces stop a study that they have been through.
+        exhausted: list[bool] = []
+        record.stop = lambda: exhausted.append(True)  # type: ignore[method-assign]
+        while not exhausted and (trial := _next(record, study, num_trials, seed)) is not None:
             folder = work / f"trial-{trial.number:04d}"
             run = _start_run(tracker, trial, parent)
             try:

@@ -263,7 +263,7 @@ def test_a_factor_is_planted_once():
         ("size", {}, "unknown factor 'size'; known: colour, thinning"),
         ("colour", {"rare": "mauve"}, "unknown colour 'mauve'; known: red, green"),
         ("colour", {"rare": "red"}, "both 'red'"),
-        ("colour", {"hue": 3}, "factor 'colour': .*hue"),
+        ("colour", {"hue": 3}, "'colour' has the parameters common, rare; received hue"),
         ("thinning", {"amount": 0}, "thinning: strengths must be numbers above 0 .* received 0"),
         ("swelling", {"strength": [3, 2]}, "swelling: strengths must .* grow, received 3, 2"),
         ("thinning", {"amount": []}, "thinning: .* received none"),

@@ -1,6 +1,7 @@
 """Factors: properties that can be planted in images."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 from rgf_keras.datasets.factors.base import Factor, Progress
 from rgf_keras.datasets.factors.colour import Colour
@@ -57,5 +58,9 @@ def factor(name: str, parameters: Mapping[str, object] | None = None) -> Factor:
         raise RgfError(f"unknown factor '{name}'; known: {', '.join(FACTORS)}")
     try:
         return FACTORS[name](**(parameters or {}))
-    except TypeError as error:
-        raise RgfError(f"factor '{name}': {error}") from None
+    except TypeError:
+        known = [item.name for item in fields(FACTORS[name]) if item.name != "name"]
+        raise RgfError(
+            f"factor '{name}' has the parameters {', '.join(known)}; "
+            f"received {', '.join(parameters or {})}"
+        ) from None
