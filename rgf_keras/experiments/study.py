@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
@@ -266,14 +267,15 @@ def _next(record: optuna.Study, study: Study, num_trials: int, seed: int) -> opt
     """The trial to work on: one that was left behind, else a new one while the budget lasts."""
     trials = record.get_trials(deepcopy=False)
     left = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    number = left[0].number if left else len(trials)
+    done = finished(record)
+    # A sampler of its own for every trial: what it suggests depends on the trials before it, not
+    # on whether the process that asked was restarted in between. The baseline suggests nothing,
+    # and a sampler of a finite space must not count it.
+    record.sampler = study.sampler(seed + 1000 * number) if done else RandomSampler(seed)
     if left:
         return optuna.Trial(record, left[0]._trial_id)
-    if len(finished(record)) >= num_trials:
-        return None
-    # A sampler of its own for every trial: what it suggests depends on the trials before it, not
-    # on whether the process that asked was restarted in between.
-    record.sampler = study.sampler(seed + 1000 * len(trials))
-    return record.ask()
+    return record.ask() if len(done) < num_trials else None
 
 
 def _suggest(study: Study, trial: optuna.Trial) -> AssessConfig:

@@ -181,3 +181,17 @@ def test_sigkill_in_the_middle_of_trials_loses_and_repeats_nothing(tmp_path):
 
 def test_summary_is_json(tmp_path):
     json.dumps(report.study_summary(run(tmp_path, num_trials=2)))
+
+
+def test_a_finite_space_is_gone_through_once(tmp_path):
+    study = Study(
+        "toy",
+        "?",
+        BASELINE,
+        suggest,
+        num_trials=10,
+        sampler=lambda seed: optuna.samplers.GridSampler({"weight": [0.1, 0.2]}, seed=0),
+    )
+    weights = [trial.params.get("weight") for trial in finished(run(tmp_path, study))]
+    assert weights[0] is None
+    assert sorted(weights[1:]) == [0.1, 0.2]
