@@ -2,7 +2,8 @@
 
 Question: is a rare colour memorized more than a rare shape? One unmitigated GAN per factor of the
           paper (colour, thinning, thickening, swelling, fracture), against its own balanced model.
-Cost:     about 10 minutes (estimated) on two CPU cores (TensorFlow): per factor two oracles and two GANs.
+Cost:     about 10 minutes (estimated) on two CPU cores (TensorFlow): per factor two
+          oracles and two GANs.
 Command:  rgf study run studies/factors.py
 """
 

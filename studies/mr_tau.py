@@ -3,7 +3,8 @@
 Question: which threshold τ (as a multiple of the training set's mean nearest-neighbour distance),
           from which epoch on and in which mode, copies least, with a Fréchet distance at most 1.1
           times the unmitigated model's?
-Cost:     about 15 minutes (estimated) on two CPU cores (TensorFlow): two oracles and 10 trials of a dense GAN
+Cost:     about 15 minutes (estimated) on two CPU cores (TensorFlow): two oracles and 10
+          trials of a dense GAN
           on 2,000 digits, trained long enough to come near them.
 Command:  rgf study run studies/mr_tau.py
 """
