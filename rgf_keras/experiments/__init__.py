@@ -3,12 +3,14 @@
 from rgf_keras.experiments.assess import Assessment, assess
 from rgf_keras.experiments.config import (
     AssessConfig,
+    BigGANConfig,
     DataConfig,
     EvaluationConfig,
     GANConfig,
     OptimizerConfig,
     OracleConfig,
     RejectionConfig,
+    SAGANConfig,
     SpectralDecouplingConfig,
     TrainingConfig,
     VAEConfig,
@@ -18,6 +20,7 @@ from rgf_keras.experiments.study import Bound, Study, run_study
 __all__ = [
     "AssessConfig",
     "Assessment",
+    "BigGANConfig",
     "Bound",
     "DataConfig",
     "EvaluationConfig",
@@ -25,6 +28,7 @@ __all__ = [
     "OptimizerConfig",
     "OracleConfig",
     "RejectionConfig",
+    "SAGANConfig",
     "SpectralDecouplingConfig",
     "Study",
     "TrainingConfig",

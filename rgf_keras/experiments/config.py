@@ -62,6 +62,32 @@ class VAEConfig(_Config):
     beta: float = Field(1.0, ge=0)
 
 
+class SAGANConfig(_Config):
+    """See :class:`rgf_keras.models.SAGAN`; the data has the classes."""
+
+    family: Literal["sagan"] = "sagan"
+    width: int = Field(64, ge=4)
+    latent_dim: Positive = 128
+    augment: bool = False
+    flip: bool = False
+
+
+class BigGANConfig(_Config):
+    """See :class:`rgf_keras.models.BigGAN`; the data has the classes."""
+
+    family: Literal["biggan"] = "biggan"
+    width: int = Field(96, ge=4)
+    latent_dim: int = Field(80, ge=4, multiple_of=4)
+    shared_dim: Positive = 128
+    augment: bool = False
+    flip: bool = False
+
+
+ModelConfig = Annotated[
+    GANConfig | SAGANConfig | BigGANConfig | VAEConfig, Field(discriminator="family")
+]
+
+
 class OptimizerConfig(_Config):
     """``adam`` (learning_rate, beta_1) or ``sgd`` (learning_rate, momentum)."""
 
@@ -81,6 +107,7 @@ class TrainingConfig(_Config):
         player_optimizers: for single players instead, by name, e.g. ``discriminator``.
         player_turns: turns per step of players that have more than one, by name.
         ema_decay: sample from a moving average of the weights; None for the weights themselves.
+        ema_start: the first step (counted from 0) that the average remembers.
     """
 
     epochs: Positive = 200
@@ -89,6 +116,7 @@ class TrainingConfig(_Config):
     player_optimizers: dict[str, OptimizerConfig] = {}
     player_turns: dict[str, Positive] = {}
     ema_decay: float | None = Field(None, gt=0, lt=1)
+    ema_start: int = Field(0, ge=0)
 
 
 class SpectralDecouplingConfig(_Config):
@@ -188,7 +216,7 @@ class AssessConfig(_Config):
     """Everything that determines one assessment."""
 
     data: DataConfig = DataConfig()
-    model: Annotated[GANConfig | VAEConfig, Field(discriminator="family")] = GANConfig()
+    model: ModelConfig = GANConfig()
     training: TrainingConfig = TrainingConfig()
     spectral_decoupling: SpectralDecouplingConfig = SpectralDecouplingConfig()
     rejection: RejectionConfig = RejectionConfig()
@@ -202,8 +230,10 @@ class AssessConfig(_Config):
             ("spectral_decoupling", self.spectral_decoupling.weight > 0),
             ("rejection", self.rejection.active),
         ):
-            if active and self.model.family != "gan":
-                raise ValueError(f"{name} needs a discriminator: set model.family to gan")
+            if active and self.model.family == "vae":
+                raise ValueError(
+                    f"{name} needs a discriminator: set model.family to gan, sagan or biggan"
+                )
         return self
 
     def unmitigated(self) -> "AssessConfig":
@@ -274,10 +304,14 @@ def read(path: str | Path) -> AssessConfig:
 def explain(error: ValidationError) -> str:
     """Pydantic's complaints in one line."""
     return "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or 'values'}: {item['msg']}"
+        f"{'.'.join(map(str, item['loc'])) or 'values'}: {_message(item)}"
         + ("" if isinstance(item["input"], dict | BaseModel) else f", received {item['input']!r}")
         for item in error.errors()
     )
+
+
+def _message(item: Any) -> str:
+    return "unknown key" if item["type"] == "extra_forbidden" else item["msg"]
 
 
 def _flatten(tree: dict[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:

@@ -17,14 +17,19 @@ from rgf_keras.experiments.mitigation import regularizers
 from rgf_keras.experiments.oracles import Labelled, Oracles, train_oracles
 from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.metrics.features import OracleFeatures
-from rgf_keras.models import GAN, VAE, GenerativeModel, to_uint8
+from rgf_keras.models import GAN, SAGAN, VAE, BigGAN, GenerativeModel, to_uint8
 from rgf_keras.training import (
     Progress,
     RealLossByFactor,
     Trainer,
 )
 
-FAMILIES: dict[str, type[GenerativeModel]] = {"gan": GAN, "vae": VAE}
+FAMILIES: dict[str, type[GenerativeModel]] = {
+    "gan": GAN,
+    "sagan": SAGAN,
+    "biggan": BigGAN,
+    "vae": VAE,
+}
 GRID_SIZE = 64
 
 
@@ -113,6 +118,10 @@ def build_trainer(
     training = config.training
     family = FAMILIES[config.model.family]
     arguments = config.model.model_dump(exclude={"family"})
+    data = {"images": dataset.images}
+    if family.conditional:
+        arguments["num_classes"] = dataset.num_classes
+        data["labels"] = dataset.labels
     model = family(image_shape=dataset.image_shape, seed=config.seed, **arguments)
     optimizers = {
         player.name: _optimizer(training.player_optimizers.get(player.name, training.optimizer))
@@ -120,13 +129,14 @@ def build_trainer(
     }
     return Trainer(
         model,
-        {"images": dataset.images},
+        data,
         optimizers,
         batch_size=training.batch_size,
         seed=config.seed,
         regularizers=regularizers(config, dataset, oracles, cache),
         turns=training.player_turns,
         ema_decay=training.ema_decay,
+        ema_start=training.ema_start,
         checkpoint_dir=checkpoint_dir,
     )
 

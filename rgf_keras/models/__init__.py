@@ -1,6 +1,7 @@
 """Networks and their losses. They know nothing of data sets, files or tracking."""
 
 from rgf_keras.models.base import GenerativeModel, Loss, Player, load_model
+from rgf_keras.models.conditional import SAGAN, BigGAN
 from rgf_keras.models.gan import GAN
 from rgf_keras.models.oracle import Oracle
 from rgf_keras.models.pixels import to_float, to_uint8
@@ -8,7 +9,9 @@ from rgf_keras.models.vae import VAE
 
 __all__ = [
     "GAN",
+    "SAGAN",
     "VAE",
+    "BigGAN",
     "GenerativeModel",
     "Loss",
     "Oracle",

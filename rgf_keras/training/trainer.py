@@ -59,6 +59,8 @@ class Trainer:
         turns: by player's name, turns per step if more than one, e.g. 5 for a discriminator.
         ema_decay: if given, keeps a moving average of the trainable weights, see
             :meth:`averaged_weights`.
+        ema_start: the first step (counted from 0) that the average remembers; until then it is
+            the weights themselves.
         checkpoint_dir: where checkpoints go; None for none.
         checkpoint_seconds: time between checkpoints; one is also written at the end.
 
@@ -77,6 +79,7 @@ class Trainer:
         regularizers: Sequence[Regularizer] = (),
         turns: Mapping[str, int] | None = None,
         ema_decay: float | None = None,
+        ema_start: int = 0,
         checkpoint_dir: str | Path | None = None,
         checkpoint_seconds: float = 30.0,
     ):
@@ -85,7 +88,8 @@ class Trainer:
         self.optimizers = dict(optimizers)
         self.regularizers = list(regularizers)
         self.turns = {player.name: 1 for player in self.players} | dict(turns or {})
-        self.batch_size, self.seed, self.ema_decay = batch_size, seed, ema_decay
+        self.batch_size, self.seed = batch_size, seed
+        self.ema_decay, self.ema_start = ema_decay, ema_start
         self.images_per_step = batch_size * max(self.turns.values())
         self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
         self.checkpoint_seconds = checkpoint_seconds
@@ -212,10 +216,11 @@ class Trainer:
             ]
             metrics |= {name: sum(turn[name] for turn in turns) / len(turns) for name in turns[0]}
         if self.ema_decay is not None:
+            rate = ops.where(self.step.value < self.ema_start, 1.0, 1.0 - self.ema_decay)
             for average, variable in zip(
                 self.averages, self.model.trainable_variables, strict=True
             ):
-                average.assign(average + (1.0 - self.ema_decay) * (variable - average))
+                average.assign(average + rate * (variable - average))
         self.step.assign_add(1)
         return ops.stack([ops.cast(metrics[name], "float32") for name in self.metric_names])
 

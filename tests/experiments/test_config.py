@@ -32,6 +32,9 @@ def test_the_empty_configuration_is_the_default():
         ({"training": {"epoch": 3}}, "training.epoch"),
         ({"model": {"family": "gan", "beta": 1}}, "model.gan.beta"),
         ({"model": {"family": "flow"}}, "flow"),
+        ({"model": {"family": "sagan", "shared_dim": 1}}, "model.sagan.shared_dim"),
+        ({"model": {"family": "biggan", "latent_dim": 90}}, "model.biggan.latent_dim"),
+        ({"training": {"ema_start": -1}}, "training.ema_start"),
         ({"training": {"epochs": 0}}, "training.epochs"),
         ({"training": {"batch_size": "many"}}, "training.batch_size"),
         ({"training": {"optimizer": {"name": "lion"}}}, "training.optimizer.name"),
@@ -73,6 +76,11 @@ def test_spectral_decoupling_needs_a_discriminator():
 EXAMPLES = {
     "default": {},
     "vae": {"model": {"family": "vae", "units": [32, 16], "beta": 4}},
+    "biggan": {
+        "model": {"family": "biggan", "augment": True},
+        "training": {"ema_decay": 0.9999, "ema_start": 1000},
+        "rejection": {"threshold": 0.13},
+    },
     "everything": {
         "data": {"name": "mnist", "rarity": 0.9, "factor_parameters": {"rare": "blue"}},
         "training": {"ema_decay": 0.99, "player_optimizers": {"generator": {"name": "sgd"}}},

@@ -8,13 +8,22 @@ import numpy as np
 import pytest
 
 from rgf_keras.errors import RgfError
-from rgf_keras.models import GAN, VAE, Oracle, load_model, to_float, to_uint8
+from rgf_keras.models import (
+    GAN,
+    VAE,
+    BigGAN,
+    Oracle,
+    load_model,
+    to_float,
+    to_uint8,
+)
 
 pytestmark = pytest.mark.backend
 
 MODELS = {
     "gan": lambda: GAN((28, 28, 3), latent_dim=8, units=(16, 32)),
     "dcgan": lambda: GAN((28, 28, 3), "conv", latent_dim=8, width=4),
+    "biggan": lambda: BigGAN((16, 16, 3), width=4, latent_dim=8, shared_dim=2, augment=True),
     "vae": lambda: VAE((28, 28, 3), latent_dim=4, units=(32, 16)),
     "conv_vae": lambda: VAE((32, 32, 1), "conv", "gaussian", latent_dim=4, width=4),
 }
@@ -46,7 +55,7 @@ def test_each_player_owns_variables_of_the_model(model):
 def test_losses_are_one_number_per_image_and_the_metrics_announced(model):
     images = np.zeros((6, *model.image_shape), np.float32)
     for player in model.players():
-        loss = player.loss({"images": images})
+        loss = player.loss({"images": images, "labels": np.arange(6)})
         assert tuple(loss.per_example.shape) == (6,)
         assert set(loss.metrics) == set(player.metrics)
 

@@ -67,6 +67,16 @@ def test_moving_average_is_that_of_the_weights(skewed_digits):
         np.testing.assert_array_equal(last, again)
 
 
+def test_moving_average_may_start_late(skewed_digits):
+    training = trainer("vae", skewed_digits.images[:32], ema_decay=0.75, ema_start=1)
+    weights = []
+    for epochs in (1, 2):  # of one step
+        training.fit(epochs)
+        weights.append(values(training.model.trainable_variables))
+    for first, last, mean in zip(*weights, values(training.averages), strict=True):
+        np.testing.assert_allclose(mean, 0.75 * first + 0.25 * last, atol=1e-6)
+
+
 def test_spectral_decoupling_follows_its_schedule(skewed_digits):
     history = trainer("gan", skewed_digits.images).fit(1)
     penalty = history.steps[:, history.names.index("discriminator/spectral_decoupling")]

@@ -1,0 +1,212 @@
+"""The conditional residual networks of SAGAN and BigGAN at 32×32.
+
+Blocks, widths and layers are those of PyTorch StudioGAN's ``resnet`` and ``big_resnet``, which the
+memorization rejection paper trained; so are the numbers of parameters. All convolutions and dense
+layers have spectral normalization but BigGAN's shared embedding; weights are orthogonal.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from rgf_keras.models.base import Tensor
+from rgf_keras.models.networks import initializers
+from rgf_keras.models.spectral import SpectralConv2D, SpectralDense
+
+NUM_BLOCKS = 3  # of the generator; each doubles height and width
+Weights = Iterator[keras.initializers.Initializer]
+
+
+def generator(
+    image_shape: Sequence[int],
+    num_classes: int,
+    width: int,
+    latent_dim: int,
+    shared_dim: int | None,
+    seed: int,
+) -> keras.Model:
+    """[latents (n, latent_dim), labels (n,) integers] to images (n, H, W, C) in [−1, 1].
+
+    Args:
+        image_shape: (H, W, C); H and W are multiples of 8.
+        num_classes: labels lie in [0, num_classes).
+        width: a quarter of the blocks' filters; at least 4.
+        latent_dim: length of a latent vector.
+        shared_dim: None for conditional batch normalization by the class alone (SAGAN); else the
+            length of a class embedding that all normalizations share, next to each block's own
+            part of the latents (BigGAN), of which latent_dim must hold four.
+        seed: of the weights.
+
+    Raises:
+        ValueError: arguments out of range.
+    """
+    _check(image_shape, width)
+    weights = initializers(seed, Orthogonal)
+    height, image_width, channels = image_shape
+    base = (height // 2**NUM_BLOCKS, image_width // 2**NUM_BLOCKS, 4 * width)
+    latents, labels = keras.Input((latent_dim,)), keras.Input((), dtype="int32")
+    classes = ops.one_hot(labels, num_classes)
+    if shared_dim is None:
+        x, conditions = latents, [classes] * NUM_BLOCKS
+    else:
+        if latent_dim % (NUM_BLOCKS + 1):
+            raise ValueError(
+                f"BigGAN needs a latent_dim that is a multiple of 4, received {latent_dim}"
+            )
+        x, *parts = ops.split(latents, NUM_BLOCKS + 1, axis=-1)
+        shared = layers.Dense(shared_dim, use_bias=False, kernel_initializer=next(weights))(classes)
+        conditions = [ops.concatenate([shared, part], axis=-1) for part in parts]
+    x = _dense(x, base[0] * base[1] * base[2], weights)
+    x = layers.Reshape(base)(x)
+    for block, condition in enumerate(conditions, start=1):
+        x = _growing_block(x, condition, weights)
+        if block == 2:
+            x = _attention(x, weights)
+    x = ops.relu(layers.BatchNormalization(momentum=0.9, epsilon=1e-4)(x))
+    images = ops.tanh(_conv(x, channels, 3, weights))
+    return keras.Model([latents, labels], images, name="generator")
+
+
+def discriminator(
+    image_shape: Sequence[int], num_classes: int, width: int, seed: int
+) -> keras.Model:
+    """[images (n, H, W, C), labels (n,) integers] to logits (n, 1).
+
+    The label enters by projection: an embedding of the class times the features (Miyato and Koyama
+    2018).
+
+    Args:
+        image_shape: (H, W, C); H and W are multiples of 8.
+        num_classes: labels lie in [0, num_classes).
+        width: half of the blocks' filters; at least 4.
+        seed: of the weights.
+
+    Raises:
+        ValueError: arguments out of range.
+    """
+    _check(image_shape, width)
+    weights = initializers(seed, Orthogonal)
+    images, labels = keras.Input(tuple(image_shape)), keras.Input((), dtype="int32")
+    x = _first_block(images, 2 * width, weights)
+    x = _attention(x, weights)
+    x = _shrinking_block(x, weights)
+    for _ in range(2):
+        x = _flat_block(x, weights)
+    features = ops.sum(ops.relu(x), axis=(1, 2))
+    classes = _dense(ops.one_hot(labels, num_classes), 2 * width, weights, use_bias=False)
+    projection = ops.sum(classes * features, axis=-1, keepdims=True)
+    logits = _dense(features, 1, weights) + projection
+    return keras.Model([images, labels], logits, name="discriminator")
+
+
+def _growing_block(x: Tensor, condition: Tensor, weights: Weights) -> Tensor:
+    """Twice the height and width. A 1×1 convolution may as well come before the upsampling."""
+    filters = x.shape[-1]
+    shortcut = layers.UpSampling2D(2)(_conv(x, filters, 1, weights))
+    x = ops.relu(_conditional_norm(x, condition, weights))
+    x = _conv(layers.UpSampling2D(2)(x), filters, 3, weights)
+    x = ops.relu(_conditional_norm(x, condition, weights))
+    return _conv(x, filters, 3, weights) + shortcut
+
+
+def _first_block(images: Tensor, filters: int, weights: Weights) -> Tensor:
+    """Half the height and width, of pixels instead of activations."""
+    shortcut = _conv(layers.AveragePooling2D(2)(images), filters, 1, weights)
+    x = ops.relu(_conv(images, filters, 3, weights))
+    return layers.AveragePooling2D(2)(_conv(x, filters, 3, weights)) + shortcut
+
+
+def _shrinking_block(x: Tensor, weights: Weights) -> Tensor:
+    """Half the height and width."""
+    shortcut = _conv(layers.AveragePooling2D(2)(x), x.shape[-1], 1, weights)
+    return layers.AveragePooling2D(2)(_residual(x, weights)) + shortcut
+
+
+def _flat_block(x: Tensor, weights: Weights) -> Tensor:
+    return _residual(x, weights) + x
+
+
+def _residual(x: Tensor, weights: Weights) -> Tensor:
+    for _ in range(2):
+        x = _conv(ops.relu(x), x.shape[-1], 3, weights)
+    return x
+
+
+def _conditional_norm(x: Tensor, condition: Tensor, weights: Weights) -> Tensor:
+    """Batch normalization whose gain and bias are linear in the condition."""
+    filters = x.shape[-1]
+    gain = 1.0 + _dense(condition, filters, weights, use_bias=False)
+    bias = _dense(condition, filters, weights, use_bias=False)
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-4, center=False, scale=False)(x)
+    return x * ops.reshape(gain, (-1, 1, 1, filters)) + ops.reshape(bias, (-1, 1, 1, filters))
+
+
+def _attention(x: Tensor, weights: Weights) -> Tensor:
+    """Self-attention over positions (Zhang et al. 2019), to keys and values of half the size."""
+    height, width, filters = x.shape[1:]
+
+    def positions(narrowing: int, pool: bool) -> Tensor:
+        part = _conv(x, filters // narrowing, 1, weights, use_bias=False)
+        part = layers.MaxPooling2D(2)(part) if pool else part
+        return layers.Reshape((-1, filters // narrowing))(part)
+
+    queries, keys, values = positions(8, False), positions(8, True), positions(2, True)
+    shares = ops.softmax(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))))
+    seen = layers.Reshape((height, width, filters // 2))(ops.matmul(shares, values))
+    return x + Gate()(_conv(seen, filters, 1, weights, use_bias=False))
+
+
+class Orthogonal(keras.initializers.Initializer):
+    """Matrices with orthonormal columns, or rows if these are fewer, drawn by NumPy.
+
+    Keras' own initializer compiles a QR decomposition for each shape on JAX, some 10 s in all.
+
+    Args:
+        seed: of the draw.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def __call__(self, shape, dtype=None):
+        rows, columns = int(np.prod(shape[:-1])), shape[-1]
+        rng = np.random.default_rng(self.seed)
+        normal = rng.standard_normal((max(rows, columns), min(rows, columns)), np.float32)
+        matrix, triangle = np.linalg.qr(normal)
+        matrix = matrix * np.sign(np.diag(triangle))  # else not uniform over such matrices
+        matrix = matrix if rows >= columns else matrix.T
+        return ops.convert_to_tensor(matrix.reshape(shape), dtype)
+
+
+class Gate(layers.Layer):
+    """Multiplies by one learned number, 0 at first."""
+
+    def build(self, input_shape):
+        self.gain = self.add_weight(name="gain", initializer="zeros")
+
+    def call(self, inputs):
+        return self.gain * inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def _conv(x: Tensor, filters: int, size: int, weights: Weights, use_bias: bool = True) -> Tensor:
+    return SpectralConv2D(filters, size, use_bias, next(weights))(x)
+
+
+def _dense(x: Tensor, units: int, weights: Weights, use_bias: bool = True) -> Tensor:
+    return SpectralDense(units, use_bias, next(weights))(x)
+
+
+def _check(image_shape: Sequence[int], width: int) -> None:
+    height, image_width = image_shape[:2]
+    if height % 2**NUM_BLOCKS or image_width % 2**NUM_BLOCKS:
+        raise ValueError(
+            "SAGAN and BigGAN need a height and width that are multiples of 8, "
+            f"received {height}×{image_width}"
+        )
+    if width < 4:
+        raise ValueError(f"SAGAN and BigGAN need a width of at least 4, received {width}")
