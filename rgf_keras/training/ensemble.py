@@ -1,5 +1,6 @@
 """Many fits of one model in one program, on JAX."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from keras import ops
 from rgf_keras import archive, backend
 from rgf_keras.errors import RgfError
 from rgf_keras.models.base import Tensor
-from rgf_keras.training.checkpoints import Checkpoints
 from rgf_keras.training.trainer import Trainer
 
 
@@ -52,17 +52,29 @@ class Ensemble(Trainer):
         **options: Any,
     ):
         models = iter(models)
+        self._members: list[list[Tensor]] = []
         super().__init__(next(models), data, optimizers, seed=seeds[0], rows=rows[0], **options)
-        self.seeds, self.rows_of = list(seeds), list(rows)
-        self._members = [self._values(), *(self._values_with(model) for model in models)]
-        self._check_members()
-        self.history.steps = np.zeros((0, len(self._members), len(self.metric_names)), np.float32)
-        self._run = self._run_members
         self._advance = backend.compile_ensemble(
             self._update, self.variables, len(self.metric_names)
         )
-        self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
-        self._resume()
+        self._run = self._run_members
+        self.restart_all(itertools.chain([self.model], models), seeds, rows, checkpoint_dir)
+
+    def restart_all(
+        self,
+        models: Iterable[keras.Model],
+        seeds: Sequence[int],
+        rows: Sequence[np.ndarray],
+        checkpoint_dir: str | Path | None = None,
+    ) -> None:
+        """Begin another training, as a new Ensemble would, with what is compiled already."""
+        self._members = []
+        for model in models:
+            self._reset(model)
+            self._members.append([ops.copy(variable.value) for variable in self.variables])
+        self.seeds, self.rows_of = list(seeds), list(rows)
+        self._check_members()
+        self._begin(seeds[0], rows[0], checkpoint_dir)
 
     def members(self) -> Iterator[np.ndarray]:
         """Puts each member's (averaged) weights into the model in turn; yields its loss trace."""
@@ -83,17 +95,8 @@ class Ensemble(Trainer):
         ]
         return np.stack(orders, axis=1)
 
-    def _values(self) -> list[Tensor]:
-        return [ops.copy(variable.value) for variable in self.variables]
-
-    def _values_with(self, model: keras.Model) -> list[Tensor]:
-        """What the Trainer's state would be had it been given another model."""
-        for variable, other in zip(self.model.variables, model.variables, strict=True):
-            variable.assign(other.value)
-        weights = self.model.trainable_variables[: len(self.averages)]
-        for average, weight in zip(self.averages, weights, strict=True):
-            average.assign(ops.copy(weight.value))
-        return self._values()
+    def _no_steps(self) -> np.ndarray:
+        return np.zeros((0, len(self._members), len(self.metric_names)), np.float32)
 
     def _state(self) -> dict[str, np.ndarray]:
         return {

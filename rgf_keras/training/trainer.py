@@ -90,15 +90,12 @@ class Trainer:
         self.optimizers = dict(optimizers)
         self.regularizers = list(regularizers)
         self.turns = {player.name: 1 for player in self.players} | dict(turns or {})
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size = batch_size
         self.ema_decay, self.ema_start = ema_decay, ema_start
         self.images_per_step = batch_size * max(self.turns.values())
-        self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
         self.checkpoint_seconds = checkpoint_seconds
-        self.rows = np.arange(len(data["images"])) if rows is None else rows
         self._check(data)
-        self.num_images = len(self.rows)
-        self.steps_per_epoch = self.num_images // self.images_per_step
+        self.num_rows = len(data["images"])
 
         for player in self.players:
             self.optimizers[player.name].build(player.variables)
@@ -108,21 +105,40 @@ class Trainer:
             for i, v in enumerate(model.trainable_variables if ema_decay is not None else [])
         ]
         self.metric_names = [name for player in self.players for name in self._names(player)]
-        self.history = History(self.metric_names, np.zeros((0, len(self.metric_names)), np.float32))
+        self._optimizers_at_start = [ops.convert_to_numpy(v.value) for v in self._slots]
         self._data = backend.put(data)
         self._fixed = backend.put(
             {name: array for hook in self.regularizers for name, array in hook.arrays.items()}
         )
         self._run = backend.compile(self._update, self.variables, len(self.metric_names))
-        self._resume()
+        self._begin(seed, rows, checkpoint_dir)
+
+    def restart(
+        self,
+        model: keras.Model,
+        seed: int,
+        rows: np.ndarray | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> None:
+        """Begin another training, as a new Trainer would, with what is compiled already.
+
+        Args:
+            model: whose weights and random state to begin with; it may be discarded.
+            seed: of the data order.
+            rows: (n,) positions in the data.
+            checkpoint_dir: where its checkpoints go or are.
+        """
+        self._reset(model)
+        self._begin(seed, rows, checkpoint_dir)
 
     @property
     def variables(self) -> list[keras.Variable]:
         """All state that training changes; on JAX a variable left out would stay frozen."""
-        found = [*self.model.variables]
-        for player in self.players:
-            found += self.optimizers[player.name].variables
-        return [*found, *self.averages, self.step]
+        return [*self.model.variables, *self._slots, *self.averages, self.step]
+
+    @property
+    def _slots(self) -> list[keras.Variable]:
+        return [v for player in self.players for v in self.optimizers[player.name].variables]
 
     def fit(self, epochs: int, callbacks: Iterable[keras.callbacks.Callback] = ()) -> History:
         """Train until ``epochs`` epochs are done in all, those before a resume included.
@@ -161,6 +177,34 @@ class Trainer:
         finally:
             for variable, value in zip(variables, trained, strict=True):
                 variable.assign(value)
+
+    def _reset(self, model: keras.Model) -> None:
+        """The state that a new Trainer of this model would have."""
+        for variable, other in zip(self.model.variables, model.variables, strict=True):
+            variable.assign(ops.copy(other.value))
+        for variable, value in zip(self._slots, self._optimizers_at_start, strict=True):
+            variable.assign(value)
+        weights = self.model.trainable_variables[: len(self.averages)]
+        for average, weight in zip(self.averages, weights, strict=True):
+            average.assign(ops.copy(weight.value))
+        self.step.assign(0)
+
+    def _begin(
+        self, seed: int, rows: np.ndarray | None, checkpoint_dir: str | Path | None
+    ) -> None:
+        self.seed = seed
+        self.rows = np.arange(self.num_rows) if rows is None else rows
+        most = len(self.rows) // max(self.turns.values())
+        if not 1 <= self.batch_size <= most:
+            raise RgfError(f"batch_size must lie in [1, {most}], received {self.batch_size}")
+        self.steps_per_epoch = len(self.rows) // self.images_per_step
+        self.history = History(self.metric_names, self._no_steps())
+        self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
+        if self.checkpoints and (found := self.checkpoints.latest()):
+            self._restore(*found)
+
+    def _no_steps(self) -> np.ndarray:
+        return np.zeros((0, len(self.metric_names)), np.float32)
 
     def members(self) -> Iterator[np.ndarray]:
         """Puts what was trained into the model: here, once, the averaged weights.
@@ -282,10 +326,6 @@ class Trainer:
         for i, variable in enumerate(self.variables):
             variable.assign(arrays[f"{i:04d}"])
 
-    def _resume(self) -> None:
-        if self.checkpoints and (found := self.checkpoints.latest()):
-            self._restore(*found)
-
     def _restore(self, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
         if header["variables"] != self._signature():
             raise RgfError(
@@ -305,7 +345,7 @@ class Trainer:
             "variables": [[list(v.shape), str(v.dtype)] for v in self.variables],
             "metrics": self.metric_names,
             "backend": keras.backend.backend(),
-            "data": [self.num_images, self.batch_size, self.seed, self.turns],
+            "data": [len(self.rows), self.batch_size, self.seed, self.turns],
             "rows": archive.digest({"rows": self.rows})[:16],
         }
 
@@ -314,9 +354,6 @@ class Trainer:
         lengths = {name: len(array) for name, array in data.items()}
         if len(set(lengths.values())) != 1:
             raise RgfError(f"the data's arrays must have equal length, received {lengths}")
-        most = len(self.rows) // max(self.turns.values())
-        if not 1 <= self.batch_size <= most:
-            raise RgfError(f"batch_size must lie in [1, {most}], received {self.batch_size}")
         if set(self.turns) != set(names) or min(self.turns.values()) < 1:
             raise RgfError(f"turns must be at least 1, of {names}, received {self.turns}")
         if set(self.optimizers) != set(names):
