@@ -13,6 +13,9 @@
     ``run(members, data, fixed, order, start, stop) -> (members, (stop − start, E, num_metrics))``,
     where ``members`` holds each model's values of ``variables`` and ``order`` is (steps, E, batch).
     An accelerator makes a step of all models at once; on a CPU they take turns.
+``jit(function, variables)``
+    compiles ``function(*tensors)``, Keras code that needs no gradient and changes no state. It
+    takes arrays or tensors; those of new shapes compile anew. ``variables`` is all state it reads.
 ``put(arrays)``
     places arrays on the device once.
 
@@ -25,11 +28,11 @@ import keras
 from rgf_keras.errors import RgfError
 
 if keras.backend.backend() == "jax":
-    from rgf_keras.backend.jax import compile, compile_ensemble, minimize, put
+    from rgf_keras.backend.jax import compile, compile_ensemble, jit, minimize, put
 elif keras.backend.backend() == "tensorflow":
-    from rgf_keras.backend.tensorflow import compile, minimize, put
+    from rgf_keras.backend.tensorflow import compile, jit, minimize, put
 elif keras.backend.backend() == "torch":
-    from rgf_keras.backend.torch import compile, minimize, put
+    from rgf_keras.backend.torch import compile, jit, minimize, put
 else:
     raise ImportError(f"no '{keras.backend.backend()}' backend; use tensorflow, jax or torch")
 
@@ -39,4 +42,4 @@ if keras.backend.backend() != "jax":
         raise RgfError(f"ensembles need the jax backend, not {keras.backend.backend()}")
 
 
-__all__ = ["compile", "compile_ensemble", "minimize", "put"]
+__all__ = ["compile", "compile_ensemble", "jit", "minimize", "put"]

@@ -120,6 +120,26 @@ class GenerativeModel(keras.Model):
         }
 
 
+class LikelihoodModel(GenerativeModel):
+    """A model that tells how likely an image is; the K-fold score accepts nothing less."""
+
+    def log_prob(self, images: np.ndarray, num_samples: int, seed: int = 0) -> np.ndarray:
+        """log p(x), estimated.
+
+        An image's estimate depends on its pixels, ``num_samples`` and ``seed``, not on the images
+        beside it.
+
+        Args:
+            images: (n, H, W, C) uint8.
+            num_samples: draws per image, at least 1; more are more accurate.
+            seed: of the draws.
+
+        Returns:
+            (n,) float32 in nats.
+        """
+        raise NotImplementedError
+
+
 def load_model(path: str | Path) -> GenerativeModel:
     """A trained model from a ``.keras`` file, whatever backend saved it.
 
