@@ -189,9 +189,7 @@ class Trainer:
             average.assign(ops.copy(weight.value))
         self.step.assign(0)
 
-    def _begin(
-        self, seed: int, rows: np.ndarray | None, checkpoint_dir: str | Path | None
-    ) -> None:
+    def _begin(self, seed: int, rows: np.ndarray | None, checkpoint_dir: str | Path | None) -> None:
         self.seed = seed
         self.rows = np.arange(self.num_rows) if rows is None else rows
         most = len(self.rows) // max(self.turns.values())
