@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rgf_keras.errors import RgfError
 
 Positive = Annotated[int, Field(ge=1)]
+Kind = TypeVar("Kind", bound="ExperimentConfig")
 
 
 class _Config(BaseModel):
@@ -212,7 +213,40 @@ class EvaluationConfig(_Config):
     num_resamples: int = Field(100, ge=2)
 
 
-class AssessConfig(_Config):
+class ExperimentConfig(_Config):
+    """Everything that determines the result of one experiment."""
+
+    seed: int = Field(0, ge=0)
+
+    def with_values(self, values: dict[str, Any]) -> Self:
+        """A changed copy.
+
+        Args:
+            values: by dotted key, e.g. ``{"spectral_decoupling.weight": 0.1}``.
+
+        Raises:
+            RgfError: an unknown key or a bad value, named.
+        """
+        tree: Any = self.model_dump(mode="json")
+        for key, value in values.items():
+            *parents, leaf = key.split(".")
+            node = tree
+            for parent in parents:
+                node = node.setdefault(parent, {}) if isinstance(node, dict) else None
+            if not isinstance(node, dict):
+                raise RgfError(f"configuration: unknown key '{key}'")
+            node[leaf] = value
+        return parse(tree, type(self))
+
+    def flat(self) -> dict[str, Any]:
+        """Values by dotted key."""
+        return dict(_flatten(self.model_dump(mode="json"), ""))
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+class AssessConfig(ExperimentConfig):
     """Everything that determines one assessment."""
 
     data: DataConfig = DataConfig()
@@ -222,7 +256,6 @@ class AssessConfig(_Config):
     rejection: RejectionConfig = RejectionConfig()
     oracle: OracleConfig = OracleConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _mitigation_fits_model(self) -> "AssessConfig":
@@ -245,54 +278,27 @@ class AssessConfig(_Config):
             }
         )
 
-    def with_values(self, values: dict[str, Any]) -> "AssessConfig":
-        """A changed copy.
 
-        Args:
-            values: by dotted key, e.g. ``{"spectral_decoupling.weight": 0.1}``.
-
-        Raises:
-            RgfError: an unknown key or a bad value, named.
-        """
-        tree: Any = self.model_dump(mode="json")
-        for key, value in values.items():
-            *parents, leaf = key.split(".")
-            node = tree
-            for parent in parents:
-                node = node.setdefault(parent, {}) if isinstance(node, dict) else None
-            if not isinstance(node, dict):
-                raise RgfError(f"configuration: unknown key '{key}'")
-            node[leaf] = value
-        return parse(tree)
-
-    def flat(self) -> dict[str, Any]:
-        """Values by dotted key."""
-        return dict(_flatten(self.model_dump(mode="json"), ""))
-
-    def to_yaml(self) -> str:
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-
-
-def parse(tree: Any) -> AssessConfig:
-    """A configuration from nested dicts.
+def parse(tree: Any, kind: type[Kind] = AssessConfig) -> Kind:  # type: ignore[assignment]
+    """A configuration of some kind from nested dicts.
 
     Raises:
         RgfError: an unknown key or a bad value, named.
     """
     try:
-        return AssessConfig.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         raise RgfError(f"configuration: {explain(error)}") from None
 
 
-def read(path: str | Path) -> AssessConfig:
-    """A configuration from a YAML file.
+def read(path: str | Path, kind: type[Kind] = AssessConfig) -> Kind:  # type: ignore[assignment]
+    """A configuration of some kind from a YAML file.
 
     Raises:
         RgfError: the file is missing or no YAML; an unknown key or a bad value, named.
     """
     try:
-        return parse(yaml.safe_load(Path(path).read_text()) or {})
+        return parse(yaml.safe_load(Path(path).read_text()) or {}, kind)
     except (OSError, UnicodeDecodeError) as error:
         raise RgfError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
     except yaml.YAMLError as error:

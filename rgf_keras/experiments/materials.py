@@ -11,7 +11,12 @@ import numpy as np
 from rgf_keras.cache import Arrays, Cache, key_of
 from rgf_keras.datasets import Dataset
 from rgf_keras.experiments import rgf_table
-from rgf_keras.experiments.config import AssessConfig, OptimizerConfig
+from rgf_keras.experiments.config import (
+    AssessConfig,
+    ModelConfig,
+    OptimizerConfig,
+    TrainingConfig,
+)
 from rgf_keras.experiments.data import Sets, make_sets
 from rgf_keras.experiments.mitigation import regularizers
 from rgf_keras.experiments.oracles import Labelled, Oracles, train_oracles
@@ -116,21 +121,14 @@ def build_trainer(
 ) -> Trainer:
     """A model as configured, ready to be trained on a data set."""
     training = config.training
-    family = FAMILIES[config.model.family]
-    arguments = config.model.model_dump(exclude={"family"})
+    model = build_model(config.model, dataset, config.seed)
     data = {"images": dataset.images}
-    if family.conditional:
-        arguments["num_classes"] = dataset.num_classes
+    if model.conditional:
         data["labels"] = dataset.labels
-    model = family(image_shape=dataset.image_shape, seed=config.seed, **arguments)
-    optimizers = {
-        player.name: _optimizer(training.player_optimizers.get(player.name, training.optimizer))
-        for player in model.players()
-    }
     return Trainer(
         model,
         data,
-        optimizers,
+        build_optimizers(training, model),
         batch_size=training.batch_size,
         seed=config.seed,
         regularizers=regularizers(config, dataset, oracles, cache),
@@ -139,6 +137,25 @@ def build_trainer(
         ema_start=training.ema_start,
         checkpoint_dir=checkpoint_dir,
     )
+
+
+def build_model(config: ModelConfig, dataset: Dataset, seed: int) -> GenerativeModel:
+    """A model as configured, for images like those of a data set."""
+    family = FAMILIES[config.family]
+    arguments = config.model_dump(exclude={"family"})
+    if family.conditional:
+        arguments["num_classes"] = dataset.num_classes
+    return family(image_shape=dataset.image_shape, seed=seed, **arguments)
+
+
+def build_optimizers(
+    config: TrainingConfig, model: GenerativeModel
+) -> dict[str, keras.optimizers.Optimizer]:
+    """One optimizer per player's name."""
+    return {
+        player.name: _optimizer(config.player_optimizers.get(player.name, config.optimizer))
+        for player in model.players()
+    }
 
 
 def _optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
