@@ -16,6 +16,10 @@
 ``jit(function, variables)``
     compiles ``function(*tensors)``, Keras code that needs no gradient and changes no state. It
     takes arrays or tensors; those of new shapes compile anew. ``variables`` is all state it reads.
+``per_example_gradients(loss_fn, batch, variables)``
+    the gradient of ``loss_fn(batch) -> (loss, aux)`` for each example alone (JAX only), returning
+    ``(gradients, loss, aux)``, all with a leading axis of examples. Random state must not be used:
+    all examples would see the same draws.
 ``put(arrays)``
     places arrays on the device once.
 
@@ -28,7 +32,14 @@ import keras
 from rgf_keras.errors import RgfError
 
 if keras.backend.backend() == "jax":
-    from rgf_keras.backend.jax import compile, compile_ensemble, jit, minimize, put
+    from rgf_keras.backend.jax import (
+        compile,
+        compile_ensemble,
+        jit,
+        minimize,
+        per_example_gradients,
+        put,
+    )
 elif keras.backend.backend() == "tensorflow":
     from rgf_keras.backend.tensorflow import compile, jit, minimize, put
 elif keras.backend.backend() == "torch":
@@ -41,5 +52,11 @@ if keras.backend.backend() != "jax":
     def compile_ensemble(update, variables, num_metrics):
         raise RgfError(f"ensembles need the jax backend, not {keras.backend.backend()}")
 
+    def per_example_gradients(loss_fn, batch, variables):
+        raise RgfError(
+            f"differential privacy needs the jax backend, not {keras.backend.backend()}; "
+            "use --backend jax"
+        )
 
-__all__ = ["compile", "compile_ensemble", "jit", "minimize", "put"]
+
+__all__ = ["compile", "compile_ensemble", "jit", "minimize", "per_example_gradients", "put"]

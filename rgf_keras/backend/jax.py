@@ -53,6 +53,24 @@ def minimize(loss_fn, variables, optimizer):
     return loss, aux
 
 
+def per_example_gradients(loss_fn, batch, variables):
+    outer = _scope.get()
+
+    def value(trainable, example):
+        inner = keras.StatelessScope()
+        inner.state_mapping = {
+            **outer.state_mapping,
+            **{id(variable): x for variable, x in zip(variables, trainable, strict=True)},
+        }
+        with inner:
+            loss, aux = loss_fn({name: x[jnp.newaxis] for name, x in example.items()})
+        return loss, (loss, aux)
+
+    each = jax.vmap(jax.grad(value, has_aux=True), in_axes=(None, 0))
+    gradients, (losses, aux) = each([variable.value for variable in variables], batch)
+    return gradients, losses, aux
+
+
 def compile(update, variables, num_metrics):
     advance = _loop(_stateless(update, variables), num_metrics)
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from rgf_keras.cache import Arrays, Cache, key_of
-from rgf_keras.experiments import copying, figures, rgf_table
+from rgf_keras.experiments import copying, figures, privacy, rgf_table
 from rgf_keras.experiments.config import AssessConfig
 from rgf_keras.experiments.materials import (
     GRID_SIZE,
@@ -142,6 +142,7 @@ def assess(
         trainer.model.save(work / "model.keras")
     copied = copying.measure(*materials.copying_features(cache), judgement.features, config.seed)
     metrics = {**judgement.metrics, **_final_metrics(judge, judgement), **copied.metrics}
+    metrics |= privacy.spent(config.training, len(materials.data.skewed.images))
     metrics |= {k: v for k, v in trainer.history.epochs[-1].items() if k.endswith("/acceptance")}
     files = {"model.keras": work / "model.keras"}
     files |= _write(work, judge, judgement, metrics, trainer)

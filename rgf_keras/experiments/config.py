@@ -52,15 +52,39 @@ class GANConfig(_Config):
 
 
 class VAEConfig(_Config):
-    """See :class:`rgf_keras.models.VAE`."""
+    """See :class:`rgf_keras.models.VAE`; what is None is the architecture's own.
+
+    Attributes:
+        architecture: ``mlp`` or ``conv``, or the paper's ``mnist_mlp``, ``cifar_conv`` or
+            ``celeba_conv``, which bring their likelihoods.
+        likelihood: of the decoder.
+        observation: what likelihood and encoder see of pixels.
+        latent_dim: length of a latent vector.
+        units: of dense networks.
+        width: of convolutional networks.
+        beta: β of the Kullback–Leibler divergence.
+        beta_divergence: β of a robust reconstruction; 0 for the plain one.
+        outlier_weight: of a broad component of the likelihood; 0 for none.
+        learn_outlier_weight: whether training changes it.
+    """
 
     family: Literal["vae"] = "vae"
-    architecture: Literal["mlp", "conv"] = "mlp"
-    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
-    latent_dim: Positive = 16
-    units: tuple[Positive, ...] = (1024, 512, 256)
-    width: Positive = 32
+    architecture: Literal["mlp", "conv", "mnist_mlp", "cifar_conv", "celeba_conv"] = "mlp"
+    likelihood: Literal["bernoulli", "gaussian", "diagonal_gaussian"] | None = None
+    observation: Literal["pixels", "binarized", "logit"] | None = None
+    latent_dim: Positive | None = None
+    units: tuple[Positive, ...] | None = None
+    width: Positive | None = None
     beta: float = Field(1.0, ge=0)
+    beta_divergence: float = Field(0.0, ge=0)
+    outlier_weight: float = Field(0.0, ge=0, lt=1)
+    learn_outlier_weight: bool = False
+
+    @model_validator(mode="after")
+    def _one_robust_likelihood(self) -> "VAEConfig":
+        if self.beta_divergence and self.outlier_weight:
+            raise ValueError("beta_divergence and outlier_weight exclude each other")
+        return self
 
 
 class SAGANConfig(_Config):
@@ -98,6 +122,20 @@ class OptimizerConfig(_Config):
     momentum: float = Field(0.0, ge=0, lt=1)
 
 
+class PrivacyConfig(_Config):
+    """DP-SGD, see :class:`rgf_keras.training.Privacy`; on JAX, for VAEs without BatchNorm.
+
+    Attributes:
+        noise_multiplier: σ, noise over clipping norm; None for no privacy.
+        clip_norm: largest norm of one image's gradient.
+        delta: δ for which ε is reported.
+    """
+
+    noise_multiplier: float | None = Field(None, gt=0)
+    clip_norm: float = Field(1.0, gt=0)
+    delta: float = Field(1e-5, gt=0, lt=1)
+
+
 class TrainingConfig(_Config):
     """How to train.
 
@@ -109,6 +147,7 @@ class TrainingConfig(_Config):
         player_turns: turns per step of players that have more than one, by name.
         ema_decay: sample from a moving average of the weights; None for the weights themselves.
         ema_start: the first step (counted from 0) that the average remembers.
+        privacy: differentially private updates.
     """
 
     epochs: Positive = 200
@@ -118,6 +157,7 @@ class TrainingConfig(_Config):
     player_turns: dict[str, Positive] = {}
     ema_decay: float | None = Field(None, gt=0, lt=1)
     ema_start: int = Field(0, ge=0)
+    privacy: PrivacyConfig = PrivacyConfig()
 
 
 class SpectralDecouplingConfig(_Config):
@@ -270,9 +310,14 @@ class AssessConfig(ExperimentConfig):
         return self
 
     def unmitigated(self) -> "AssessConfig":
-        """The same without mitigation."""
+        """The same without mitigation (β of a VAE is not taken for one)."""
+        plain = (
+            {"beta_divergence": 0.0, "outlier_weight": 0.0} if self.model.family == "vae" else {}
+        )
         return self.model_copy(
             update={
+                "model": self.model.model_copy(update=plain),
+                "training": self.training.model_copy(update={"privacy": PrivacyConfig()}),
                 "spectral_decoupling": SpectralDecouplingConfig(),
                 "rejection": RejectionConfig(),
             }

@@ -24,6 +24,7 @@ from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.metrics.features import OracleFeatures
 from rgf_keras.models import GAN, SAGAN, VAE, BigGAN, GenerativeModel, to_uint8
 from rgf_keras.training import (
+    Privacy,
     Progress,
     RealLossByFactor,
     Trainer,
@@ -133,6 +134,7 @@ def build_trainer(
         seed=config.seed,
         regularizers=regularizers(config, dataset, oracles, cache),
         turns=training.player_turns,
+        privacy=build_privacy(training),
         ema_decay=training.ema_decay,
         ema_start=training.ema_start,
         checkpoint_dir=checkpoint_dir,
@@ -156,6 +158,12 @@ def build_optimizers(
         player.name: _optimizer(config.player_optimizers.get(player.name, config.optimizer))
         for player in model.players()
     }
+
+
+def build_privacy(config: TrainingConfig) -> Privacy | None:
+    """What makes updates private, if configured."""
+    noise_multiplier, clip_norm = config.privacy.noise_multiplier, config.privacy.clip_norm
+    return Privacy(noise_multiplier, clip_norm) if noise_multiplier is not None else None
 
 
 def _optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:

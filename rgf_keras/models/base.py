@@ -44,12 +44,16 @@ class Player:
             whatever else the data has; if it holds ``latents`` (and what else the model draws),
             an adversarial model takes these.
         metrics: names of the further scalars that ``loss`` reports.
+        draws: number of examples → what the loss would draw for them itself, to be put into the
+            batch, so that the loss of an example is a function of the weights alone; None if the
+            model does not offer this.
     """
 
     name: str
     variables: list[keras.Variable]
     loss: Callable[[Batch], Loss]
     metrics: tuple[str, ...] = ()
+    draws: Callable[[int], Batch] | None = None
 
 
 class GenerativeModel(keras.Model):

@@ -129,6 +129,9 @@ class Likelihood(Protocol):
     def mean(self, outputs: Tensor) -> Tensor:
         """Mean of x, (n, D)."""
 
+    def log_power(self, outputs: Tensor, exponent: float) -> Tensor:
+        """log ∫ p(x|z)^exponent dx, (n,)."""
+
 
 class Bernoulli:
     """Outputs are logits. Values between 0 and 1 are taken as probabilities."""
@@ -140,6 +143,10 @@ class Bernoulli:
 
     def mean(self, outputs):
         return ops.sigmoid(outputs)
+
+    def log_power(self, outputs, exponent):
+        terms = (exponent * ops.log_sigmoid(sign * outputs) for sign in (1.0, -1.0))
+        return ops.sum(ops.logaddexp(*terms), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,9 @@ class Gaussian:
     def mean(self, outputs):
         return self.observation.location(outputs)
 
+    def log_power(self, outputs, exponent):
+        return _gaussian_power(self.log_variance + ops.zeros_like(outputs), exponent)
+
 
 @dataclass(frozen=True)
 class DiagonalGaussian:
@@ -170,16 +180,26 @@ class DiagonalGaussian:
     outputs_per_value = 2
 
     def log_prob(self, x, outputs):
-        log_variance = ops.maximum(ops.split(outputs, 2, axis=-1)[1], MIN_LOG_VARIANCE)
-        return _gaussian(x, self.mean(outputs), log_variance)
+        return _gaussian(x, self.mean(outputs), self._log_variance(outputs))
 
     def mean(self, outputs):
         return self.observation.location(ops.split(outputs, 2, axis=-1)[0])
+
+    def log_power(self, outputs, exponent):
+        return _gaussian_power(self._log_variance(outputs), exponent)
+
+    def _log_variance(self, outputs):
+        return ops.maximum(ops.split(outputs, 2, axis=-1)[1], MIN_LOG_VARIANCE)
 
 
 def _gaussian(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     squared = ops.square(x - mean) * ops.exp(-log_variance)
     return -0.5 * ops.sum(squared + log_variance + LOG_2PI, axis=-1)
+
+
+def _gaussian_power(log_variance: Tensor, exponent: float) -> Tensor:
+    scale = (exponent - 1.0) * (LOG_2PI + log_variance) + float(np.log(exponent))
+    return -0.5 * ops.sum(scale, axis=-1)
 
 
 OBSERVATIONS: dict[str, Observation] = {

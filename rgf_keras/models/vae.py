@@ -22,6 +22,7 @@ from rgf_keras.models.likelihoods import (
     ObservationName,
 )
 from rgf_keras.models.pixels import to_float
+from rgf_keras.models.robust import OutlierComponent, beta_cross_entropy
 
 FLOAT32_BYTES = 4
 
@@ -41,14 +42,20 @@ class VAE(LikelihoodModel):
         latent_dim: length of a latent vector.
         units: widths of the dense encoder's hidden layers; the decoder's are the reverse.
         width: of the convolutional networks.
-        beta: β ≥ 0.
+        beta: β ≥ 0 of the Kullback–Leibler divergence.
+        beta_divergence: if above 0, the loss has a robust β-cross-entropy instead of −log p(x|z),
+            see :func:`rgf_keras.models.robust.beta_cross_entropy`.
+        outlier_weight: if above 0, p(x|z) is a mixture of the decoder's density and a broad one of
+            this weight in (0, 1), see :class:`rgf_keras.models.robust.OutlierComponent`.
+        learn_outlier_weight: whether training changes that weight.
         observation: ``"pixels"`` (in [0, 1], for Bernoullis taken as probabilities),
             ``"binarized"`` (drawn at every access; Bernoulli) or ``"logit"`` (dequantised at every
             access; Gaussians).
         seed: of the weights and of everything random in training.
 
     Raises:
-        RgfError: the likelihood is no density of such observations.
+        RgfError: the likelihood is no density of such observations, or there are both a robust
+            cross-entropy and an outlier component.
         ValueError: the architecture is not for images of this size.
     """
 
@@ -62,6 +69,9 @@ class VAE(LikelihoodModel):
         width: int | None = None,
         beta: float = 1.0,
         observation: ObservationName | None = None,
+        beta_divergence: float = 0.0,
+        outlier_weight: float = 0.0,
+        learn_outlier_weight: bool = False,
         seed: int = 0,
         **kwargs,
     ):
@@ -69,6 +79,8 @@ class VAE(LikelihoodModel):
         latent_dim = named.latent_dim if latent_dim is None else latent_dim
         super().__init__(image_shape, latent_dim, seed, **kwargs)
         self.architecture, self.beta = architecture, beta
+        self.beta_divergence = beta_divergence
+        self.outlier_weight, self.learn_outlier_weight = outlier_weight, learn_outlier_weight
         self.likelihood = likelihood or named.likelihood
         self.observation = observation or named.observation
         self.units = tuple(named.units if units is None else units)
@@ -80,6 +92,22 @@ class VAE(LikelihoodModel):
         )
         self._observation = OBSERVATIONS[self.observation]
         self._density = self._make_density()
+        if beta_divergence and outlier_weight:
+            raise RgfError(
+                "beta_divergence and outlier_weight exclude each other; set one of them to 0"
+            )
+        self.outliers = (
+            OutlierComponent(
+                self._density,
+                self._observation,
+                self._num_values,
+                outlier_weight,
+                learn_outlier_weight,
+                name="outliers",
+            )
+            if outlier_weight
+            else None
+        )
         self.encoder, self.decoder = networks(
             named.kind,
             self.observed_shape,
@@ -110,21 +138,28 @@ class VAE(LikelihoodModel):
         return Gaussian(self.log_variance, self._observation)
 
     def players(self) -> list[Player]:
-        return [Player("vae", self.trainable_variables, self._loss, ("reconstruction", "kl"))]
+        variables = self.trainable_variables
+        return [Player("vae", variables, self._loss, ("reconstruction", "kl"), self.draws)]
 
-    def observe(self, images: Tensor, uniforms: Tensor | None = None) -> Tensor:
+    def draws(self, num: int) -> dict[str, Tensor]:
+        """What the loss of ``num`` images takes, from the model's own state."""
+        found = {"noise": self.normal(num)}
+        if self._observation.random:
+            shape = (num, *self.observed_shape)
+            found["uniforms"] = keras.random.uniform(shape, seed=self.noise)
+        return found
+
+    def observe(self, images: Tensor, uniforms: Tensor | None) -> Tensor:
         """What encoder and likelihood see.
 
         Args:
             images: (n, H, W, C) in [−1, 1].
-            uniforms: (n, *observed_shape) draws in [0, 1); from the model's own state if None.
+            uniforms: (n, *observed_shape) draws in [0, 1); None if observing takes none.
 
         Returns:
             (n, *observed_shape): smaller images than the architecture's are padded with zeros.
         """
         pixels = ops.pad((images + 1.0) / 2.0, ((0, 0), *self._padding, (0, 0)))
-        if uniforms is None and self._observation.random:
-            uniforms = keras.random.uniform(ops.shape(pixels), seed=self.noise)
         return self._observation.observe(pixels, uniforms)
 
     def encode(self, observed: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
@@ -135,18 +170,29 @@ class VAE(LikelihoodModel):
 
     def log_likelihood(self, observed: Tensor, outputs: Tensor) -> Tensor:
         """log p(x|z) in nats of observed images (n, …) under the decoder's outputs, (n,)."""
-        return self._density.log_prob(ops.reshape(observed, (-1, self._num_values)), outputs)
+        x = ops.reshape(observed, (-1, self._num_values))
+        log_prob = self._density.log_prob(x, outputs)
+        return log_prob if self.outliers is None else self.outliers.mix(log_prob, x)
 
     def _loss(self, batch: Batch) -> Loss:
-        observed = self.observe(batch["images"])
+        if "noise" not in batch:
+            batch = {**batch, **self.draws(ops.shape(batch["images"])[0])}
+        observed = self.observe(batch["images"], batch.get("uniforms"))
         mean, log_var = self.encode(observed, training=True)
-        latents = mean + ops.exp(0.5 * log_var) * self.normal(ops.shape(mean)[0])
-        reconstruction = -self.log_likelihood(observed, self.decoder(latents, training=True))
+        latents = mean + ops.exp(0.5 * log_var) * batch["noise"]
+        outputs = self.decoder(latents, training=True)
+        log_prob = self.log_likelihood(observed, outputs)
         kl = kl_divergence(mean, log_var)
-        return Loss(
-            per_example=reconstruction + self.beta * kl,
-            metrics={"reconstruction": ops.mean(reconstruction), "kl": ops.mean(kl)},
-        )
+        per_example = self.beta * kl - log_prob
+        if self.beta_divergence:
+            log_power = self._density.log_power(outputs, 1.0 + self.beta_divergence)
+            robust = beta_cross_entropy(log_prob, log_power, self.beta_divergence)
+            per_example = self.beta * kl + robust
+        elif self.outliers is not None:
+            x = ops.reshape(observed, (-1, self._num_values))
+            per_example = per_example + self.outliers.fitting(x)
+        metrics = {"reconstruction": -ops.mean(log_prob), "kl": ops.mean(kl)}
+        return Loss(per_example, metrics=metrics)
 
     def log_weights(self, images: Tensor, uniforms: Tensor, noise: Tensor) -> Tensor:
         """log p(x|z) + log p(z) − log q(z|x) for draws of z, in nats, of pixels in their own space.
@@ -254,6 +300,9 @@ class VAE(LikelihoodModel):
             "width": self.width,
             "beta": self.beta,
             "observation": self.observation,
+            "beta_divergence": self.beta_divergence,
+            "outlier_weight": self.outlier_weight,
+            "learn_outlier_weight": self.learn_outlier_weight,
         }
 
 

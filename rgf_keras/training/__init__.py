@@ -2,6 +2,7 @@
 
 from rgf_keras.training.callbacks import Evaluate, Progress, RealLossByFactor, SampleGrid
 from rgf_keras.training.ensemble import Ensemble
+from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer, SpectralDecoupling
 from rgf_keras.training.rejection import MemorizationRejection
 from rgf_keras.training.schedules import after, until
@@ -12,6 +13,7 @@ __all__ = [
     "Evaluate",
     "History",
     "MemorizationRejection",
+    "Privacy",
     "Progress",
     "RealLossByFactor",
     "Regularizer",

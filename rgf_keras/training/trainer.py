@@ -16,6 +16,7 @@ from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.models.base import Batch, Loss, Player, Tensor
 from rgf_keras.models.pixels import to_float
 from rgf_keras.training.checkpoints import Checkpoints
+from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer
 
 # One call into the fused loop should take about this long: long enough that Python costs nothing,
@@ -58,6 +59,8 @@ class Trainer:
         rows: (n,) positions in ``data`` of what to train on; all of it if None.
         regularizers: applied in order, each to its player's loss.
         turns: by player's name, turns per step if more than one, e.g. 5 for a discriminator.
+        privacy: if given, updates are differentially private; the noise comes from the model's
+            random state.
         ema_decay: if given, keeps a moving average of the trainable weights, see
             :meth:`averaged_weights`.
         ema_start: the first step (counted from 0) that the average remembers; until then it is
@@ -67,7 +70,8 @@ class Trainer:
 
     Raises:
         RgfError: data of unequal length or too little for a step, an optimizer missing or unknown,
-            a regularizer or turns for a player that the model does not have.
+            a regularizer or turns for a player that the model does not have, privacy that the
+            backend or the model cannot give.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Trainer:
         rows: np.ndarray | None = None,
         regularizers: Sequence[Regularizer] = (),
         turns: Mapping[str, int] | None = None,
+        privacy: Privacy | None = None,
         ema_decay: float | None = None,
         ema_start: int = 0,
         checkpoint_dir: str | Path | None = None,
@@ -92,6 +97,7 @@ class Trainer:
         self.turns = {player.name: 1 for player in self.players} | dict(turns or {})
         self.batch_size = batch_size
         self.ema_decay, self.ema_start = ema_decay, ema_start
+        self.privacy = privacy
         self.images_per_step = batch_size * max(self.turns.values())
         self.checkpoint_seconds = checkpoint_seconds
         self._check(data)
@@ -285,6 +291,10 @@ class Trainer:
         return {name: x if name in self._fixed else x[rows] for name, x in batch.items()}
 
     def _turn(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        optimizer = self.optimizers[player.name]
+        if self.privacy:
+            total, metrics = self.privacy.update(player, batch, optimizer, self.model.noise)
+            return {f"loss/{player.name}": total, **_prefixed(player, metrics)}
         hooks = [hook for hook in self.regularizers if hook.player == player.name]
         for hook in hooks:
             batch = hook.before(self.model, batch, self.step.value)
@@ -293,10 +303,9 @@ class Trainer:
             loss: Loss = player.loss(batch)
             for hook in hooks:
                 loss = hook(loss, batch, self.step.value)
-            named = {f"{player.name}/{name}": value for name, value in loss.metrics.items()}
+            named = _prefixed(player, loss.metrics)
             return ops.mean(loss.per_example) + loss.penalty, (named, loss.update)
 
-        optimizer = self.optimizers[player.name]
         may_skip = any(hook.may_skip for hook in hooks)
         state = [*player.variables, *optimizer.variables] if may_skip else []
         before = [ops.copy(variable.value) for variable in state]
@@ -356,9 +365,17 @@ class Trainer:
             raise RgfError(f"turns must be at least 1, of {names}, received {self.turns}")
         if set(self.optimizers) != set(names):
             raise RgfError(f"optimizers must be given for {names}, received {[*self.optimizers]}")
+        if self.privacy:
+            if self.regularizers:
+                raise RgfError("privacy and regularizers exclude each other; leave out one of them")
+            self.privacy.check(self.model, self.players)
         for hook in self.regularizers:
             if hook.player not in names:
                 raise RgfError(
                     f"{type(hook).__name__} needs the player '{hook.player}', "
                     f"but {type(self.model).__name__} has {names}"
                 )
+
+
+def _prefixed(player: Player, metrics: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{player.name}/{name}": value for name, value in metrics.items()}

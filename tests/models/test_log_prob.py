@@ -1,4 +1,4 @@
-"""Importance-weighted log-probabilities: golden values, an exact marginal, independence of chunks."""
+"""Importance-weighted log-probabilities: golden values, an exact marginal, chunks, bad input."""
 
 from pathlib import Path
 
@@ -48,7 +48,6 @@ def test_golden_log_prob(golden, paper_vae):
 
 
 def test_golden_posterior_and_elbo(golden, paper_vae):
-    images = 255 * golden["images"][..., np.newaxis]
     observed = golden["images"][..., np.newaxis].astype(np.float32)
     mean, log_var = paper_vae.encode(observed)
     np.testing.assert_allclose(ops.convert_to_numpy(mean), golden["mean"], rtol=1e-4, atol=1e-6)
