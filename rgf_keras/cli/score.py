@@ -26,6 +26,9 @@ def score_command(
         list[str] | None, typer.Option("--set", help="key=value, e.g. num_folds=8.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the fits.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of each process; its share of the cores.")
+    ] = None,
     ensemble: Annotated[
         int, typer.Option(min=1, help="Fits trained in one program (JAX, for accelerators).")
     ] = 1,
@@ -50,12 +53,14 @@ def score_command(
     from rgf_keras.experiments.score import default_folder, plan, score
     from rgf_keras.experiments.score_config import ScoreConfig, load_images
     from rgf_keras.experiments.tracking import environment_tags
+    from rgf_keras.experiments.workers import Resources
 
     changes = parse_settings(set_) | ({} if seed is None else {"seed": seed})
     given = configs.read(config, ScoreConfig) if config else ScoreConfig()
     chosen = given.with_values(changes)
+    resources = Resources(workers, threads, ensemble)
     images, held_out = load_images(chosen.data)
-    planned = plan(chosen, images, workers, ensemble)
+    planned = plan(chosen, images, resources)
     others = {folder.name: score_report.other_scores(folder) for folder in against or []}
     if dry_run:
         _show_plan(planned, chosen, as_json)
@@ -65,7 +70,7 @@ def score_command(
     run = open_tracker(tracking_uri, workspace, "score").start("score", environment_tags())
     try:
         with progress(err) as track:
-            found = score(chosen, images, held_out, run, folder, track, workers, ensemble, others)
+            found = score(chosen, images, held_out, run, folder, track, resources, others)
     except BaseException:
         run.finish("FAILED")
         raise

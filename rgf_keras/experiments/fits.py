@@ -15,7 +15,7 @@ from rgf_keras import archive
 from rgf_keras.cache import key_of
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.materials import build_model, build_optimizers
+from rgf_keras.experiments.materials import build_model, build_optimizers, build_privacy
 from rgf_keras.experiments.score_config import Fit, ScoreConfig, folds
 from rgf_keras.models import GenerativeModel, LikelihoodModel, to_uint8
 from rgf_keras.training import Ensemble, Evaluate, Progress, Trainer
@@ -184,6 +184,7 @@ class Fits:
         options: dict[str, Any] = {
             "batch_size": training.batch_size,
             "turns": training.player_turns,
+            "privacy": build_privacy(training),
             "ema_decay": training.ema_decay,
             "ema_start": training.ema_start,
             "checkpoint_dir": checkpoints,

@@ -27,6 +27,7 @@ from rgf_keras.experiments.score_config import (
 )
 from rgf_keras.experiments.score_result import Score, Taken, gather
 from rgf_keras.experiments.tracking import Run
+from rgf_keras.experiments.workers import ALONE, Resources
 from rgf_keras.models import LikelihoodModel
 
 # Fewer repeats tell nothing of their spread.
@@ -49,8 +50,7 @@ def score(
     run: Run,
     work: Path,
     track: Track = silent,
-    num_workers: int = 1,
-    ensemble: int = 1,
+    resources: Resources = ALONE,
     others: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Score:
     """Train what is missing, and say how much a model memorizes of each image.
@@ -65,8 +65,7 @@ def score(
         run: where parameters, metrics and files are logged.
         work: folder of this configuration's results.
         track: given a description, returns where progress is reported.
-        num_workers: processes that fits are spread over.
-        ensemble: fits that are trained in one program (JAX).
+        resources: how many fits are trained at a time.
         others: scores of other runs by name, to be drawn beside.
 
     Raises:
@@ -74,12 +73,12 @@ def score(
         RgfError: a model without a likelihood, bad folds, a folder with another configuration's
             results or in use by another process, an ensemble on another backend than JAX.
     """
-    check(config, images, ensemble)
+    check(config, images, resources)
     with exclusive(work, f"the score in {work}"):
         fits = Fits.of(config, images, held_out, work)
         run.log_params(config.flat())
         run.set_tags({"data_sha256": images.fingerprint[:16], "seed": config.seed})
-        num_repeats = _train(fits, num_workers, ensemble, track)
+        num_repeats = _train(fits, resources, track)
         result = gather(fits, num_repeats)
         score_report.record(result, run, work, others)
     return result
@@ -91,13 +90,13 @@ def default_folder(config: ScoreConfig, workspace: Path) -> Path:
     return workspace / "work" / f"score-{key_of(described)}"
 
 
-def plan(config: ScoreConfig, images: Dataset, num_workers: int, ensemble: int) -> dict[str, Any]:
+def plan(config: ScoreConfig, images: Dataset, resources: Resources) -> dict[str, Any]:
     """What a score would train, with nothing trained.
 
     Raises:
         RgfError: what :func:`score` refuses of its arguments.
     """
-    check(config, images, ensemble)
+    check(config, images, resources)
     num_folds, training = number_of_folds(config, len(images)), config.training
     full = config.num_repeats if config.num_folds == LEAVE_ONE_OUT else config.full_run
     num_fits = config.num_repeats * num_folds + full
@@ -106,7 +105,7 @@ def plan(config: ScoreConfig, images: Dataset, num_workers: int, ensemble: int) 
     return {
         "images": len(images),
         "fits": num_fits,
-        "at_once": num_workers * ensemble,
+        "at_once": resources.num_workers * resources.ensemble,
         "steps_per_fit": steps,
         "scored_epochs": scored,
         "cost": f"{num_fits * steps} training steps of {training.batch_size} images, and log p of "
@@ -114,13 +113,13 @@ def plan(config: ScoreConfig, images: Dataset, num_workers: int, ensemble: int) 
     }
 
 
-def check(config: ScoreConfig, images: Dataset, ensemble: int) -> None:
+def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
     """Refuse what cannot be scored.
 
     Raises:
         RgfError: a model without a likelihood, bad folds, ensembles on another backend than JAX.
     """
-    if ensemble > 1 and keras.backend.backend() != "jax":
+    if resources.ensemble > 1 and keras.backend.backend() != "jax":
         raise RgfError(f"ensembles need the jax backend, not {keras.backend.backend()}")
     number_of_folds(config, len(images))
     model = build_model(config.model, images, seed=0)
@@ -131,20 +130,20 @@ def check(config: ScoreConfig, images: Dataset, ensemble: int) -> None:
         )
 
 
-def _train(fits: Fits, num_workers: int, ensemble: int, track: Track) -> int:
+def _train(fits: Fits, resources: Resources, track: Track) -> int:
     """Train all that is missing; returns how many repeats there are in the end."""
     config = fits.config
     groups: list[list[Fit]] = [[FULL]] if config.full_run else []
     for repeat in range(config.num_repeats):
         if config.num_folds == LEAVE_ONE_OUT and (repeat or not config.full_run):
             groups.append([Fit(repeat, None)])
-        groups += jobs(config, fits.images.labels, repeat, ensemble)
+        groups += jobs(config, fits.images.labels, repeat, resources.ensemble)
         last = repeat + 1 == config.num_repeats
         if config.tolerance is None and not last:
             continue  # all repeats are wanted anyway: one round
         missing = [group for group in groups if not fits.finished(group)]
         if missing:
-            workers.train(fits, missing, num_workers, track("training fits", "steps"))
+            workers.train(fits, missing, resources, track("training fits", "steps"))
         groups = []
         if not last and _settled(fits, repeat + 1):
             return repeat + 1

@@ -60,7 +60,7 @@ class ScoreConfig(ExperimentConfig):
     """
 
     data: ImagesConfig = ImagesConfig()
-    model: ModelConfig = VAEConfig()
+    model: ModelConfig = VAEConfig(architecture="mnist_mlp")
     training: TrainingConfig = TrainingConfig(
         epochs=100, optimizer=OptimizerConfig(learning_rate=1e-3, beta_1=0.9)
     )

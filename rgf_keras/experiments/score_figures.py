@@ -59,10 +59,10 @@ def quantiles(path: Path, score: Score) -> Path:
 def densities(path: Path, scores: Mapping[str, np.ndarray]) -> Path:
     """Distributions of the score in several runs, by name (Figure 4)."""
     pooled = np.concatenate(list(scores.values()))
-    edges = np.linspace(*np.quantile(pooled, [0.0005, 0.9995]), 100)
+    edges = np.linspace(np.quantile(pooled, 0.0005), np.quantile(pooled, 0.9995), 100)
     figure, axis = plt.subplots(figsize=(6, 4))
     for name, values in scores.items():
-        axis.hist(values, edges, density=True, histtype="step", label=name)
+        axis.hist(values, edges.tolist(), density=True, histtype="step", label=name)
     axis.set(xlabel="memorization score M (nats)", ylabel="density", yscale="log")
     axis.legend(fontsize=8)
     return save(figure, path)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rgf_keras.datasets import Dataset
+from rgf_keras.experiments import privacy
 from rgf_keras.experiments.fits import Fits
 from rgf_keras.experiments.score_config import (
     FULL,
@@ -48,7 +49,8 @@ class Score:
         losses: (fits, epochs) mean training losses.
         full: the run on all images, or None.
         metrics: at the last epoch ``memorization/min``, ``median``, ``max``, ``q0.95``, ``q0.999``,
-            the configured quantile with its interval, and the mean held-out log p in nats.
+            the configured quantile with its interval, the mean held-out log p in nats, and ε of
+            private training.
     """
 
     config: ScoreConfig
@@ -134,6 +136,7 @@ def _leave_one_out(
 def gather(fits: Fits, num_repeats: int) -> Score:
     """The score from what finished fits have left."""
     config, taken = fits.config, Taken.read(fits, num_repeats)
+    num_folds = number_of_folds(config, len(fits.images))
     by_epoch = {epoch: taken.score(i) for i, epoch in enumerate(config.scored_epochs)}
     final = by_epoch[config.training.epochs]
     metrics = {**spread(final.score), "memorization/quantile": quantile(final, config.quantile)}
@@ -142,6 +145,7 @@ def gather(fits: Fits, num_repeats: int) -> Score:
         metrics["memorization/quantile_low"] = interval.low
         metrics["memorization/quantile_high"] = interval.high
     metrics["quality/held_out_log_prob"] = float(final.log_prob_out.mean())
+    metrics |= privacy.spent(config.training, len(fits.images) - len(fits.images) // num_folds)
     full = _full_run(fits) if config.full_run else None
     if full:
         metrics["quality/held_out_elbo"] = full.curves[-1]["elbo/held_out"]

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -20,25 +21,55 @@ Group = Sequence[Fit]
 MAX_DEATHS = 3
 
 
-def train(fits: Fits, groups: Sequence[Group], num_workers: int, advance: Advance) -> None:
+@dataclass(frozen=True)
+class Resources:
+    """What fits may use.
+
+    Sums are added up in an order that depends on the number of threads: with equally many threads
+    a fit has the same result to the last bit, however many processes there are.
+
+    Args:
+        num_workers: processes that fits are spread over.
+        num_threads: of each process; its share of the cores if None.
+        ensemble: fits that are trained in one program (JAX).
+    """
+
+    num_workers: int = 1
+    num_threads: int | None = None
+    ensemble: int = 1
+
+    @property
+    def here(self) -> bool:
+        """Whether the process that asks, which has all cores, can do the work itself."""
+        return self.num_workers == 1 and self.num_threads is None
+
+    @property
+    def threads(self) -> int:
+        return self.num_threads or max(1, (os.cpu_count() or 1) // self.num_workers)
+
+
+ALONE = Resources()
+
+
+def train(fits: Fits, groups: Sequence[Group], resources: Resources, advance: Advance) -> None:
     """Train groups of fits, here or in processes of their own.
 
     Args:
         fits: what trains them.
         groups: what is still to be trained.
-        num_workers: processes; 1 is this one.
+        resources: how many processes with how many threads.
         advance: told (steps done, steps in all) over all groups.
 
     Raises:
         RgfError: what a fit raises; or processes keep dying.
     """
     total = _Total([fits.steps(group) for group in groups], advance)
-    if num_workers == 1:
+    if resources.here:
         for i, group in enumerate(groups):
             fits.train(group, lambda done, _, i=i: total.tell(i, done))  # type: ignore[misc]
     else:
-        with _threads((os.cpu_count() or 1) // num_workers):
-            _Pool(fits, groups, total).run(min(num_workers, len(groups)))
+        with _environment(resources.threads):
+            _Pool(fits, groups, total).run(min(resources.num_workers, len(groups)))
 
 
 class _Total:
@@ -138,12 +169,12 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _threads(num: int) -> Iterator[None]:
+def _environment(num_threads: int) -> Iterator[None]:
     """Processes that start inside use so many threads each, and take accelerator memory as needed.
 
     Every library reads the variable of its own when it is imported.
     """
-    threads = str(max(num, 1))
+    threads = str(num_threads)
     wanted = {
         "OMP_NUM_THREADS": threads,  # PyTorch
         "MKL_NUM_THREADS": threads,
