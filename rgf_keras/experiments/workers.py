@@ -1,5 +1,6 @@
 """Fits spread over processes. A process that dies is replaced, and what it was at done again."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -117,7 +118,8 @@ class _Pool:
     def _assign(self, pipe: Connection) -> None:
         if self.waiting:
             self.at[pipe] = self.waiting.pop()
-            pipe.send(self.at[pipe])
+            with contextlib.suppress(OSError):  # it is dead: the pipe's end will be heard
+                pipe.send(self.at[pipe])
 
     def _hear(self, pipe: Connection) -> None:
         try:
