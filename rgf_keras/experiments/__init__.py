@@ -16,6 +16,9 @@ from rgf_keras.experiments.config import (
     TrainingConfig,
     VAEConfig,
 )
+from rgf_keras.experiments.score import score
+from rgf_keras.experiments.score_config import ImagesConfig, ScoreConfig
+from rgf_keras.experiments.score_result import Score
 from rgf_keras.experiments.study import Bound, Study, run_study
 
 __all__ = [
@@ -26,15 +29,19 @@ __all__ = [
     "DataConfig",
     "EvaluationConfig",
     "GANConfig",
+    "ImagesConfig",
     "OptimizerConfig",
     "OracleConfig",
     "PrivacyConfig",
     "RejectionConfig",
     "SAGANConfig",
+    "Score",
+    "ScoreConfig",
     "SpectralDecouplingConfig",
     "Study",
     "TrainingConfig",
     "VAEConfig",
     "assess",
     "run_study",
+    "score",
 ]

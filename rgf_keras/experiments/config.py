@@ -256,6 +256,7 @@ class EvaluationConfig(_Config):
 class ExperimentConfig(_Config):
     """Everything that determines the result of one experiment."""
 
+    training: TrainingConfig = TrainingConfig()
     seed: int = Field(0, ge=0)
 
     def with_values(self, values: dict[str, Any]) -> Self:
@@ -291,7 +292,6 @@ class AssessConfig(ExperimentConfig):
 
     data: DataConfig = DataConfig()
     model: ModelConfig = GANConfig()
-    training: TrainingConfig = TrainingConfig()
     spectral_decoupling: SpectralDecouplingConfig = SpectralDecouplingConfig()
     rejection: RejectionConfig = RejectionConfig()
     oracle: OracleConfig = OracleConfig()

@@ -14,6 +14,8 @@ from rgf_keras.experiments.rgf_table import Row
 from rgf_keras.experiments.study import baseline_metrics, best, feasible, finished
 from rgf_keras.experiments.tracking import Tracker
 
+FRECHET = "quality/frechet_oracle"
+
 
 def assessment_table(table: list[Row]) -> Table:
     """The z-table: one line per class and one for all samples."""
@@ -45,6 +47,7 @@ def study_summary(record: optuna.Study) -> dict[str, Any]:
         "question": record.user_attrs["question"],
         "minimize": record.user_attrs["minimize"],
         "subject_to": record.user_attrs["bounds"],
+        "quality": record.user_attrs.get("quality", FRECHET),
         "trials": trials,
         "best": winner.number,
         "answer": _answer(record, winner),
@@ -54,7 +57,9 @@ def study_summary(record: optuna.Study) -> dict[str, Any]:
 def study_table(summary: dict[str, Any]) -> Table:
     """Trials, the best first; infeasible ones last."""
     view = Table(title=f"{summary['study']}: {summary['question']}", caption=summary["answer"])
-    for column in ("trial", "parameters", summary["minimize"], "Fréchet", "coverage", "feasible"):
+    quality = summary["quality"]
+    name = "Fréchet" if quality == FRECHET else quality
+    for column in ("trial", "parameters", summary["minimize"], name, "coverage", "feasible"):
         view.add_column(column, justify="left" if column == "parameters" else "right")
     for trial in sorted(summary["trials"], key=lambda t: (not t["feasible"], t["value"])):
         metrics = trial["metrics"]
@@ -62,7 +67,7 @@ def study_table(summary: dict[str, Any]) -> Table:
             str(trial["trial"]),
             "baseline" if trial["baseline"] else parameters(trial["parameters"]),
             f"{trial['value']:.3f}",
-            _number(metrics.get("quality/frechet_oracle"), ".1f"),
+            _number(metrics.get(quality), ".1f"),
             _number(metrics.get("rgf/class_coverage"), ".0%"),
             trial["reason"] or ", ".join(trial["broken"]) or "yes",
             style="bold" if trial["trial"] == summary["best"] else None,
@@ -73,12 +78,12 @@ def study_table(summary: dict[str, Any]) -> Table:
 def study_figure(path: Path, summary: dict[str, Any]) -> Path:
     """Memorization against quality, one point per trial that has both."""
     figure, axis = plt.subplots(figsize=(6, 4))
-    quality = "quality/frechet_oracle"
+    quality = summary["quality"]
     for trial in summary["trials"]:
         if quality not in trial["metrics"]:
             continue
         x, y = trial["metrics"][quality], trial["value"]
-        half = trial["metrics"][f"{quality}_high"] - x
+        half = trial["metrics"].get(f"{quality}_high", x) - x
         colour = "black" if trial["baseline"] else "C2" if trial["feasible"] else "C3"
         axis.errorbar(x, y, xerr=half, fmt="o", color=colour, capsize=2)
         label = "baseline" if trial["baseline"] else parameters(trial["parameters"])
@@ -87,7 +92,9 @@ def study_figure(path: Path, summary: dict[str, Any]) -> Path:
     if bound is not None:
         axis.axvline(bound, color="grey", linestyle="--", linewidth=0.8)
     axis.set(
-        xlabel="Fréchet distance of oracle features (lower is better)",
+        xlabel="Fréchet distance of oracle features (lower is better)"
+        if quality == FRECHET
+        else quality,
         ylabel=f"{summary['minimize']} (lower memorizes less)",
         title="green: within the bounds, red: not, dashed: bound on quality",
     )

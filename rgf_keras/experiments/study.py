@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.samplers import RandomSampler
@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from rgf_keras.cache import Cache, key_of
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.experiments.assess import Assessment, assess
-from rgf_keras.experiments.config import AssessConfig, explain
+from rgf_keras.experiments.assess import assess
+from rgf_keras.experiments.config import ExperimentConfig, explain
 from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.experiments.tracking import Run, Tracker, environment_tags, first_line
 
@@ -26,7 +26,19 @@ from rgf_keras.experiments.tracking import Run, Tracker, environment_tags, first
 WORST = 1.0
 FAR_OUTSIDE = 1e6
 
-Suggest = Callable[[optuna.Trial], AssessConfig]
+Suggest = Callable[[optuna.Trial], ExperimentConfig]
+
+
+class Judged(Protocol):
+    """What judging a configuration leaves."""
+
+    @property
+    def metrics(self) -> dict[str, float]: ...
+
+
+# (config, run, folder, cache, track) → metrics, as :func:`rgf_keras.experiments.assess` and
+# :func:`rgf_keras.experiments.score.judge` do.
+Judge = Callable[[Any, Run, Path, Cache, Track], Judged]
 
 
 @dataclass(frozen=True)
@@ -38,12 +50,14 @@ class Bound:
         at_most: upper bound; exactly one of the two bounds is given.
         at_least: lower bound.
         relative: the bound is a factor of the baseline's value.
+        difference: the bound is what is added to the baseline's value, in units of the metric.
     """
 
     metric: str
     at_most: float | None = None
     at_least: float | None = None
     relative: bool = False
+    difference: bool = False
 
     def __post_init__(self) -> None:
         if (self.at_most is None) == (self.at_least is None):
@@ -52,7 +66,8 @@ class Bound:
     def limit(self, baseline: dict[str, float]) -> float:
         """The bound as a number."""
         factor = baseline[self.metric] if self.relative else 1.0
-        return factor * (self.at_least if self.at_most is None else self.at_most)  # type: ignore[operator]
+        bound = factor * (self.at_least if self.at_most is None else self.at_most)  # type: ignore[operator]
+        return bound + baseline[self.metric] if self.difference else bound
 
     def violation(self, metrics: dict[str, float], baseline: dict[str, float]) -> float:
         """Optuna's form of the constraint: feasible when ≤ 0, in units of the metric."""
@@ -61,6 +76,8 @@ class Bound:
 
     def __str__(self) -> str:
         sign, limit = ("≥", self.at_least) if self.at_most is None else ("≤", self.at_most)
+        if self.difference:
+            return f"{self.metric} {sign} baseline {limit:+g}"
         return f"{self.metric} {sign} {limit:g}{' × baseline' if self.relative else ''}"
 
 
@@ -81,11 +98,13 @@ class Study:
         subject_to: what must hold; relative bounds refer to trial 0.
         num_trials: default budget, trial 0 included.
         sampler: seed → Optuna sampler.
+        judge: what becomes of a configuration; its kind is that of ``baseline``.
+        worst: what a trial without a result is worth, beyond all that ``minimize`` can be.
     """
 
     name: str
     question: str
-    baseline: AssessConfig
+    baseline: ExperimentConfig
     suggest: Suggest
     minimize: str = "rgf/gap"
     subject_to: Sequence[Bound] = field(
@@ -96,6 +115,8 @@ class Study:
     )
     num_trials: int = 20
     sampler: Callable[[int], optuna.samplers.BaseSampler] = _sampler
+    judge: Judge = assess
+    worst: float = WORST
 
     @property
     def key(self) -> str:
@@ -181,7 +202,7 @@ def run_study(
     seed: int = 0,
     track: Track = silent,
     on_trial: Callable[[FrozenTrial], None] = lambda trial: None,
-    assess: Callable[..., Assessment] = assess,
+    assess: Judge | None = None,
 ) -> optuna.Study:
     """Run a study, or what is left of it.
 
@@ -199,7 +220,7 @@ def run_study(
         seed: of the sampler. (The models' seed is part of the configuration.)
         track: given a description, returns where progress is reported.
         on_trial: called with every trial that ends.
-        assess: how a configuration is judged.
+        assess: how a configuration is judged; as the study says if None.
 
     Raises:
         RgfError: the study was started with another configuration or is being run by another
@@ -227,7 +248,7 @@ def run_study(
             run = _start_run(tracker, trial, parent)
             try:
                 config = _suggest(study, trial)
-                outcome = _judge(assess, config, run, folder, cache, track)
+                outcome = _judge(assess or study.judge, config, run, folder, cache, track)
             except Exception:
                 run.finish("FAILED")
                 raise
@@ -278,7 +299,7 @@ def _next(record: optuna.Study, study: Study, num_trials: int, seed: int) -> opt
     return record.ask() if len(done) < num_trials else None
 
 
-def _suggest(study: Study, trial: optuna.Trial) -> AssessConfig:
+def _suggest(study: Study, trial: optuna.Trial) -> ExperimentConfig:
     if "baseline" not in trial.user_attrs:
         done = finished(trial.study)
         trial.set_user_attr("baseline", not any(t.user_attrs["baseline"] for t in done))
@@ -304,8 +325,8 @@ def _start_run(tracker: Tracker, trial: optuna.Trial, parent: Run) -> Run:
 
 
 def _judge(
-    assess: Callable[..., Assessment],
-    config: AssessConfig,
+    judge: Judge,
+    config: ExperimentConfig,
     run: Run,
     folder: Path,
     cache: Cache,
@@ -313,7 +334,7 @@ def _judge(
 ) -> Outcome:
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return Outcome(assess(config, run, folder, cache, track).metrics)
+        return Outcome(judge(config, run, folder, cache, track).metrics)
     except Diverged as error:
         return Outcome({}, str(error))
 
@@ -333,7 +354,7 @@ def _close(
         trial.set_constraint(bound.metric, violation)
     trial.set_user_attr("metrics", outcome.metrics)
     trial.set_user_attr("reason", outcome.reason)
-    value = WORST if outcome.reason else outcome.metrics[study.minimize]
+    value = study.worst if outcome.reason else outcome.metrics[study.minimize]
     closed = record.tell(trial, value)
     run.set_tags({"feasible": feasible(closed), "baseline": is_baseline, "reason": outcome.reason})
     run.finish()
@@ -355,6 +376,7 @@ def _check_same(record: optuna.Study, study: Study, name: str) -> None:
     record.set_user_attr("question", study.question)
     record.set_user_attr("minimize", study.minimize)
     record.set_user_attr("bounds", [str(bound) for bound in study.subject_to])
+    record.set_user_attr("quality", study.subject_to[0].metric if study.subject_to else "")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Studies: budget, constraints, failures, records, and what a SIGKILL leaves behind."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -53,6 +54,22 @@ def test_constraints_are_relative_to_the_baseline(tmp_path):
         violation = trial.constraints["quality/frechet_oracle"]
         assert violation == pytest.approx(2 * trial.params["weight"] - 1)
         assert feasible(trial) == (trial.params["weight"] <= 0.5)
+
+
+def test_a_bound_may_be_a_difference_from_the_baseline():
+    bound = Bound("quality/held_out_log_prob", at_least=-2.0, difference=True)
+    baseline = {"quality/held_out_log_prob": -90.0}
+    assert bound.violation({"quality/held_out_log_prob": -93.0}, baseline) == 1.0
+    assert str(bound) == "quality/held_out_log_prob ≥ baseline -2"
+
+
+def test_a_study_says_how_it_is_judged(tmp_path):
+    study = dataclasses.replace(STUDY, judge=lambda config, *rest: assessment(config))
+    record = run_study(
+        study, "toy", tmp_path, open_storage(f"sqlite:///{tmp_path}/optuna.db"), MemoryTracker(),
+        Cache(tmp_path), num_trials=2,
+    )  # fmt: skip
+    assert record.trials[0].value == 0.5
 
 
 def test_best_is_the_best_feasible_trial(tmp_path):
