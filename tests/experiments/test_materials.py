@@ -1,11 +1,21 @@
 """From a configuration to a trainer."""
 
 import numpy as np
+import pytest
 
 from rgf_keras.cache import Cache
 from rgf_keras.datasets import Dataset
-from rgf_keras.experiments import AssessConfig, BigGANConfig, TrainingConfig
+from rgf_keras.experiments import (
+    AssessConfig,
+    BigGANConfig,
+    DataConfig,
+    OracleConfig,
+    TrainingConfig,
+    materials,
+)
 from rgf_keras.experiments.materials import build_trainer
+from rgf_keras.experiments.oracles import Oracles
+from rgf_keras.models import Oracle
 
 
 def test_conditional_models_learn_from_the_labels_of_the_data(tmp_path):
@@ -16,3 +26,20 @@ def test_conditional_models_learn_from_the_labels_of_the_data(tmp_path):
     trainer = build_trainer(config, dataset, None, Cache(tmp_path), tmp_path / "checkpoints")
     assert trainer.model.num_classes == 3
     assert np.isfinite(trainer.fit(1).steps).all()
+
+
+@pytest.mark.parametrize(("num_train", "expected"), [(None, 100), (300, 300)])
+def test_oracles_may_see_more_images_than_the_generator(tmp_path, monkeypatch, num_train, expected):
+    seen = []
+
+    def train_oracles(train, *rest):
+        seen.append(train)
+        return Oracles(Oracle((28, 28, 3), 10), Oracle((28, 28, 3), 2), 1.0, 1.0)
+
+    monkeypatch.setattr(materials, "train_oracles", train_oracles)
+    config = AssessConfig(
+        data=DataConfig(num_train=100, num_test=50), oracle=OracleConfig(num_train=num_train)
+    )
+    found = materials.prepare(config, Cache(tmp_path))
+    assert len(seen[0]) == expected
+    assert len(found.data.skewed) == 100
