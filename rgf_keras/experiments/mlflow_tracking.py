@@ -5,7 +5,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 from rgf_keras.cache import key_of
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.sender import Sender, Tell
-from rgf_keras.experiments.spool import Away, Batch, Point, Record, Refused, Spool, SpooledRun, Waiting
+from rgf_keras.experiments.spool import (
+    Away,
+    Batch,
+    Point,
+    Record,
+    Refused,
+    Spool,
+    SpooledRun,
+    Waiting,
+)
 from rgf_keras.experiments.tracking import first_line, masked
 
 # A run that was started while MLflow was away has an id of ours, and this tag in MLflow.
@@ -38,6 +47,7 @@ class MlflowStore:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self.uri, self.place = uri, f"MLflow at {masked(uri)}"
         self.is_server = _is_server(uri)
@@ -238,19 +248,19 @@ def send_waiting(uri: str, spool: Path) -> Waiting:
     Raises:
         RgfError: it cannot be sent now.
     """
-    files = Spool(spool_folder(spool, uri))
-    found = files.waiting()
-    if found and not files.own():
-        raise RgfError(f"another process is sending {found} from {files.folder}")
-    if found:
-        store = MlflowStore(uri)
-        try:
-            files.send(store)
-        except (Away, OSError) as error:
-            raise RgfError(
-                f"cannot record in {store.place} ({first_line(error)}); {files.waiting()} wait "
-                f"in {files.folder}"
-            ) from error
+    with closing(Spool(spool_folder(spool, uri))) as files:
+        found = files.waiting()
+        if found and not files.own():
+            raise RgfError(f"another process is sending {found} from {files.folder}")
+        if found:
+            store = MlflowStore(uri)
+            try:
+                files.send(store)
+            except (Away, OSError) as error:
+                raise RgfError(
+                    f"cannot record in {store.place} ({first_line(error)}); {files.waiting()} "
+                    f"wait in {files.folder}"
+                ) from error
     return found
 
 

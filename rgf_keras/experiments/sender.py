@@ -51,6 +51,7 @@ class Sender:
                 f"{left} are not in {self.place} yet; `rgf sync` or the next command with the "
                 "same --workspace and --tracking-uri sends them"
             )
+        self.spool.close()
 
     def _run(self) -> None:
         pause = SECONDS_BETWEEN

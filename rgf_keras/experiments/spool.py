@@ -159,6 +159,10 @@ class Spool:
             return False
         return True
 
+    def close(self) -> None:
+        """Let another process send."""
+        self._lock.close()
+
     def send(self, destination: Destination) -> None:
         """Send everything, records before files, and delete what has arrived.
 

@@ -1,5 +1,6 @@
 """What every tracker does: one suite, run by all of them."""
 
+import shutil
 from dataclasses import dataclass
 
 import mlflow
@@ -24,7 +25,7 @@ class Recorded:
 class Memory:
     """Records in memory and how they are read."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, database):
         self.tracker = MemoryTracker()
 
     def read(self, id):
@@ -35,8 +36,8 @@ class Memory:
 class Mlflow:
     """Records in an MLflow database, read when the spool is empty."""
 
-    def __init__(self, folder):
-        uri = f"sqlite:///{folder}/mlflow.db"
+    def __init__(self, folder, database):
+        uri = f"sqlite:///{shutil.copy(database, folder)}"
         self.client = mlflow.MlflowClient(uri)
         self.tracker = MlflowTracker(uri, "contract", folder / "spool", folder / "artifacts")
 
@@ -51,17 +52,15 @@ class Mlflow:
                 for name in run.data.metrics
             },
             run.data.tags,
-            {
-                name: open(self.client.download_artifacts(id, name), "rb").read() for name in names
-            },
+            {name: open(self.client.download_artifacts(id, name), "rb").read() for name in names},
             run.info.status,
             run.data.tags.get("mlflow.parentRunId"),
         )
 
 
 @pytest.fixture(params=[Memory, Mlflow])
-def records(request, tmp_path):
-    return request.param(tmp_path)
+def records(request, tmp_path, mlflow_database):
+    return request.param(tmp_path, mlflow_database)
 
 
 def test_what_is_logged_is_recorded(records, tmp_path):
