@@ -131,6 +131,12 @@ class MlflowStore:
         with _translated():
             self.client.log_artifact(self.find(run), str(path))
 
+    def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
+        from PIL import Image
+
+        with _translated(), Image.open(path) as image:
+            self.client.log_image(self.find(run), image, key=key, step=step, synchronous=True)
+
     def _log(self, there: str, batch: Batch) -> None:
         from mlflow.entities import Metric, Param, RunTag
 

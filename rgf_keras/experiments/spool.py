@@ -4,7 +4,8 @@
 
     SPOOL/RUN.jsonl    what was logged, one JSON object a line, only ever appended to
     SPOOL/RUN.sent     how many bytes of it have arrived
-    SPOOL/RUN/         files to upload; each is deleted when it has arrived
+    SPOOL/RUN/         files to upload, and in images/ pictures, named STEP-KEY.png; each is
+                       deleted when it has arrived
     SPOOL/refused/     lines and files that the destination does not want
 
 Any number of processes append; the one that holds ``SPOOL/lock`` sends, also what processes that
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 Record = dict[str, Any]
+
+IMAGES = "images"
 
 
 class Away(Exception):
@@ -80,6 +83,9 @@ class Destination(Protocol):
     def upload(self, run: str, path: Path) -> None:
         """Add a file to a run, or replace it."""
 
+    def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
+        """Add a picture to one of a run's series."""
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -100,7 +106,7 @@ class Spool:
     """The files of a spool.
 
     A full disk loses nothing: lines that cannot be written stay in memory until they can be, and
-    files are linked, which takes no space.
+    files are linked then, which takes no space.
     """
 
     def __init__(self, folder: Path):
@@ -131,18 +137,19 @@ class Spool:
                     del self.unwritten[run]
             return not self.unwritten
 
-    def keep(self, run: str, path: Path) -> None:
-        """Add a file to upload."""
-        folder = self.folder / run
-        folder.mkdir(exist_ok=True)
-        part = folder / f".{path.name}"
-        part.unlink(missing_ok=True)
-        try:
-            os.link(path, part)
-        except OSError:  # another file system
-            shutil.copyfile(path, part)
-        os.replace(part, folder / path.name)
-        part.unlink(missing_ok=True)  # nothing is replaced where both are links to one file
+    def keep(self, run: str, path: Path, name: str) -> None:
+        """Add a file to upload, under a name."""
+        target = self.folder / run / name
+        with _appending(self._path(run)):  # nobody deletes the folder meanwhile
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name}")
+            part.unlink(missing_ok=True)
+            try:
+                shutil.copyfile(path, part)
+            except OSError:  # a full disk has room for a link still
+                part.unlink(missing_ok=True)
+                os.link(path, part)
+            os.replace(part, target)
 
     def waiting(self) -> Waiting:
         """What is not yet sent."""
@@ -199,7 +206,11 @@ class Spool:
     def _send_file(self, run: str, path: Path, destination: Destination) -> None:
         before = path.stat()
         try:
-            destination.upload(run, path)
+            if path.parent.name == IMAGES:
+                step, key = path.stem.split("-", 1)
+                destination.upload_image(run, path, key, int(step))
+            else:
+                destination.upload(run, path)
         except Refused as error:
             self._refuse(run, error, {"file": path.name})
             os.replace(path, self.folder / "refused" / f"{run}-{path.name}")
@@ -217,7 +228,7 @@ class Spool:
 
     def _unsent(self, run: str) -> tuple[list[Record], int]:
         """Whole lines that have not been sent, and where they end."""
-        start = int(self._sent(run).read_text()) if self._sent(run).exists() else 0
+        start = self._arrived(run)
         with contextlib.suppress(FileNotFoundError), open(self._path(run), "rb") as file:
             os.fsync(file.fileno())  # what the destination knows must not be forgotten here
             file.seek(start)
@@ -232,11 +243,12 @@ class Spool:
         with contextlib.suppress(OSError), open(path, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody appends meanwhile
             ended = Batch.of(list(_parsed(file.read()))).status != "RUNNING"
-            arrived = file.tell() == int(self._sent(run).read_text())
-            if ended and arrived and not self._files(run):
+            if ended and file.tell() == self._arrived(run) and not self._files(run):
                 path.unlink()
-                self._sent(run).unlink()
-                (self.folder / run).rmdir()
+                self._sent(run).unlink(missing_ok=True)
+                for folder in (self.folder / run / IMAGES, self.folder / run):
+                    with contextlib.suppress(FileNotFoundError):
+                        folder.rmdir()
 
     def _runs(self) -> list[str]:
         """The runs, in the order in which they were started."""
@@ -244,8 +256,13 @@ class Spool:
         return [path.stem for path in sorted(paths, key=_started)]
 
     def _files(self, run: str) -> list[Path]:
-        paths = (self.folder / run).glob("[!.]*")
-        return sorted(paths, key=lambda path: path.stat().st_mtime_ns)
+        folder = self.folder / run
+        paths = [*folder.glob("[!.]*"), *(folder / IMAGES).glob("[!.]*")]
+        return sorted(path for path in paths if path.is_file())
+
+    def _arrived(self, run: str) -> int:
+        sent = self._sent(run)
+        return int(sent.read_text()) if sent.exists() else 0
 
     def _path(self, run: str) -> Path:
         return self.folder / f"{run}.jsonl"
@@ -297,7 +314,10 @@ class SpooledRun:
         self.spool.append(self.id, metrics=values, step=step)
 
     def log_artifact(self, path: Path) -> None:
-        self.spool.keep(self.id, Path(path))
+        self.spool.keep(self.id, path, Path(path).name)
+
+    def log_image(self, path: Path, key: str, step: int) -> None:
+        self.spool.keep(self.id, path, f"{IMAGES}/{step}-{key}{Path(path).suffix}")
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         self.spool.append(self.id, tags={name: str(tags[name]) for name in tags})

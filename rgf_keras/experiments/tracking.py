@@ -28,6 +28,9 @@ class Run(Protocol):
 
     def log_artifact(self, path: Path) -> None: ...
 
+    def log_image(self, path: Path, key: str, step: int) -> None:
+        """A picture of a series, e.g. of ``"samples"``: shown with the metrics."""
+
     def set_tags(self, tags: Mapping[str, Any]) -> None: ...
 
     def finish(self, status: str = "FINISHED") -> None: ...
@@ -53,6 +56,7 @@ class MemoryRun:
     metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, bytes] = field(default_factory=dict)
+    images: dict[tuple[str, int], bytes] = field(default_factory=dict)
     status: str = "RUNNING"
 
     def log_params(self, params):
@@ -66,6 +70,9 @@ class MemoryRun:
 
     def log_artifact(self, path):
         self.artifacts[Path(path).name] = Path(path).read_bytes()
+
+    def log_image(self, path, key, step):
+        self.images[key, step] = Path(path).read_bytes()
 
     def set_tags(self, tags):
         self.tags.update({name: str(value) for name, value in tags.items()})

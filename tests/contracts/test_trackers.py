@@ -1,10 +1,13 @@
 """What every tracker does: one suite, run by all of them."""
 
+import io
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import mlflow
 import pytest
+from PIL import Image
 
 from rgf_keras.experiments.mlflow_tracking import MlflowTracker
 from rgf_keras.experiments.tracking import MemoryTracker
@@ -18,6 +21,7 @@ class Recorded:
     metrics: dict
     tags: dict
     artifacts: dict
+    images: dict  # by key and step, the red of the first pixel
     status: str
     parent: str | None
 
@@ -30,7 +34,10 @@ class Memory:
 
     def read(self, id):
         run = self.tracker.runs[id]
-        return Recorded(run.params, run.metrics, run.tags, run.artifacts, run.status, run.parent)
+        images = {key: _red(io.BytesIO(content)) for key, content in run.images.items()}
+        return Recorded(
+            run.params, run.metrics, run.tags, run.artifacts, images, run.status, run.parent
+        )
 
 
 class Mlflow:
@@ -44,7 +51,8 @@ class Mlflow:
     def read(self, id):
         self.tracker.close()
         run = self.client.get_run(self.tracker.store.find(id))
-        names = [file.path for file in self.client.list_artifacts(run.info.run_id)]
+        files = self.client.list_artifacts(run.info.run_id)
+        names = [file.path for file in files if not file.is_dir]
         return Recorded(
             run.data.params,
             {
@@ -53,9 +61,21 @@ class Mlflow:
             },
             run.data.tags,
             {name: open(self.client.download_artifacts(id, name), "rb").read() for name in names},
+            {
+                (Path(path).name.split("+")[0], int(Path(path).name.split("+")[2])): _red(
+                    self.client.download_artifacts(id, path)
+                )
+                for path in (file.path for file in self.client.list_artifacts(id, "images"))
+                if path.endswith(".png")
+            },
             run.info.status,
             run.data.tags.get("mlflow.parentRunId"),
         )
+
+
+def _red(file):
+    with Image.open(file) as image:
+        return image.getpixel((0, 0))[0]
 
 
 @pytest.fixture(params=[Memory, Mlflow])
@@ -98,6 +118,14 @@ def test_tags_and_files_are_replaced(records, tmp_path):
     found = records.read(run.id)
     assert found.tags["best_trial"] == "2"
     assert found.artifacts == {"study.json": b"new"}
+
+
+def test_pictures_of_a_series(records, tmp_path):
+    run = records.tracker.start("trial", {})
+    for step in (8, 16):
+        Image.new("RGB", (4, 4), (step, 0, 0)).save(tmp_path / "samples.png")
+        run.log_image(tmp_path / "samples.png", "samples", step)
+    assert records.read(run.id).images == {("samples", 8): 8, ("samples", 16): 16}
 
 
 def test_a_finished_run_goes_on_under_its_id(records):

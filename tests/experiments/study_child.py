@@ -8,8 +8,8 @@ from pathlib import Path
 from toy_study import STUDY, assessment
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.study import open_storage, run_study
 from rgf_keras.experiments.mlflow_tracking import MlflowTracker
+from rgf_keras.experiments.study import open_storage, run_study
 
 folder, kill_at = Path(sys.argv[1]), int(sys.argv[2])
 

@@ -125,6 +125,7 @@ def test_a_file_that_changes_while_it_is_sent_is_sent_again(spool, tmp_path):
         upload(run_id, file)
         if len(sink.files) == 1:
             path.write_text("newer")
+            run.log_artifact(path)
 
     sink.upload = slow
     spool.send(sink)
