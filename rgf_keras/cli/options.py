@@ -53,11 +53,22 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
 
 def open_tracker(uri: str | None, workspace: Path, experiment: str) -> Any:
     """MLflow at the given address, else at MLFLOW_TRACKING_URI, else in the workspace."""
-    from rgf_keras.experiments.tracking import MlflowTracker
+    from rgf_keras.experiments.mlflow_tracking import MlflowTracker
 
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
-    artifacts = None if uri else workspace / "artifacts"
-    return MlflowTracker(uri or database(workspace, "mlflow"), experiment, artifacts)
+    given = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    artifacts = None if given else workspace / "artifacts"
+    address = mlflow_address(uri, workspace)
+    return MlflowTracker(address, experiment, workspace / "spool", artifacts, tell)
+
+
+def mlflow_address(uri: str | None, workspace: Path) -> str:
+    """The given address, else MLFLOW_TRACKING_URI, else the workspace's database."""
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or database(workspace, "mlflow")
+
+
+def tell(line: str) -> None:
+    """Show a line beside the progress of what is under way."""
+    err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def database(workspace: Path, name: str) -> str:

@@ -65,21 +65,22 @@ def study_run(
         )
 
     err.print(f"study '{name}': {question.question}", highlight=False)
-    with progress(err) as track:
-        record = study.run_study(
-            question,
-            name,
-            workspace / "work",
-            records,
-            tracker,
-            Cache(),
-            num_trials=num_trials,
-            seed=seed,
-            track=track,
-            on_trial=tell,
-        )
-    summary = report.study_summary(record)
-    report.record_study(summary, record, tracker, workspace / "work" / name)
+    with tracker:
+        with progress(err) as track:
+            record = study.run_study(
+                question,
+                name,
+                workspace / "work",
+                records,
+                tracker,
+                Cache(),
+                num_trials=num_trials,
+                seed=seed,
+                track=track,
+                on_trial=tell,
+            )
+        summary = report.study_summary(record)
+        report.record_study(summary, record, tracker, workspace / "work" / name)
     _show_study(summary, as_json)
     err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
 

@@ -104,7 +104,8 @@ def record_study(
     text.write_text(json.dumps(summary, indent=1))
     run.log_artifact(text)
     metrics = best(record).user_attrs["metrics"]
-    run.log_metrics({f"best/{name}": value for name, value in metrics.items()})
+    best_metrics = {f"best/{name}": value for name, value in metrics.items()}
+    run.log_metrics(best_metrics, step=len(summary["trials"]))
     run.set_tags({"best_trial": summary["best"], "answer": summary["answer"]})
     run.finish()
 
