@@ -20,7 +20,10 @@ Workspace = Annotated[Path, typer.Option(help="Folder for records, checkpoints a
 TrackingUri = Annotated[
     str | None, typer.Option(help="MLflow; MLFLOW_TRACKING_URI, else WORKSPACE/mlflow.db.")
 ]
-Storage = Annotated[str | None, typer.Option(help="Optuna; WORKSPACE/optuna.db if not given.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(help="Optuna; in WORKSPACE if not given, else journal:///PATH or a database."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

@@ -54,6 +54,7 @@ class Leases(ABC):
         finally:
             self.give_back("study")
 
+    @abstractmethod
     def check(self) -> None:
         """Make sure that the leases still hold.
 
@@ -97,6 +98,9 @@ class FileLeases(Leases):
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RgfError(f"cannot write {folder}: {error.strerror}") from error
+
+    def check(self) -> None:
+        """They hold as long as this process lives."""
 
     def _lock(self, name: str) -> bool:
         file = open(self.folder / name, "w")  # noqa: SIM115 (open as long as the lease is held)

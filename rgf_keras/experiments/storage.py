@@ -12,7 +12,7 @@ from typing import IO
 import optuna
 import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.leases import DatabaseLeases, FileLeases, Leases
@@ -111,15 +111,16 @@ class Journal(JournalStorage):
         super().__init__(JournalFileBackend(str(path), lock_obj=_JournalLock(path)))
 
 
-class _JournalLock(BaseJournalFileLock):
+class _JournalLock(JournalFileOpenLock):
     """A lock on the journal; whoever gets it removes the half line that a killed writer left."""
 
     def __init__(self, path: Path):
+        super().__init__(str(path))
         self.path = path
         self._file: IO[bytes] | None = None
 
     def acquire(self) -> bool:
-        self._file = open(self.path, "r+b")
+        self._file = open(self.path, "r+b")  # noqa: SIM115 (open as long as the lock is held)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._mend(self._file)
         return True

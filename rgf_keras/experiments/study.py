@@ -98,11 +98,28 @@ class Study:
     pruner: Callable[[], BasePruner] = NopPruner
     repeats: int = 0
 
+    def __post_init__(self) -> None:
+        check_repeats(self.repeats)
+
     @property
     def key(self) -> str:
         """A hash of what trials of one study must share."""
         bounds = [str(bound) for bound in self.subject_to]
         return key_of({"baseline": self.baseline.flat(), "of": self.minimize, "bounds": bounds})
+
+    def configure(self, trial: optuna.Trial, is_baseline: bool) -> AssessConfig:
+        """What a trial is to judge."""
+        return self.baseline if is_baseline else self.suggest(trial)
+
+
+def check_repeats(repeats: int) -> None:
+    """Refuse a number of repeats that gives no interval.
+
+    Raises:
+        RgfError: it is neither 0 nor at least 2.
+    """
+    if repeats < 0 or repeats == 1:
+        raise RgfError(f"repeats must be 0 or at least 2, received {repeats}")
 
 
 @dataclass(frozen=True)
@@ -126,13 +143,22 @@ class Outcome:
     def violations(
         self, bounds: Sequence[Bound], baseline: Mapping[str, float]
     ) -> dict[str, float]:
-        """Every bound's violation by metric, far outside where nothing was measured."""
-        return {
-            bound.metric: bound.violation(self.metrics, baseline)
-            if bound.metric in self.metrics
-            else FAR_OUTSIDE
-            for bound in bounds
-        }
+        """Every bound's violation by metric, far outside where there is no result.
+
+        Raises:
+            RgfError: a bound is on something that is not measured.
+        """
+        return {bound.metric: self._violation(bound, baseline) for bound in bounds}
+
+    def _violation(self, bound: Bound, baseline: Mapping[str, float]) -> float:
+        if bound.metric in self.metrics:
+            return bound.violation(self.metrics, baseline)
+        if self.reason:
+            return FAR_OUTSIDE
+        raise RgfError(
+            f"there is a bound on {bound.metric}, which is not measured; measured are "
+            + ", ".join(sorted(self.metrics))
+        )
 
 
 def load_study(file: str | Path) -> Study:
@@ -170,6 +196,7 @@ def plan(study: Study, num_trials: int) -> dict[str, Any]:
         "subject_to": [str(bound) for bound in study.subject_to],
         "search_space": {name: repr(values) for name, values in trial.distributions.items()},
         "num_trials": num_trials,
+        "repeats": study.repeats,
         "epochs_per_trial": study.baseline.training.epochs,
         "baseline": study.baseline.flat(),
     }

@@ -9,7 +9,8 @@ from toy_study import STUDY, assessment
 
 from rgf_keras.cache import Cache
 from rgf_keras.experiments.mlflow_tracking import MlflowTracker
-from rgf_keras.experiments.study import open_storage, run_study
+from rgf_keras.experiments.storage import open_storage
+from rgf_keras.experiments.study_run import run_study
 
 folder, kill_at = Path(sys.argv[1]), int(sys.argv[2])
 
