@@ -16,7 +16,7 @@ RETRIES = 3
 
 
 class Cluster:
-    """A Ray task per trial, in a process of its own, wherever Ray finds room.
+    """Ray tasks, each in a process of its own, wherever Ray finds room.
 
     All nodes must reach the job's storage and tracking address. A trial that a lost node leaves
     behind is resumed from its checkpoint where the nodes share the workspace, else begun again.
@@ -50,7 +50,7 @@ class Cluster:
             num_cpus=cpus,
             num_gpus=gpus,
             max_retries=RETRIES,
-            max_calls=1,  # a process per trial
+            max_calls=1,  # a new process for every task
             runtime_env={"env_vars": {**passed, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}},
         )
         self._pending: list[Any] = []
@@ -59,9 +59,9 @@ class Cluster:
     def num_busy(self) -> int:
         return len(self._pending)
 
-    def start(self, job: Job, alone: bool) -> None:
-        # A task's share is its node's to give: alone or not, it is the same.
-        self._pending.append(self._task.remote(job))
+    def start(self, job: Job, num_trials: int, alone: bool) -> None:
+        # What a task gets is Ray's to give: alone or not, it is the same.
+        self._pending.append(self._task.remote(job, num_trials))
 
     def wait(self, seconds: float) -> list[str]:
         if not self._pending:
@@ -88,11 +88,11 @@ class Cluster:
         self.ray.shutdown()
 
 
-def _work(job: Job) -> str:
-    """A task: runs one trial; returns what it could not go on with."""
+def _work(job: Job, num_trials: int) -> str:
+    """A task: runs trials; returns what it could not go on with."""
     try:
         with job.open() as session:
-            session.run_next(silent)
+            session.run_some(num_trials, silent)
     except RgfError as error:
         return str(error)
     return ""

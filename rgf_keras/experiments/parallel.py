@@ -1,4 +1,4 @@
-"""Running a study with several workers: one process per trial, as many at a time as there are."""
+"""Running a study with several workers: processes that claim trials, here or on a cluster."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -10,12 +10,15 @@ from rgf_keras.errors import RgfError
 from rgf_keras.experiments.progress import Track
 from rgf_keras.experiments.study_run import SECONDS_BETWEEN_LOOKS, Job, News, Session, finish
 
+# No process frees all that Keras and a device keep of a model: one is replaced after so many.
+TRIALS_PER_PROCESS = 10
+
 # So many workers in a row that die before they end a trial end the study.
 MAX_DEATHS = 5
 
 
 class Workers(Protocol):
-    """Where trials run. A worker claims one trial, runs it and ends."""
+    """Where trials run. A worker is a process that claims trials, runs them and ends."""
 
     num_workers: int
 
@@ -23,8 +26,14 @@ class Workers(Protocol):
     def num_busy(self) -> int:
         """Workers that have been started and have not ended."""
 
-    def start(self, job: Job, alone: bool) -> None:
-        """Start a worker; with ``alone`` it gets the share of all of them."""
+    def start(self, job: Job, num_trials: int, alone: bool) -> None:
+        """Start a worker.
+
+        Args:
+            job: what to run.
+            num_trials: after so many it ends, or when there are no more to be had.
+            alone: it gets the share of all of them.
+        """
 
     def wait(self, seconds: float) -> list[str]:
         """Wait for so long, or until a worker ends; returns how workers died.
@@ -82,8 +91,9 @@ def _start(session: Session, job: Job, workers: Workers) -> None:
     claimable, under_way = session.stage.census()
     starting = max(workers.num_busy - under_way, 0)
     free = workers.num_workers - workers.num_busy
+    alone = not session.search.has_baseline
     for _ in range(min(claimable - starting, free)):
-        workers.start(job, alone=not session.search.has_baseline)
+        workers.start(job, 1 if alone else TRIALS_PER_PROCESS, alone)
 
 
 def _check(deaths: list[str]) -> None:

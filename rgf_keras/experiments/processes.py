@@ -34,7 +34,7 @@ class _Worker:
 
 
 class Processes:
-    """A process per trial: nothing that Keras or a device keeps outlives it.
+    """Processes of their own, so that neither memory nor a crash of one reaches another.
 
     Cores are divided among the workers; GPUs are given out in turn, and several workers on one take
     its memory as they need it. (Variables that say otherwise in the environment are respected.) The
@@ -54,12 +54,12 @@ class Processes:
     def num_busy(self) -> int:
         return len(self._at)
 
-    def start(self, job: Job, alone: bool) -> None:
+    def start(self, job: Job, num_trials: int, alone: bool) -> None:
         taken = {worker.slot for worker in self._at.values()}
         slot = next(slot for slot in itertools.count() if slot not in taken)
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(job, there))
+        process = context.Process(target=_work, args=(job, num_trials, there))
         share = environment(slot, 1 if alone else self.num_workers, self._gpus)
         with _environment(share):
             process.start()
@@ -150,7 +150,7 @@ def _cause(exit_code: int) -> str:
     return f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
 
 
-def _work(job: Job, pipe: Connection) -> None:
+def _work(job: Job, num_trials: int, pipe: Connection) -> None:
     """A worker's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -162,7 +162,7 @@ def _work(job: Job, pipe: Connection) -> None:
 
     try:
         with job.open() as session:
-            session.run_next(track)
+            session.run_some(num_trials, track)
     except RgfError as error:
         pipe.send(str(error))
     except Exception:

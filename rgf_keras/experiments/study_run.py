@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
@@ -137,7 +138,13 @@ class Session:
             run.finish("FAILED")
             raise
         shutil.rmtree(folder, ignore_errors=True)
+        keras.utils.clear_session()
         return True
+
+    def run_some(self, most: int, track: Track) -> None:
+        """Run trials one after the other while there are any, at most so many."""
+        while most > 0 and self.run_next(track):
+            most -= 1
 
     def _start(self, stage: Stage, trial: optuna.Trial) -> Run:
         run = self.tracker.start(
