@@ -15,9 +15,10 @@ class Watched(Run):
     """A trial's run that raises :class:`optuna.TrialPruned` when going on is not worth it.
 
     Every evaluation while training (metrics with an ``epoch``) is reported to Optuna: the objective
-    or, if a bound is missed by then, the worst there is. Relative bounds are those of the baseline
-    at the same epoch, as quality is bad in the beginning of every training. The baseline is
-    reported and never pruned, and no trial is after its last epoch.
+    or, if a relative bound is missed by then, more than the worst there is, by the share of the
+    baseline's metric that it is missed by. The baseline is taken at the same epoch, as quality is
+    bad in the beginning of every training. It is reported and never pruned, and no trial is after
+    its last epoch.
 
     Args:
         run: where everything is logged.
@@ -62,13 +63,12 @@ class Watched(Run):
         baseline = self.evaluation
         if not self.is_baseline:
             baseline = baseline_trial(self.trial.study).user_attrs.get(_at(step), {})
-        known = [
-            bound.violation(self.evaluation, baseline)
+        missed = sum(
+            max(bound.violation(self.evaluation, baseline), 0) / (abs(baseline[bound.metric]) or 1)
             for bound in self.study.subject_to
             if bound.relative and bound.metric in self.evaluation and bound.metric in baseline
-        ]
-        missed = any(violation > 0 for violation in known)
-        return WORST if missed else self.evaluation[self.study.minimize]
+        )
+        return WORST + missed if missed else self.evaluation[self.study.minimize]
 
 
 def _at(step: int) -> str:

@@ -57,7 +57,7 @@ class Repeated:
 
 def finished(record: optuna.Study) -> list[FrozenTrial]:
     """Trials that have a result, in order."""
-    return [trial for trial in record.trials if trial.state == TrialState.COMPLETE]
+    return record.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
 
 
 def feasible(trial: FrozenTrial) -> bool:

@@ -76,8 +76,8 @@ class Study:
         num_trials: default budget, trial 0 included.
         sampler: seed → Optuna sampler.
         pruner: makes the Optuna pruner, e.g. ``lambda: optuna.pruners.HyperbandPruner(2, 16)`` (in
-            epochs). It sees the objective at every evaluation epoch (``evaluation.every``), or the
-            worst there is while a bound is missed that the baseline of that epoch sets.
+            epochs). It sees the objective at every evaluation epoch (``evaluation.every``), or more
+            than the worst while a bound is missed that the baseline of that epoch sets.
         repeats: fresh seeds with which the baseline and the best feasible trials are run again in
             the end, at least 2; 0 for none. The ranking is then by their means.
     """
