@@ -2,8 +2,10 @@
 
 import logging
 import os
+import socket
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.progress import silent
@@ -40,19 +42,20 @@ class Cluster:
             ) from None
         self.num_workers, self.ray = num_workers, ray
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises many kinds
             raise RgfError(
                 f"no Ray cluster at '{address}' ({first_line(error)}); start one with `ray start`"
             ) from error
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        self._task: Any = ray.remote(_work).options(
+        self._task: Any = ray.remote(
             num_cpus=cpus,
             num_gpus=gpus,
             max_retries=RETRIES,
             max_calls=1,  # a new process for every task
             runtime_env={"env_vars": {**passed, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}},
-        )
+        )(_work)
         self._pending: list[Any] = []
 
     @property
@@ -86,6 +89,13 @@ class Cluster:
             self.ray.cancel(task, force=True)
         self._pending.clear()
         self.ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody is there: Ray itself would try for minutes."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), timeout=5).close()
 
 
 def _work(job: Job, num_trials: int) -> str:

@@ -138,12 +138,12 @@ class Session:
             run.finish("FAILED")
             raise
         shutil.rmtree(folder, ignore_errors=True)
-        keras.utils.clear_session()
         return True
 
     def run_some(self, most: int, track: Track) -> None:
         """Run trials one after the other while there are any, at most so many."""
         while most > 0 and self.run_next(track):
+            keras.utils.clear_session()
             most -= 1
 
     def _start(self, stage: Stage, trial: optuna.Trial) -> Run:

@@ -40,7 +40,7 @@ def run(tmp_path, pruner, tracker=None, **kwargs):
         replace(RANDOM, pruner=pruner),
         "toy",
         tmp_path,
-        open_storage(f"sqlite:///{tmp_path}/optuna.db"),
+        open_storage(f"journal:///{tmp_path}/optuna.journal"),
         tracker or MemoryTracker(),
         Cache(tmp_path / "cache"),
         **{"num_trials": 8, "assess": training, **kwargs},

@@ -29,7 +29,7 @@ def run(tmp_path, assess=noisy, tracker=None, **kwargs):
         RANDOM,
         "toy",
         tmp_path,
-        open_storage(f"sqlite:///{tmp_path}/optuna.db"),
+        open_storage(f"journal:///{tmp_path}/optuna.journal"),
         tracker or MemoryTracker(),
         Cache(tmp_path / "cache"),
         **{"num_trials": 10, "repeats": 3, "assess": assess, **kwargs},
