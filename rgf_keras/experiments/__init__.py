@@ -16,7 +16,8 @@ from rgf_keras.experiments.config import (
     TrainingConfig,
     VAEConfig,
 )
-from rgf_keras.experiments.study import Bound, Study, run_study
+from rgf_keras.experiments.study import Bound, Study
+from rgf_keras.experiments.study_run import run_study
 
 __all__ = [
     "AssessConfig",

@@ -202,12 +202,11 @@ def _write(
 
 
 class _LogEpochs(keras.callbacks.Callback):
-    """Logs every epoch once, also when epochs are repeated after a resume."""
+    """Logs every epoch; what a resume repeats is recorded once."""
 
     def __init__(self, run: Run):
         super().__init__()
-        self.run, self.logged = run, run.last_step("epoch")
+        self.run = run
 
     def on_epoch_end(self, epoch, logs=None):
-        if epoch + 1 > self.logged:
-            self.run.log_metrics({**logs, "epoch": epoch + 1}, step=epoch + 1)
+        self.run.log_metrics({**logs, "epoch": epoch + 1}, step=epoch + 1)
