@@ -34,7 +34,7 @@ lint: .venv/test
 
 .venv/test: .venv/bin/python pyproject.toml constraints.txt
 	@echo "== installing rgf_keras with TensorFlow, JAX, PyTorch and the test tools (minutes) =="
-	$(INSTALL) -e ".[jax,torch,test]"
+	$(INSTALL) -e ".[jax,torch,postgres,cluster,test]"
 	@touch $@
 
 clean:

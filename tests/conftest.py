@@ -18,6 +18,16 @@ def _private_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory):
+    """An empty MLflow database, to be copied: making one takes seconds."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="session")
 def skewed_digits():
     """640 digits, "1" green and the others red."""
     digits = datasets.load("mnist-10k").split(640)[0]

@@ -1,6 +1,7 @@
 """The command line: each command parses, chooses the backend and calls one function."""
 
 import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -18,6 +19,7 @@ app.command("reject")(reject.reject_command)
 app.command("score")(score.score_command)
 app.command("sample")(assess.sample)
 app.command("ui")(system.ui)
+app.command("sync")(system.sync)
 app.command("info")(system.info)
 
 
@@ -32,6 +34,7 @@ def options(
 
 def main() -> None:
     """Entry point: errors that the user can mend are one line and exit code 2."""
+    os.environ["RGF_COMMAND"] = shlex.join(["rgf", *sys.argv[1:]])
     try:
         app()
     except RgfError as error:

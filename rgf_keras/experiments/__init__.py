@@ -19,7 +19,8 @@ from rgf_keras.experiments.config import (
 from rgf_keras.experiments.score import score
 from rgf_keras.experiments.score_config import ImagesConfig, ScoreConfig
 from rgf_keras.experiments.score_result import Score
-from rgf_keras.experiments.study import Bound, Study, run_study
+from rgf_keras.experiments.study import Bound, Study
+from rgf_keras.experiments.study_run import run_study
 
 __all__ = [
     "AssessConfig",

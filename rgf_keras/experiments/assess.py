@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from rgf_keras import archive
 from rgf_keras.cache import Arrays, Cache, key_of
 from rgf_keras.experiments import copying, figures, privacy, rgf_table
 from rgf_keras.experiments.config import AssessConfig
@@ -80,11 +81,6 @@ class Judge:
         )
         return Judgement(table, metrics, images, found.features)
 
-    def intermediate(self, model: GenerativeModel) -> dict[str, float]:
-        """The few numbers that are logged while training."""
-        metrics = self(model).metrics
-        return {name: metrics[name] for name in INTERMEDIATE}
-
 
 @dataclass(frozen=True)
 class Judgement:
@@ -126,11 +122,17 @@ def assess(
     trainer = build_trainer(config, materials.data.skewed, materials.oracles, cache, checkpoints)
     every = config.evaluation.every or config.training.epochs
 
+    def evaluate(model: GenerativeModel) -> dict[str, float]:
+        judgement = judge(model)
+        epoch = len(trainer.history.epochs) + 1
+        archive.save(work / f"features-{epoch:04d}.npz", {"features": judgement.features})
+        return {name: judgement.metrics[name] for name in INTERMEDIATE}
+
     def show(epoch: int, images: np.ndarray) -> None:
         run.log_artifact(figures.grid(work / f"samples-{epoch:04d}.png", to_uint8(images)))
 
     callbacks = [
-        Evaluate(judge.intermediate, every),
+        Evaluate(evaluate, every),
         SampleGrid(show, GRID_SIZE, every),
         *real_loss_callbacks(trainer.model, materials.data.held_out, config),
         _LogEpochs(run),
@@ -200,12 +202,11 @@ def _write(
 
 
 class _LogEpochs(keras.callbacks.Callback):
-    """Logs every epoch once, also when epochs are repeated after a resume."""
+    """Logs every epoch; what a resume repeats is recorded once."""
 
     def __init__(self, run: Run):
         super().__init__()
-        self.run, self.logged = run, run.last_step("epoch")
+        self.run = run
 
     def on_epoch_end(self, epoch, logs=None):
-        if epoch + 1 > self.logged:
-            self.run.log_metrics({**logs, "epoch": epoch + 1}, step=epoch + 1)
+        self.run.log_metrics({**logs, "epoch": epoch + 1}, step=epoch + 1)

@@ -48,7 +48,7 @@ def log_mean_weight(
         rows = np.minimum(np.arange(start, start + height), len(images) - 1)
         uniforms, normals = _draws(images[rows], uniforms_shape, noise_shape, seed)
         if noise is not None:
-            normals = noise[:, rows]
+            normals = noise[:, rows].astype(np.float32)
         pieces = [
             ops.convert_to_numpy(log_weights(images[rows], uniforms, normals[i : i + depth]))
             for i in range(0, num_samples, depth)
