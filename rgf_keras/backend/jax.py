@@ -15,6 +15,15 @@ def put(arrays):
     return {name: jnp.asarray(array) for name, array in arrays.items()}
 
 
+def jit(function, variables):
+    @jax.jit
+    def pure(values, tensors):
+        with keras.StatelessScope(zip(variables, values, strict=True)):
+            return function(*tensors)
+
+    return lambda *tensors: pure([variable.value for variable in variables], tensors)
+
+
 def minimize(loss_fn, variables, optimizer):
     outer = _scope.get()
 

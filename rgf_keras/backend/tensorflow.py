@@ -13,6 +13,11 @@ def put(arrays):
     return {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
 
 
+def jit(function, variables):
+    compiled = tf.function(function)
+    return lambda *tensors: compiled(*(tf.convert_to_tensor(tensor) for tensor in tensors))
+
+
 def minimize(loss_fn, variables, optimizer):
     values = [variable.value for variable in variables]
     with tf.GradientTape(watch_accessed_variables=False) as tape:

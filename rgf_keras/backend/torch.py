@@ -8,6 +8,14 @@ def put(arrays):
     return {name: ops.convert_to_tensor(array) for name, array in arrays.items()}
 
 
+def jit(function, variables):
+    @torch.no_grad()
+    def run(*tensors):
+        return function(*(ops.convert_to_tensor(tensor) for tensor in tensors))
+
+    return run
+
+
 def minimize(loss_fn, variables, optimizer):
     loss, aux = loss_fn()
     gradients = torch.autograd.grad(
