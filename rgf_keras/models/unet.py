@@ -14,7 +14,7 @@ from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
 
 CHANNELS_PER_GROUP = 4  # of normalizations
-ATTENTION_LEVEL = 1  # half the image's size: 14×14 or 16×16
+ATTENTION_LEVEL = 1  # of half the first one's height and width
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,23 @@ class Size:
     """How large a U-Net is.
 
     Args:
-        width: channels at the image's own size.
+        width: channels of the first level.
         multipliers: of the width, one for each level; every further level has half the height and
             width. Images that cannot be halved so often have fewer levels.
         num_blocks: residual blocks in a level on the way down; one more on the way up.
+        patch: squares of so many pixels a side are one position of the first level; 2 makes the
+            network about four times as fast (Luhman and Luhman 2022, arXiv 2207.04316).
     """
 
     width: int
     multipliers: tuple[int, ...]
     num_blocks: int
+    patch: int = 1
 
 
 SIZES = {
     "tiny": Size(32, (1, 1), 1),  # for tests
-    "small": Size(32, (1, 2), 1),  # trains on a CPU
+    "small": Size(32, (1, 2), 2, patch=2),  # trains on a CPU
     "base": Size(128, (1, 2, 2, 2), 2),  # Ho et al.'s for CIFAR-10, 35.7 M parameters at 32×32
 }
 
@@ -74,10 +77,16 @@ def unet(image_shape: Sequence[int], size: Size, blocks: Blocks, seed: int) -> k
     Raises:
         RgfError: H or W is odd.
     """
-    multipliers = size.multipliers[: 1 + num_halvings(image_shape)]
-    noisy, timesteps = keras.Input(tuple(image_shape)), keras.Input((), dtype="int32")
+    height, width, channels = image_shape
+    if height % 2 or width % 2:
+        raise RgfError(
+            f"diffusion models need an even height and width, received {height}×{width}; "
+            "pad or crop the images"
+        )
+    noisy, timesteps = keras.Input((height, width, channels)), keras.Input((), dtype="int32")
     embedding = time_embedding(timesteps, size.width, seed)
-    x = blocks.convolution(noisy, size.width)
+    x = blocks.convolution(_patches(noisy, size.patch), size.width)
+    multipliers = size.multipliers[: 1 + _num_halvings(*x.shape[1:3])]
     skips = [x]
     for level, multiplier in enumerate(multipliers):
         if level:
@@ -95,22 +104,32 @@ def unet(image_shape: Sequence[int], size: Size, blocks: Blocks, seed: int) -> k
             x = blocks.residual(x, embedding, multiplier * size.width)
             x = blocks.attention(x) if level == ATTENTION_LEVEL else x
         x = blocks.upsample(x) if level else x
-    return keras.Model([noisy, timesteps], blocks.output(x, image_shape[-1]), name="unet")
+    x = blocks.output(x, channels * size.patch**2)
+    return keras.Model([noisy, timesteps], _pixels(x, size.patch), name="unet")
 
 
-def num_halvings(image_shape: Sequence[int]) -> int:
-    """How often height and width can be halved.
+def _patches(x: Tensor, patch: int) -> Tensor:
+    """(n, height, width, channels) to (n, height/patch, width/patch, patch²·channels)."""
+    if patch == 1:
+        return x
+    height, width, channels = x.shape[1] // patch, x.shape[2] // patch, x.shape[3]
+    x = layers.Reshape((height, patch, width, patch * channels))(x)
+    return layers.Reshape((height, width, patch**2 * channels))(layers.Permute((1, 3, 2, 4))(x))
 
-    Raises:
-        RgfError: not once.
-    """
-    height, width = image_shape[:2]
+
+def _pixels(x: Tensor, patch: int) -> Tensor:
+    """The inverse of :func:`_patches`."""
+    if patch == 1:
+        return x
+    height, width, channels = x.shape[1], x.shape[2], x.shape[3] // patch**2
+    x = layers.Reshape((height, width, patch, patch * channels))(x)
+    return layers.Reshape((height * patch, width * patch, channels))(
+        layers.Permute((1, 3, 2, 4))(x)
+    )
+
+
+def _num_halvings(height: int, width: int) -> int:
     common = math.gcd(height, width)
-    if common % 2:
-        raise RgfError(
-            f"diffusion models need an even height and width, received {height}×{width}; "
-            "pad or crop the images"
-        )
     return (common & -common).bit_length() - 1
 
 
