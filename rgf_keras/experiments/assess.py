@@ -15,11 +15,12 @@ from rgf_keras.experiments.materials import (
     GRID_SIZE,
     Materials,
     build_trainer,
+    draw,
     prepare,
     real_loss_callbacks,
     reference_model,
 )
-from rgf_keras.experiments.progress import Track, silent
+from rgf_keras.experiments.progress import Advance, Track, silent
 from rgf_keras.experiments.rgf_table import Row
 from rgf_keras.experiments.tracking import Run
 from rgf_keras.metrics import frechet
@@ -62,9 +63,9 @@ class Judge:
     materials: Materials
     reference: Arrays
 
-    def __call__(self, model: GenerativeModel) -> "Judgement":
+    def __call__(self, model: GenerativeModel, advance: Advance) -> "Judgement":
         evaluation = self.config.evaluation
-        images = to_uint8(model.sample(evaluation.num_samples, seed=self.config.seed))
+        images = draw(model, self.config, advance)
         found = self.materials.oracles.label(images)
         table = rgf_table.build(
             self.materials.count(found),
@@ -82,7 +83,7 @@ class Judge:
 
     def intermediate(self, model: GenerativeModel) -> dict[str, float]:
         """The few numbers that are logged while training."""
-        metrics = self(model).metrics
+        metrics = self(model, silent("samples")).metrics
         return {name: metrics[name] for name in INTERMEDIATE}
 
 
@@ -124,21 +125,15 @@ def assess(
     judge = Judge(config, materials, reference_model(config, materials, cache, track))
     checkpoints = work / f"training-{key_of(config.flat())}"
     trainer = build_trainer(config, materials.data.skewed, materials.oracles, cache, checkpoints)
-    every = config.evaluation.every or config.training.epochs
-
-    def show(epoch: int, images: np.ndarray) -> None:
-        run.log_artifact(figures.grid(work / f"samples-{epoch:04d}.png", to_uint8(images)))
-
     callbacks = [
-        Evaluate(judge.intermediate, every),
-        SampleGrid(show, GRID_SIZE, every),
+        *_intermediate_callbacks(judge, run, work),
         *real_loss_callbacks(trainer.model, materials.data.held_out, config),
         _LogEpochs(run),
         Progress(track("model on skewed data")),
     ]
     trainer.fit(config.training.epochs, callbacks)
     with trainer.averaged_weights():
-        judgement = judge(trainer.model)
+        judgement = judge(trainer.model, track("samples"))
         trainer.model.save(work / "model.keras")
     copied = copying.measure(*materials.copying_features(cache), judgement.features, config.seed)
     metrics = {**judgement.metrics, **_final_metrics(judge, judgement), **copied.metrics}
@@ -153,6 +148,18 @@ def assess(
         run.log_artifact(path)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Assessment(judgement.table, metrics, files)
+
+
+def _intermediate_callbacks(judge: Judge, run: Run, work: Path) -> list[keras.callbacks.Callback]:
+    """Numbers and pictures while training, if they are asked for."""
+
+    def show(epoch: int, images: np.ndarray) -> None:
+        run.log_artifact(figures.grid(work / f"samples-{epoch:04d}.png", to_uint8(images)))
+
+    every = judge.config.evaluation.every
+    if every is None:
+        return []
+    return [Evaluate(judge.intermediate, every), SampleGrid(show, GRID_SIZE, every)]
 
 
 def _final_metrics(judge: Judge, judgement: Judgement) -> dict[str, float]:

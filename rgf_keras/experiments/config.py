@@ -83,9 +83,40 @@ class BigGANConfig(_Config):
     flip: bool = False
 
 
+class DiffusionConfig(_Config):
+    """See :class:`rgf_keras.models.DDPM`."""
+
+    family: Literal["diffusion"] = "diffusion"
+    size: Literal["tiny", "small", "base"] = "small"
+    width: int | None = Field(None, ge=4, multiple_of=4)
+    backbone: Literal["keras", "keras_cv"] = "keras"
+    prediction: Literal["epsilon", "v"] = "epsilon"
+    noise_schedule: Literal["linear", "cosine"] = "linear"
+    timesteps: Positive = 1000
+    dropout: float = Field(0.0, ge=0, lt=1)
+    augment: tuple[Literal["flip", "translation", "brightness", "saturation", "contrast"], ...] = ()
+    num_steps: Positive = 100
+    eta: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _arguments_fit(self) -> "DiffusionConfig":
+        if self.num_steps > self.timesteps:
+            raise ValueError(
+                f"num_steps must be at most timesteps ({self.timesteps}), received {self.num_steps}"
+            )
+        if self.backbone == "keras_cv" and (self.width or 32) % 32:
+            raise ValueError(
+                f"the backbone keras_cv needs a width that is a multiple of 32, "
+                f"received {self.width}; use such a width or the backbone keras"
+            )
+        return self
+
+
 ModelConfig = Annotated[
-    GANConfig | SAGANConfig | BigGANConfig | VAEConfig, Field(discriminator="family")
+    GANConfig | SAGANConfig | BigGANConfig | VAEConfig | DiffusionConfig,
+    Field(discriminator="family"),
 ]
+ADVERSARIAL = ("gan", "sagan", "biggan")
 
 
 class OptimizerConfig(_Config):
@@ -193,6 +224,7 @@ class EvaluationConfig(_Config):
 
     Attributes:
         num_samples: M, images drawn from each model.
+        fast: whether a model that draws in many steps shall take few.
         every: epochs between evaluations during training; None for only at the end.
         reference: whose P_u to compare with: a balanced model trained like the one under test
             (``own``) or without its mitigation (``shared``, as the paper did for spectral
@@ -204,6 +236,7 @@ class EvaluationConfig(_Config):
     """
 
     num_samples: Positive = 1000
+    fast: bool = False
     every: Positive | None = None
     reference: Literal["own", "shared"] = "own"
     test: Literal["two_sample", "sample", "reference"] = "two_sample"
@@ -230,7 +263,7 @@ class AssessConfig(_Config):
             ("spectral_decoupling", self.spectral_decoupling.weight > 0),
             ("rejection", self.rejection.active),
         ):
-            if active and self.model.family == "vae":
+            if active and self.model.family not in ADVERSARIAL:
                 raise ValueError(
                     f"{name} needs a discriminator: set model.family to gan, sagan or biggan"
                 )

@@ -1,4 +1,4 @@
-"""Denoising diffusion models (DDPM, Ho et al. 2020) with the samplers of DDIM (Song et al. 2021)."""
+"""Denoising diffusion models: DDPM (Ho et al. 2020), with DDIM samplers (Song et al. 2021)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,7 +79,7 @@ class DDPM(GenerativeModel):
         self.num_steps, self.eta = num_steps, eta
         check_sampler(num_steps, eta, timesteps)
         self.schedule = SCHEDULES[noise_schedule](timesteps)
-        self._build_network(replace(unet.SIZES[size], **({"width": width} if width else {})))
+        self._build_network(replace(unet.SIZES[size], width=width or unet.SIZES[size].width))
         self._compiled_steps = backend.jit(self._steps, self.network.variables)
 
     def _build_network(self, size: unet.Size) -> None:

@@ -57,7 +57,7 @@ class NoiseSchedule:
 
 
 def linear(num_timesteps: int) -> NoiseSchedule:
-    """β from 0.0001 to 0.02 at 1000 timesteps (Ho et al. 2020), scaled to add up alike at others."""
+    """β from 0.0001 to 0.02 at 1000 timesteps (Ho et al. 2020), scaled to add up alike."""
     scale = 1000 / num_timesteps
     betas = np.linspace(1e-4 * scale, 0.02 * scale, num_timesteps)
     return NoiseSchedule(np.minimum(betas, MAX_BETA))

@@ -134,7 +134,7 @@ def _num_halvings(height: int, width: int) -> int:
 
 
 def time_embedding(timesteps: Tensor, width: int, seed: int) -> Tensor:
-    """Timesteps (n,) to (n, 4 · width): sines and cosines (Vaswani et al. 2017), two dense layers."""
+    """Timesteps (n,) to (n, 4 · width): sines and cosines, then two dense layers."""
     frequencies = np.exp(-np.log(10_000) * np.arange(width // 2) / (width // 2))
     angles = ops.expand_dims(ops.cast(timesteps, "float32"), -1) * frequencies.astype(np.float32)
     x = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
