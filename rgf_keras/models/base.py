@@ -138,7 +138,7 @@ def load_model(path: str | Path) -> GenerativeModel:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many types for files that are not its own
-        if isinstance(cause := _cause(error), RgfError):
+        if (cause := _own_error(error)) is not None:
             raise cause from None
         if not Path(path).exists():
             raise RgfError(f"{path} does not exist") from None
@@ -148,8 +148,8 @@ def load_model(path: str | Path) -> GenerativeModel:
     return model
 
 
-def _cause(error: BaseException) -> BaseException:
-    """What Keras' exception was made from, if anything."""
-    while error.__context__ is not None:
+def _own_error(error: BaseException | None) -> RgfError | None:
+    """What Keras made its exception from, if that was ours."""
+    while error is not None and not isinstance(error, RgfError):
         error = error.__context__
     return error

@@ -89,11 +89,11 @@ class DDPM(GenerativeModel):
             cv_blocks = unet_keras_cv.KerasCVBlocks(size.width, self.dropout, self.seed)
             self.network = unet.unet(self.image_shape, size, cv_blocks, self.seed)
             unet_keras_cv.initialize(self.network, self.seed)
-            self._add_noise = unet_keras_cv.noise_scheduler(self.schedule).add_noise
+            self.add_noise = unet_keras_cv.noise_scheduler(self.schedule).add_noise
         else:
             blocks = unet.KerasBlocks(size.width, self.dropout, self.seed)
             self.network = unet.unet(self.image_shape, size, blocks, self.seed + 1)
-            self._add_noise = self.schedule.add_noise
+            self.add_noise = self.schedule.add_noise
 
     def players(self) -> list[Player]:
         return [Player("diffusion", self.trainable_variables, self._loss)]
@@ -109,7 +109,7 @@ class DDPM(GenerativeModel):
         num = ops.shape(images)[0]
         timesteps = self.draw_timesteps(num)
         noise = ops.reshape(self.normal(num), (-1, *self.image_shape))
-        noisy = self._add_noise(images, noise, timesteps)
+        noisy = self.add_noise(images, noise, timesteps)
         predicted = self.network([noisy, timesteps], training=True)
         target = noise
         if self.prediction == "v":
