@@ -20,3 +20,6 @@ class Diverged(RgfError):
         )
         self.metric = metric
         self.step = step
+
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:
+        return Diverged, (self.metric, self.step)  # so that it may come from another process

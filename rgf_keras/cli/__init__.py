@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rgf_keras.cli import assess, data, reject, study, system
+from rgf_keras.cli import assess, data, reject, score, study, system
 from rgf_keras.cli.options import err
 from rgf_keras.errors import RgfError
 
@@ -15,6 +15,7 @@ app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.command("assess")(assess.assess_command)
 app.command("reject")(reject.reject_command)
+app.command("score")(score.score_command)
 app.command("sample")(assess.sample)
 app.command("ui")(system.ui)
 app.command("info")(system.info)

@@ -32,12 +32,13 @@ def preview(
     choose_backend(None)
     from rgf_keras.cache import Cache
     from rgf_keras.experiments import preview as previews
-    from rgf_keras.experiments.config import parse
+    from rgf_keras.experiments.config import AssessConfig, parse
     from rgf_keras.experiments.data import make_sets
     from rgf_keras.experiments.progress import progress
 
     settings = {"name": name, "factor": factor, "rare_class": rare_class, "rarity": rarity}
-    config = parse({"data": {**settings, "factor_parameters": parse_settings(set_)}}).data
+    tree = {"data": {**settings, "factor_parameters": parse_settings(set_)}}
+    config = parse(tree, AssessConfig).data
     with progress(err) as track:
         sets = make_sets(config, seed, Cache(), track)
     previews.draw(output, sets.balanced)

@@ -3,17 +3,20 @@
 from rgf_keras.experiments.assess import Assessment, assess
 from rgf_keras.experiments.config import (
     AssessConfig,
-    BigGANConfig,
     DataConfig,
-    DiffusionConfig,
     EvaluationConfig,
-    GANConfig,
     OptimizerConfig,
     OracleConfig,
+    PrivacyConfig,
     RejectionConfig,
-    SAGANConfig,
     SpectralDecouplingConfig,
     TrainingConfig,
+)
+from rgf_keras.experiments.model_config import (
+    BigGANConfig,
+    DiffusionConfig,
+    GANConfig,
+    SAGANConfig,
     VAEConfig,
 )
 from rgf_keras.experiments.study import Bound, Study, run_study
@@ -29,6 +32,7 @@ __all__ = [
     "GANConfig",
     "OptimizerConfig",
     "OracleConfig",
+    "PrivacyConfig",
     "RejectionConfig",
     "SAGANConfig",
     "SpectralDecouplingConfig",

@@ -8,8 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from rgf_keras import archive
 from rgf_keras.cache import Arrays, Cache, key_of
-from rgf_keras.experiments import copying, figures, rgf_table
+from rgf_keras.experiments import copying, figures, privacy, rgf_table
 from rgf_keras.experiments.config import AssessConfig
 from rgf_keras.experiments.materials import (
     GRID_SIZE,
@@ -81,11 +82,6 @@ class Judge:
         )
         return Judgement(table, metrics, images, found.features)
 
-    def intermediate(self, model: GenerativeModel) -> dict[str, float]:
-        """The few numbers that are logged while training."""
-        metrics = self(model, silent("samples")).metrics
-        return {name: metrics[name] for name in INTERMEDIATE}
-
 
 @dataclass(frozen=True)
 class Judgement:
@@ -125,18 +121,34 @@ def assess(
     judge = Judge(config, materials, reference_model(config, materials, cache, track))
     checkpoints = work / f"training-{key_of(config.flat())}"
     trainer = build_trainer(config, materials.data.skewed, materials.oracles, cache, checkpoints)
+    every = config.evaluation.every or config.training.epochs
+    newest: list[Judgement] = []
+
+    def evaluate(model: GenerativeModel) -> dict[str, float]:
+        judgement = judge(model, track("samples"))
+        newest[:] = [judgement]
+        epoch = len(trainer.history.epochs) + 1
+        archive.save(work / f"features-{epoch:04d}.npz", {"features": judgement.features})
+        return {name: judgement.metrics[name] for name in INTERMEDIATE}
+
+    def show(epoch: int, images: np.ndarray) -> None:
+        run.log_artifact(figures.grid(work / f"samples-{epoch:04d}.png", to_uint8(images)))
+
     callbacks = [
-        *_intermediate_callbacks(judge, run, work),
+        Evaluate(evaluate, every),
+        SampleGrid(show, GRID_SIZE, every),
         *real_loss_callbacks(trainer.model, materials.data.held_out, config),
         _LogEpochs(run),
         Progress(track("model on skewed data")),
     ]
     trainer.fit(config.training.epochs, callbacks)
     with trainer.averaged_weights():
-        judgement = judge(trainer.model, track("samples"))
+        # The last epoch was judged, unless a run that had been killed found training finished.
+        judgement = newest[0] if newest else judge(trainer.model, track("samples"))
         trainer.model.save(work / "model.keras")
     copied = copying.measure(*materials.copying_features(cache), judgement.features, config.seed)
     metrics = {**judgement.metrics, **_final_metrics(judge, judgement), **copied.metrics}
+    metrics |= privacy.spent(config.training, len(materials.data.skewed.images))
     metrics |= {k: v for k, v in trainer.history.epochs[-1].items() if k.endswith("/acceptance")}
     files = {"model.keras": work / "model.keras"}
     files |= _write(work, judge, judgement, metrics, trainer)
@@ -148,18 +160,6 @@ def assess(
         run.log_artifact(path)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Assessment(judgement.table, metrics, files)
-
-
-def _intermediate_callbacks(judge: Judge, run: Run, work: Path) -> list[keras.callbacks.Callback]:
-    """Numbers and pictures while training, if they are asked for."""
-
-    def show(epoch: int, images: np.ndarray) -> None:
-        run.log_artifact(figures.grid(work / f"samples-{epoch:04d}.png", to_uint8(images)))
-
-    every = judge.config.evaluation.every
-    if every is None:
-        return []
-    return [Evaluate(judge.intermediate, every), SampleGrid(show, GRID_SIZE, every)]
 
 
 def _final_metrics(judge: Judge, judgement: Judgement) -> dict[str, float]:

@@ -2,21 +2,25 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from rgf_keras.errors import RgfError
+from rgf_keras.experiments.model_config import (
+    ADVERSARIAL,
+    UNMITIGATED,
+    Config,
+    GANConfig,
+    ModelConfig,
+    Positive,
+)
 
-Positive = Annotated[int, Field(ge=1)]
+Kind = TypeVar("Kind", bound="ExperimentConfig")
 
 
-class _Config(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DataConfig(_Config):
+class DataConfig(Config):
     """What to train on.
 
     Attributes:
@@ -31,95 +35,14 @@ class DataConfig(_Config):
 
     name: str = "mnist-10k"
     factor: str = "colour"
-    factor_parameters: dict[str, Any] = {}
+    factor_parameters: dict[str, Any] = Field({})
     rare_class: int = Field(1, ge=0)
     rarity: float = Field(1.0, gt=0, le=1)
     num_train: Positive | None = None
     num_test: Positive | None = None
 
 
-class GANConfig(_Config):
-    """See :class:`rgf_keras.models.GAN`."""
-
-    family: Literal["gan"] = "gan"
-    architecture: Literal["mlp", "conv"] = "mlp"
-    latent_dim: Positive = 64
-    units: tuple[Positive, ...] = (256, 512)
-    width: Positive = 64
-    batch_normalization: bool = True
-    dropout: float = Field(0.0, ge=0, lt=1)
-
-
-class VAEConfig(_Config):
-    """See :class:`rgf_keras.models.VAE`."""
-
-    family: Literal["vae"] = "vae"
-    architecture: Literal["mlp", "conv"] = "mlp"
-    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
-    latent_dim: Positive = 16
-    units: tuple[Positive, ...] = (1024, 512, 256)
-    width: Positive = 32
-    beta: float = Field(1.0, ge=0)
-
-
-class SAGANConfig(_Config):
-    """See :class:`rgf_keras.models.SAGAN`; the data has the classes."""
-
-    family: Literal["sagan"] = "sagan"
-    width: int = Field(64, ge=4)
-    latent_dim: Positive = 128
-    augment: bool = False
-    flip: bool = False
-
-
-class BigGANConfig(_Config):
-    """See :class:`rgf_keras.models.BigGAN`; the data has the classes."""
-
-    family: Literal["biggan"] = "biggan"
-    width: int = Field(96, ge=4)
-    latent_dim: int = Field(80, ge=4, multiple_of=4)
-    shared_dim: Positive = 128
-    augment: bool = False
-    flip: bool = False
-
-
-class DiffusionConfig(_Config):
-    """See :class:`rgf_keras.models.DDPM`."""
-
-    family: Literal["diffusion"] = "diffusion"
-    size: Literal["tiny", "small", "base"] = "small"
-    width: int | None = Field(None, ge=4, multiple_of=4)
-    backbone: Literal["keras", "keras_cv"] = "keras"
-    prediction: Literal["epsilon", "v"] = "epsilon"
-    noise_schedule: Literal["linear", "cosine"] = "linear"
-    timesteps: Positive = 1000
-    dropout: float = Field(0.0, ge=0, lt=1)
-    augment: tuple[Literal["flip", "translation", "brightness", "saturation", "contrast"], ...] = ()
-    num_steps: Positive = 100
-    eta: float = Field(0.0, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _arguments_fit(self) -> "DiffusionConfig":
-        if self.num_steps > self.timesteps:
-            raise ValueError(
-                f"num_steps must be at most timesteps ({self.timesteps}), received {self.num_steps}"
-            )
-        if self.backbone == "keras_cv" and (self.width or 32) % 32:
-            raise ValueError(
-                f"the backbone keras_cv needs a width that is a multiple of 32, "
-                f"received {self.width}; use such a width or the backbone keras"
-            )
-        return self
-
-
-ModelConfig = Annotated[
-    GANConfig | SAGANConfig | BigGANConfig | VAEConfig | DiffusionConfig,
-    Field(discriminator="family"),
-]
-ADVERSARIAL = ("gan", "sagan", "biggan")
-
-
-class OptimizerConfig(_Config):
+class OptimizerConfig(Config):
     """``adam`` (learning_rate, beta_1) or ``sgd`` (learning_rate, momentum)."""
 
     name: Literal["adam", "sgd"] = "adam"
@@ -128,7 +51,21 @@ class OptimizerConfig(_Config):
     momentum: float = Field(0.0, ge=0, lt=1)
 
 
-class TrainingConfig(_Config):
+class PrivacyConfig(Config):
+    """DP-SGD, see :class:`rgf_keras.training.Privacy`; on JAX, for VAEs without BatchNorm.
+
+    Attributes:
+        noise_multiplier: σ, noise over clipping norm; None for no privacy.
+        clip_norm: largest norm of one image's gradient.
+        delta: δ for which ε is reported.
+    """
+
+    noise_multiplier: float | None = Field(None, gt=0)
+    clip_norm: float = Field(1.0, gt=0)
+    delta: float = Field(1e-5, gt=0, lt=1)
+
+
+class TrainingConfig(Config):
     """How to train.
 
     Attributes:
@@ -139,18 +76,20 @@ class TrainingConfig(_Config):
         player_turns: turns per step of players that have more than one, by name.
         ema_decay: sample from a moving average of the weights; None for the weights themselves.
         ema_start: the first step (counted from 0) that the average remembers.
+        privacy: differentially private updates.
     """
 
     epochs: Positive = 200
     batch_size: Positive = 64
     optimizer: OptimizerConfig = OptimizerConfig()
-    player_optimizers: dict[str, OptimizerConfig] = {}
-    player_turns: dict[str, Positive] = {}
+    player_optimizers: dict[str, OptimizerConfig] = Field({})
+    player_turns: dict[str, Positive] = Field({})
     ema_decay: float | None = Field(None, gt=0, lt=1)
     ema_start: int = Field(0, ge=0)
+    privacy: PrivacyConfig = PrivacyConfig()
 
 
-class SpectralDecouplingConfig(_Config):
+class SpectralDecouplingConfig(Config):
     """The penalty (λ/2)·mean(ŷ²) on the discriminator's real logits.
 
     Attributes:
@@ -164,7 +103,7 @@ class SpectralDecouplingConfig(_Config):
     shape: Literal["constant", "linear", "cosine"] = "constant"
 
 
-class RejectionConfig(_Config):
+class RejectionConfig(Config):
     """Memorization rejection on the generator's turn.
 
     Attributes:
@@ -201,10 +140,11 @@ class RejectionConfig(_Config):
         return self
 
 
-class OracleConfig(_Config):
+class OracleConfig(Config):
     """How the oracles are trained: the paper's recipe (SGD, 8 epochs of 60,000 images).
 
     Attributes:
+        num_train: balanced images to train on; None for as many as the generator has.
         epochs: passes over the balanced training images.
         batch_size: images per step.
         learning_rate: of SGD.
@@ -212,6 +152,7 @@ class OracleConfig(_Config):
         min_accuracy: held-out accuracy below which an assessment refuses.
     """
 
+    num_train: Positive | None = None
     epochs: Positive = 8
     batch_size: Positive = 64
     learning_rate: float = Field(0.01, gt=0)
@@ -219,7 +160,7 @@ class OracleConfig(_Config):
     min_accuracy: float = Field(0.92, ge=0, le=1)
 
 
-class EvaluationConfig(_Config):
+class EvaluationConfig(Config):
     """How a trained model is judged.
 
     Attributes:
@@ -245,40 +186,12 @@ class EvaluationConfig(_Config):
     num_resamples: int = Field(100, ge=2)
 
 
-class AssessConfig(_Config):
-    """Everything that determines one assessment."""
+class ExperimentConfig(Config):
+    """Everything that determines the result of one experiment."""
 
-    data: DataConfig = DataConfig()
-    model: ModelConfig = GANConfig()
-    training: TrainingConfig = TrainingConfig()
-    spectral_decoupling: SpectralDecouplingConfig = SpectralDecouplingConfig()
-    rejection: RejectionConfig = RejectionConfig()
-    oracle: OracleConfig = OracleConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
     seed: int = Field(0, ge=0)
 
-    @model_validator(mode="after")
-    def _mitigation_fits_model(self) -> "AssessConfig":
-        for name, active in (
-            ("spectral_decoupling", self.spectral_decoupling.weight > 0),
-            ("rejection", self.rejection.active),
-        ):
-            if active and self.model.family not in ADVERSARIAL:
-                raise ValueError(
-                    f"{name} needs a discriminator: set model.family to gan, sagan or biggan"
-                )
-        return self
-
-    def unmitigated(self) -> "AssessConfig":
-        """The same without mitigation."""
-        return self.model_copy(
-            update={
-                "spectral_decoupling": SpectralDecouplingConfig(),
-                "rejection": RejectionConfig(),
-            }
-        )
-
-    def with_values(self, values: dict[str, Any]) -> "AssessConfig":
+    def with_values(self, values: dict[str, Any]) -> Self:
         """A changed copy.
 
         Args:
@@ -296,7 +209,7 @@ class AssessConfig(_Config):
             if not isinstance(node, dict):
                 raise RgfError(f"configuration: unknown key '{key}'")
             node[leaf] = value
-        return parse(tree)
+        return parse(tree, type(self))
 
     def flat(self) -> dict[str, Any]:
         """Values by dotted key."""
@@ -306,26 +219,62 @@ class AssessConfig(_Config):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
-def parse(tree: Any) -> AssessConfig:
-    """A configuration from nested dicts.
+class AssessConfig(ExperimentConfig):
+    """Everything that determines one assessment."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = GANConfig()
+    training: TrainingConfig = TrainingConfig()
+    spectral_decoupling: SpectralDecouplingConfig = SpectralDecouplingConfig()
+    rejection: RejectionConfig = RejectionConfig()
+    oracle: OracleConfig = OracleConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _mitigation_fits_model(self) -> "AssessConfig":
+        for name, active in (
+            ("spectral_decoupling", self.spectral_decoupling.weight > 0),
+            ("rejection", self.rejection.active),
+        ):
+            if active and self.model.family not in ADVERSARIAL:
+                raise ValueError(
+                    f"{name} needs a discriminator: set model.family to gan, sagan or biggan"
+                )
+        return self
+
+    def unmitigated(self) -> "AssessConfig":
+        """The same without mitigation."""
+        plain = UNMITIGATED.get(self.model.family, {})
+        return self.model_copy(
+            update={
+                "model": self.model.model_copy(update=plain),
+                "training": self.training.model_copy(update={"privacy": PrivacyConfig()}),
+                "spectral_decoupling": SpectralDecouplingConfig(),
+                "rejection": RejectionConfig(),
+            }
+        )
+
+
+def parse(tree: Any, kind: type[Kind] = AssessConfig) -> Kind:  # type: ignore[assignment]
+    """A configuration of some kind from nested dicts.
 
     Raises:
         RgfError: an unknown key or a bad value, named.
     """
     try:
-        return AssessConfig.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         raise RgfError(f"configuration: {explain(error)}") from None
 
 
-def read(path: str | Path) -> AssessConfig:
-    """A configuration from a YAML file.
+def read(path: str | Path, kind: type[Kind] = AssessConfig) -> Kind:  # type: ignore[assignment]
+    """A configuration of some kind from a YAML file.
 
     Raises:
         RgfError: the file is missing or no YAML; an unknown key or a bad value, named.
     """
     try:
-        return parse(yaml.safe_load(Path(path).read_text()) or {})
+        return parse(yaml.safe_load(Path(path).read_text()) or {}, kind)
     except (OSError, UnicodeDecodeError) as error:
         raise RgfError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
     except yaml.YAMLError as error:

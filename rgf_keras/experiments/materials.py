@@ -11,14 +11,20 @@ import numpy as np
 from rgf_keras.cache import Arrays, Cache, key_of
 from rgf_keras.datasets import Dataset
 from rgf_keras.experiments import rgf_table
-from rgf_keras.experiments.config import AssessConfig, OptimizerConfig
-from rgf_keras.experiments.data import Sets, make_sets
+from rgf_keras.experiments.config import (
+    AssessConfig,
+    ModelConfig,
+    OptimizerConfig,
+    TrainingConfig,
+)
+from rgf_keras.experiments.data import Sets, make_sets, planted
 from rgf_keras.experiments.mitigation import regularizers
 from rgf_keras.experiments.oracles import Labelled, Oracles, train_oracles
 from rgf_keras.experiments.progress import Advance, Track, silent
 from rgf_keras.metrics.features import OracleFeatures
 from rgf_keras.models import DDPM, GAN, SAGAN, VAE, BigGAN, GenerativeModel, to_uint8
 from rgf_keras.training import (
+    Privacy,
     Progress,
     RealLossByFactor,
     Trainer,
@@ -63,7 +69,11 @@ class Materials:
 def prepare(config: AssessConfig, cache: Cache, track: Track = silent) -> Materials:
     """Load and plant the data, and train the oracles unless they are cached."""
     sets = make_sets(config.data, config.seed, cache, track)
-    oracles = train_oracles(sets.balanced, sets.held_out, config.oracle, config.seed, cache, track)
+    balanced = sets.balanced
+    if config.oracle.num_train is not None:
+        data = config.data.model_copy(update={"num_train": config.oracle.num_train})
+        balanced, _ = planted(data, "train", config.seed, cache, track)
+    oracles = train_oracles(balanced, sets.held_out, config.oracle, config.seed, cache, track)
     return Materials(sets, oracles, oracles.label(sets.held_out.images).features)
 
 
@@ -117,25 +127,19 @@ def build_trainer(
 ) -> Trainer:
     """A model as configured, ready to be trained on a data set."""
     training = config.training
-    family = FAMILIES[config.model.family]
-    arguments = config.model.model_dump(exclude={"family"})
+    model = build_model(config.model, dataset, config.seed)
     data = {"images": dataset.images}
-    if family.conditional:
-        arguments["num_classes"] = dataset.num_classes
+    if model.conditional:
         data["labels"] = dataset.labels
-    model = family(image_shape=dataset.image_shape, seed=config.seed, **arguments)
-    optimizers = {
-        player.name: _optimizer(training.player_optimizers.get(player.name, training.optimizer))
-        for player in model.players()
-    }
     return Trainer(
         model,
         data,
-        optimizers,
+        build_optimizers(training, model),
         batch_size=training.batch_size,
         seed=config.seed,
         regularizers=regularizers(config, dataset, oracles, cache),
         turns=training.player_turns,
+        privacy=build_privacy(training),
         ema_decay=training.ema_decay,
         ema_start=training.ema_start,
         checkpoint_dir=checkpoint_dir,
@@ -146,6 +150,31 @@ def draw(model: GenerativeModel, config: AssessConfig, advance: Advance) -> np.n
     """The samples that a model is judged by, (M, H, W, C) uint8."""
     evaluation = config.evaluation
     return to_uint8(model.sample(evaluation.num_samples, config.seed, evaluation.fast, advance))
+
+
+def build_model(config: ModelConfig, dataset: Dataset, seed: int) -> GenerativeModel:
+    """A model as configured, for images like those of a data set."""
+    family = FAMILIES[config.family]
+    arguments = config.model_dump(exclude={"family"})
+    if family.conditional:
+        arguments["num_classes"] = dataset.num_classes
+    return family(image_shape=dataset.image_shape, seed=seed, **arguments)
+
+
+def build_optimizers(
+    config: TrainingConfig, model: GenerativeModel
+) -> dict[str, keras.optimizers.Optimizer]:
+    """One optimizer per player's name."""
+    return {
+        player.name: _optimizer(config.player_optimizers.get(player.name, config.optimizer))
+        for player in model.players()
+    }
+
+
+def build_privacy(config: TrainingConfig) -> Privacy | None:
+    """What makes updates private, if configured."""
+    noise_multiplier, clip_norm = config.privacy.noise_multiplier, config.privacy.clip_norm
+    return Privacy(noise_multiplier, clip_norm) if noise_multiplier is not None else None
 
 
 def _optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:

@@ -1,6 +1,6 @@
 """Networks and their losses. They know nothing of data sets, files or tracking."""
 
-from rgf_keras.models.base import GenerativeModel, Loss, Player, load_model
+from rgf_keras.models.base import GenerativeModel, LikelihoodModel, Loss, Player, load_model
 from rgf_keras.models.conditional import SAGAN, BigGAN
 from rgf_keras.models.diffusion import DDPM
 from rgf_keras.models.gan import GAN
@@ -15,6 +15,7 @@ __all__ = [
     "VAE",
     "BigGAN",
     "GenerativeModel",
+    "LikelihoodModel",
     "Loss",
     "Oracle",
     "Player",

@@ -49,12 +49,16 @@ class Player:
             whatever else the data has; if it holds ``latents`` (and what else the model draws),
             an adversarial model takes these.
         metrics: names of the further scalars that ``loss`` reports.
+        draws: number of examples → what the loss would draw for them itself, to be put into the
+            batch, so that the loss of an example is a function of the weights alone; None if the
+            model does not offer this.
     """
 
     name: str
     variables: list[keras.Variable]
     loss: Callable[[Batch], Loss]
     metrics: tuple[str, ...] = ()
+    draws: Callable[[int], Batch] | None = None
 
 
 class GenerativeModel(keras.Model):
@@ -127,6 +131,26 @@ class GenerativeModel(keras.Model):
             "latent_dim": self.latent_dim,
             "seed": self.seed,
         }
+
+
+class LikelihoodModel(GenerativeModel):
+    """A model that tells how likely an image is; the K-fold score accepts nothing less."""
+
+    def log_prob(self, images: np.ndarray, num_samples: int, seed: int = 0) -> np.ndarray:
+        """log p(x), estimated.
+
+        An image's estimate depends on its pixels, ``num_samples`` and ``seed``, not on the images
+        beside it.
+
+        Args:
+            images: (n, H, W, C) uint8.
+            num_samples: draws per image, at least 1; more are more accurate.
+            seed: of the draws.
+
+        Returns:
+            (n,) float32 in nats.
+        """
+        raise NotImplementedError
 
 
 def load_model(path: str | Path) -> GenerativeModel:

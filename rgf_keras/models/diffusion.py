@@ -11,11 +11,17 @@ from keras import ops
 from rgf_keras import backend
 from rgf_keras.errors import RgfError
 from rgf_keras.models import augmentation, unet
-from rgf_keras.models.base import Advance, Batch, GenerativeModel, Loss, Player, Tensor, silent
+from rgf_keras.models.base import Advance, Batch, LikelihoodModel, Loss, Player, Tensor, silent
 from rgf_keras.models.noise_schedules import SCHEDULES
-from rgf_keras.models.sampling import Steps, calls, sampling_steps
+from rgf_keras.models.pixels import to_float
+from rgf_keras.models.sampling import STEPS_PER_CALL, Steps, calls, sampling_steps
+from rgf_keras.models.variational_bound import (
+    decoder_log_prob,
+    prior_divergence,
+    stratified_timesteps,
+)
 
-IMAGES_PER_BATCH = 100  # in sampling
+IMAGES_PER_BATCH = 100  # without gradients
 FAST = (25, 0.0)  # num_steps and eta
 AUGMENTATIONS = {
     "flip": augmentation.flip,
@@ -28,11 +34,12 @@ Augmentation = Literal["flip", "translation", "brightness", "saturation", "contr
 
 
 @keras.saving.register_keras_serializable("rgf_keras")
-class DDPM(GenerativeModel):
+class DDPM(LikelihoodModel):
     """A denoising diffusion model.
 
     The loss per image is the mean squared error of the network's prediction at one random timestep
     (Ho et al. 2020, Eq. 14). Sample with averaged weights (``ema_decay`` of the Trainer).
+    :meth:`log_prob` is a lower bound.
 
     Args:
         image_shape: (H, W, C); H and W are even.
@@ -44,7 +51,7 @@ class DDPM(GenerativeModel):
         prediction: what the network predicts: ``"epsilon"``, the noise, or ``"v"``,
             √ᾱ ε − √(1 − ᾱ) x_0 (Salimans and Ho 2022).
         noise_schedule: ``"linear"`` or ``"cosine"``.
-        timesteps: T.
+        timesteps: T, at least 2.
         dropout: in the U-Net's residual blocks, in [0, 1).
         augment: changes of the training images, of which the network is told nothing, so that
             generated images have them too.
@@ -81,6 +88,7 @@ class DDPM(GenerativeModel):
         self.schedule = SCHEDULES[noise_schedule](timesteps)
         self._build_network(replace(unet.SIZES[size], width=width or unet.SIZES[size].width))
         self._compiled_steps = backend.jit(self._steps, self.network.variables)
+        self._compiled_errors = backend.jit(self._errors, self.network.variables)
 
     def _build_network(self, size: unet.Size) -> None:
         if self.backbone == "keras_cv":
@@ -96,19 +104,27 @@ class DDPM(GenerativeModel):
             self.add_noise = self.schedule.add_noise
 
     def players(self) -> list[Player]:
-        return [Player("diffusion", self.trainable_variables, self._loss)]
+        more_is_drawn = self.dropout or self.augment
+        draws = None if more_is_drawn else self.draws
+        return [Player("diffusion", self.trainable_variables, self._loss, draws=draws)]
 
-    def draw_timesteps(self, num: int) -> Tensor:
-        """(num,) uniform timesteps for training, from the model's own state."""
-        return keras.random.randint((num,), 0, self.timesteps, seed=self.noise)
+    def draws(self, num: int) -> dict[str, Tensor]:
+        """What a loss of ``num`` images is computed with, from the model's own state.
+
+        Returns:
+            ``timesteps`` (num,), uniform, and ``latents`` (num, H·W·C), the noise.
+        """
+        timesteps = keras.random.randint((num,), 0, self.timesteps, seed=self.noise)
+        return {"timesteps": timesteps, "latents": self.normal(num)}
 
     def _loss(self, batch: Batch) -> Loss:
+        """Of the draws that the batch holds, or else of new ones."""
         images = batch["images"]
+        drawn = batch if "latents" in batch else self.draws(ops.shape(images)[0])
         for name in self.augment:
             images = ops.clip(AUGMENTATIONS[name](images, self.noise), -1.0, 1.0)
-        num = ops.shape(images)[0]
-        timesteps = self.draw_timesteps(num)
-        noise = ops.reshape(self.normal(num), (-1, *self.image_shape))
+        timesteps = drawn["timesteps"]
+        noise = ops.reshape(drawn["latents"], (-1, *self.image_shape))
         noisy = self.add_noise(images, noise, timesteps)
         predicted = self.network([noisy, timesteps], training=True)
         target = noise
@@ -176,17 +192,17 @@ class DDPM(GenerativeModel):
     def _walk(self, latents: np.ndarray, steps: Steps, seed: int, advance: Advance) -> np.ndarray:
         """Takes latents through the steps, batch by batch."""
         latents = latents.reshape(-1, *self.image_shape)
-        batches = np.array_split(np.arange(len(latents)), -(-len(latents) // IMAGES_PER_BATCH))
+        batches = _whole_batches(len(latents))
         done, total = 0, len(batches) * len(steps.timesteps)
         images = []
         for batch in batches:
-            x, numbers = latents[batch], range(batch[0], batch[-1] + 1)
-            for rows in calls(steps, numbers, self.image_shape, seed):
+            x = latents[batch]
+            for rows in calls(steps, batch, self.image_shape, seed):
                 x = self._compiled_steps(x, *rows)
                 done += len(rows[0])
                 advance(done, total)
             images.append(ops.convert_to_numpy(x))
-        return np.concatenate(images)
+        return np.concatenate(images)[: len(latents)]
 
     def _steps(self, noisy, timesteps, of_denoised, of_noisy, of_noise, noise):
         """Takes x_t (n, H, W, C) through all steps, see :mod:`rgf_keras.models.sampling`."""
@@ -196,6 +212,50 @@ class DDPM(GenerativeModel):
             return of_denoised[i] * denoised + of_noisy[i] * noisy + of_noise[i] * noise[i]
 
         return ops.fori_loop(0, timesteps.shape[0], step, noisy)
+
+    def log_prob(self, images: np.ndarray, num_samples: int, seed: int = 0) -> np.ndarray:
+        """A lower bound of log p(x), see :mod:`rgf_keras.models.variational_bound`.
+
+        All images are given the same draws, so that differences between them are more accurate
+        than their values. The estimate's expectation does not depend on ``num_samples``.
+
+        Args:
+            images: (n, H, W, C) uint8.
+            num_samples: timesteps, with noise, that the bound is estimated from, at least 1.
+            seed: of these draws.
+
+        Returns:
+            (n,) float32 in nats.
+        """
+        rng = np.random.default_rng(seed)
+        timesteps, weights = stratified_timesteps(self.schedule, num_samples, rng)
+        noise = rng.standard_normal((num_samples + 1, *self.image_shape), np.float32)
+        # The last pass, at t = 0, is the decoder's. It is repeated until all calls are alike.
+        num_calls = -(-(num_samples + 1) // STEPS_PER_CALL)
+        length = -(-(num_samples + 1) // num_calls)
+        rows = np.minimum(np.arange(num_calls * length), num_samples).reshape(num_calls, length)
+        draws = (np.append(timesteps, np.int32(0)), np.append(weights, 0).astype("f4"), noise)
+        found = []
+        for batch in _whole_batches(len(images)):
+            pixels = to_float(images[batch])
+            calls = (self._compiled_errors(pixels, *(x[part] for x in draws)) for part in rows)
+            parts = [[ops.convert_to_numpy(x) for x in results] for results in calls]
+            error = prior_divergence(ops.convert_to_numpy(pixels), self.schedule)
+            error += sum(part[0].astype(np.float64) for part in parts)
+            found.append(decoder_log_prob(images[batch], parts[-1][1], self.schedule) - error)
+        return np.concatenate(found)[: len(images)].astype(np.float32)
+
+    def _errors(self, images, timesteps, weights, noise):
+        """Σ weight · ‖x_0 − x̂_0(x_t)‖² over the timesteps, (n,), and the last x̂_0."""
+
+        def step(i, carry):
+            of_image, of_noise = self.schedule.scales(timesteps[i])
+            denoised = self.denoise(of_image * images + of_noise * noise[i], timesteps[i])
+            squared = ops.sum(ops.square(images - denoised), axis=(1, 2, 3))
+            return carry[0] + weights[i] * squared, denoised
+
+        start = ops.zeros((images.shape[0],)), ops.zeros_like(images)
+        return ops.fori_loop(0, timesteps.shape[0], step, start)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -215,8 +275,17 @@ class DDPM(GenerativeModel):
         }
 
 
+def _whole_batches(num: int) -> np.ndarray:
+    """Positions in [0, num) as batches of equal size, (batches, size); the last one is repeated."""
+    num_batches = -(-num // IMAGES_PER_BATCH)
+    size = -(-num // num_batches)
+    return np.minimum(np.arange(num_batches * size), num - 1).reshape(num_batches, size)
+
+
 def check_sampler(num_steps: int, eta: float, timesteps: int) -> None:
     """Raises an RgfError if a sampler's arguments are out of range."""
+    if timesteps < 2:
+        raise RgfError(f"timesteps must be at least 2, received {timesteps}")
     if not 1 <= num_steps <= timesteps:
         raise RgfError(
             f"num_steps must lie in [1, {timesteps}] (the model's timesteps), received {num_steps}"

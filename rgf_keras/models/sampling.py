@@ -50,7 +50,7 @@ def sampling_steps(schedule: NoiseSchedule, num_steps: int, eta: float) -> Steps
 
 
 def calls(
-    steps: Steps, images: range, image_shape: tuple[int, ...], seed: int
+    steps: Steps, images: np.ndarray, image_shape: tuple[int, ...], seed: int
 ) -> Iterator[tuple[np.ndarray, ...]]:
     """The steps in parts, each with its steps' noise ε, (steps, n, H, W, C), or a 0 for none.
 
@@ -58,7 +58,7 @@ def calls(
 
     Args:
         steps: of the sampler.
-        images: numbers of the n images, from 0.
+        images: (n,) numbers of the images, from 0.
         image_shape: (H, W, C).
         seed: of the noise.
     """

@@ -1,105 +1,295 @@
 """Variational autoencoders (Kingma and Welling 2014; β as in Higgins et al. 2017)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras.models.base import Batch, GenerativeModel, Loss, Player, Tensor
-from rgf_keras.models.networks import conv_decoder, conv_encoder, mlp
+from rgf_keras import backend
+from rgf_keras.errors import RgfError
+from rgf_keras.models.architectures import ARCHITECTURES, ArchitectureName, networks
+from rgf_keras.models.base import Batch, LikelihoodModel, Loss, Player, Tensor
+from rgf_keras.models.importance import LogWeights, log_mean_weight
+from rgf_keras.models.likelihoods import (
+    OBSERVATIONS,
+    Bernoulli,
+    DiagonalGaussian,
+    Gaussian,
+    Likelihood,
+    LikelihoodName,
+    ObservationName,
+)
+from rgf_keras.models.pixels import to_float
+from rgf_keras.models.robust import OutlierComponent, beta_cross_entropy
 
-LOG_2PI = float(np.log(2 * np.pi))
+FLOAT32_BYTES = 4
 
 
 @keras.saving.register_keras_serializable("rgf_keras")
-class VAE(GenerativeModel):
+class VAE(LikelihoodModel):
     """A VAE with a diagonal Gaussian posterior and a standard normal prior.
 
     The loss per image is −log p(x|z) + β·KL(q(z|x) ‖ p(z)) in nats, with one draw of z.
 
     Args:
         image_shape: (H, W, C).
-        architecture: ``"mlp"`` (dense layers) or ``"conv"`` (strided convolutions).
-        likelihood: ``"bernoulli"`` (pixels in [0, 1] are taken as probabilities) or ``"gaussian"``
-            (pixels in [0, 1], one learned log-variance shared by all).
+        architecture: a name of :mod:`rgf_keras.models.architectures`; what is None below is its
+            own.
+        likelihood: ``"bernoulli"``, ``"gaussian"`` (one learned log-variance shared by all values)
+            or ``"diagonal_gaussian"`` (the decoder gives every value its log-variance).
         latent_dim: length of a latent vector.
         units: widths of the dense encoder's hidden layers; the decoder's are the reverse.
         width: of the convolutional networks.
-        beta: β ≥ 0.
+        beta: β ≥ 0 of the Kullback–Leibler divergence.
+        beta_divergence: if above 0, the loss has a robust β-cross-entropy instead of −log p(x|z),
+            see :func:`rgf_keras.models.robust.beta_cross_entropy`.
+        outlier_weight: if above 0, p(x|z) is a mixture of the decoder's density and a broad one of
+            this weight in (0, 1), see :class:`rgf_keras.models.robust.OutlierComponent`.
+        learn_outlier_weight: whether training changes that weight.
+        observation: ``"pixels"`` (in [0, 1], for Bernoullis taken as probabilities),
+            ``"binarized"`` (drawn at every access; Bernoulli) or ``"logit"`` (dequantised at every
+            access; Gaussians).
         seed: of the weights and of everything random in training.
+
+    Raises:
+        RgfError: the likelihood is no density of such observations, or there are both a robust
+            cross-entropy and an outlier component.
+        ValueError: the architecture is not for images of this size.
     """
 
     def __init__(
         self,
         image_shape: Sequence[int],
-        architecture: Literal["mlp", "conv"] = "mlp",
-        likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
-        latent_dim: int = 16,
-        units: Sequence[int] = (1024, 512, 256),
-        width: int = 32,
+        architecture: ArchitectureName = "mlp",
+        likelihood: LikelihoodName | None = None,
+        latent_dim: int | None = None,
+        units: Sequence[int] | None = None,
+        width: int | None = None,
         beta: float = 1.0,
+        observation: ObservationName | None = None,
+        beta_divergence: float = 0.0,
+        outlier_weight: float = 0.0,
+        learn_outlier_weight: bool = False,
         seed: int = 0,
         **kwargs,
     ):
+        named = ARCHITECTURES[architecture]
+        latent_dim = named.latent_dim if latent_dim is None else latent_dim
         super().__init__(image_shape, latent_dim, seed, **kwargs)
-        self.architecture, self.likelihood = architecture, likelihood
-        self.units, self.width, self.beta = tuple(units), width, beta
-        pixels = int(np.prod(image_shape))
-        if architecture == "mlp":
-            self.encoder = mlp(image_shape, units, 2 * latent_dim, seed, name="encoder")
-            self.decoder = mlp((latent_dim,), units[::-1], pixels, seed + 1, name="decoder")
-        else:
-            self.encoder = conv_encoder(image_shape, width, 2 * latent_dim, seed, "encoder")
-            body = conv_decoder(latent_dim, image_shape, width, seed + 1)
-            outputs = ops.reshape(body.output, (-1, pixels))
-            self.decoder = keras.Model(body.input, outputs, name="decoder")
-        if likelihood == "gaussian":
-            self.log_variance = self.add_weight(
-                name="log_variance", initializer=keras.initializers.Constant(-2.0)
+        self.architecture, self.beta = architecture, beta
+        self.beta_divergence = beta_divergence
+        self.outlier_weight, self.learn_outlier_weight = outlier_weight, learn_outlier_weight
+        self.likelihood = likelihood or named.likelihood
+        self.observation = observation or named.observation
+        self.units = tuple(named.units if units is None else units)
+        self.width = named.width if width is None else width
+        self._padding = _padding(image_shape, named.size)
+        self.observed_shape = tuple(
+            int(size + sum(pad))
+            for size, pad in zip(image_shape, (*self._padding, (0, 0)), strict=True)
+        )
+        self._observation = OBSERVATIONS[self.observation]
+        self._density = self._make_density()
+        if beta_divergence and outlier_weight:
+            raise RgfError(
+                "beta_divergence and outlier_weight exclude each other; set one of them to 0"
             )
+        self.outliers = (
+            OutlierComponent(
+                self._density,
+                self._observation,
+                self._num_values,
+                outlier_weight,
+                learn_outlier_weight,
+                name="outliers",
+            )
+            if outlier_weight
+            else None
+        )
+        self.encoder, self.decoder = networks(
+            named.kind,
+            self.observed_shape,
+            latent_dim,
+            self._density.outputs_per_value,
+            self.units,
+            self.width,
+            seed,
+        )
+        self._compiled: LogWeights | None = None
+
+    def _make_density(self) -> Likelihood:
+        if (self.observation == "binarized") > (self.likelihood == "bernoulli") or (
+            self.observation == "logit"
+        ) > (self.likelihood != "bernoulli"):
+            raise RgfError(
+                f"the likelihood '{self.likelihood}' is no density of '{self.observation}' "
+                "observations; use bernoulli with pixels or binarized, Gaussians with pixels or "
+                "logit"
+            )
+        if self.likelihood == "bernoulli":
+            return Bernoulli()
+        if self.likelihood == "diagonal_gaussian":
+            return DiagonalGaussian(self._observation)
+        self.log_variance = self.add_weight(
+            name="log_variance", initializer=keras.initializers.Constant(-2.0)
+        )
+        return Gaussian(self.log_variance, self._observation)
 
     def players(self) -> list[Player]:
-        return [Player("vae", self.trainable_variables, self._loss, ("reconstruction", "kl"))]
+        variables = self.trainable_variables
+        return [Player("vae", variables, self._loss, ("reconstruction", "kl"), self.draws)]
 
-    def encode(self, images: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
-        """Images (n, H, W, C) in [−1, 1] to mean and log_var of q(z|x), each (n, latent_dim)."""
-        mean, log_var = ops.split(self.encoder(images, training=training), 2, axis=-1)
-        return mean, log_var
+    def draws(self, num: int) -> dict[str, Tensor]:
+        """What the loss of ``num`` images takes, from the model's own state."""
+        found = {"noise": self.normal(num)}
+        if self._observation.random:
+            shape = (num, *self.observed_shape)
+            found["uniforms"] = keras.random.uniform(shape, seed=self.noise)
+        return found
 
-    def log_likelihood(self, images: Tensor, outputs: Tensor) -> Tensor:
-        """log p(x|z) in nats.
+    def observe(self, images: Tensor, uniforms: Tensor | None) -> Tensor:
+        """What encoder and likelihood see.
 
         Args:
             images: (n, H, W, C) in [−1, 1].
-            outputs: (n, H·W·C), what the decoder made of z.
+            uniforms: (n, *observed_shape) draws in [0, 1); None if observing takes none.
 
         Returns:
-            (n,) in nats, over pixels in [0, 1].
+            (n, *observed_shape): smaller images than the architecture's are padded with zeros.
         """
-        pixels = ops.reshape((images + 1.0) / 2.0, ops.shape(outputs))
-        if self.likelihood == "bernoulli":
-            return ops.sum(pixels * outputs - ops.softplus(outputs), axis=-1)
-        squared = ops.square(pixels - ops.sigmoid(outputs)) * ops.exp(-self.log_variance)
-        return -0.5 * ops.sum(squared + self.log_variance + LOG_2PI, axis=-1)
+        pixels = ops.pad((images + 1.0) / 2.0, ((0, 0), *self._padding, (0, 0)))
+        return self._observation.observe(pixels, uniforms)
+
+    def encode(self, observed: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
+        """Observed images to mean and log_var of q(z|x), each (n, latent_dim)."""
+        outputs = self.encoder(self._observation.centred(observed), training=training)
+        mean, log_var = ops.split(outputs, 2, axis=-1)
+        return mean, log_var
+
+    def log_likelihood(self, observed: Tensor, outputs: Tensor) -> Tensor:
+        """log p(x|z) in nats of observed images (n, …) under the decoder's outputs, (n,)."""
+        x = ops.reshape(observed, (-1, self._num_values))
+        log_prob = self._density.log_prob(x, outputs)
+        return log_prob if self.outliers is None else self.outliers.mix(log_prob, x)
 
     def _loss(self, batch: Batch) -> Loss:
-        images = batch["images"]
-        mean, log_var = self.encode(images, training=True)
-        latents = mean + ops.exp(0.5 * log_var) * self.normal(ops.shape(images)[0])
-        reconstruction = -self.log_likelihood(images, self.decoder(latents, training=True))
-        kl = 0.5 * ops.sum(ops.square(mean) + ops.exp(log_var) - 1.0 - log_var, axis=-1)
-        return Loss(
-            per_example=reconstruction + self.beta * kl,
-            metrics={"reconstruction": ops.mean(reconstruction), "kl": ops.mean(kl)},
+        if "noise" not in batch:
+            batch = {**batch, **self.draws(ops.shape(batch["images"])[0])}
+        observed = self.observe(batch["images"], batch.get("uniforms"))
+        mean, log_var = self.encode(observed, training=True)
+        latents = mean + ops.exp(0.5 * log_var) * batch["noise"]
+        outputs = self.decoder(latents, training=True)
+        log_prob = self.log_likelihood(observed, outputs)
+        kl = kl_divergence(mean, log_var)
+        per_example = self.beta * kl - log_prob
+        if self.beta_divergence:
+            log_power = self._density.log_power(outputs, 1.0 + self.beta_divergence)
+            robust = beta_cross_entropy(log_prob, log_power, self.beta_divergence)
+            per_example = self.beta * kl + robust
+        elif self.outliers is not None:
+            x = ops.reshape(observed, (-1, self._num_values))
+            per_example = per_example + self.outliers.fitting(x)
+        metrics = {"reconstruction": -ops.mean(log_prob), "kl": ops.mean(kl)}
+        return Loss(per_example, metrics=metrics)
+
+    def log_weights(self, images: Tensor, uniforms: Tensor, noise: Tensor) -> Tensor:
+        """log p(x|z) + log p(z) − log q(z|x) for draws of z, in nats, of pixels in their own space.
+
+        A pure function of the weights: a caller may compile it for several sets of weights at once.
+
+        Args:
+            images: (n, H, W, C) uint8.
+            uniforms: (n, *observed_shape) in [0, 1).
+            noise: (num_samples, n, latent_dim) standard normal.
+
+        Returns:
+            (num_samples, n). Binarized images have probabilities; others densities over pixels in
+            [0, 1], or over dequantised pixels in [0, 256] if observed as logits.
+        """
+        observed = self.observe(to_float(images), uniforms)
+        mean, log_var = self.encode(observed)
+        latents = mean + ops.exp(0.5 * log_var) * noise
+        # log p(z) − log q(z|x), whose normalising constants cancel
+        ratio = 0.5 * ops.sum(ops.square(noise) - ops.square(latents) + log_var, axis=-1)
+        num_samples, n = noise.shape[:2]
+        outputs = self.decoder(ops.reshape(latents, (num_samples * n, self.latent_dim)))
+        repeated = ops.tile(ops.reshape(observed, (n, self._num_values)), (num_samples, 1))
+        log_prob = self.log_likelihood(repeated, outputs)
+        volume = ops.sum(self._observation.log_volume(observed), axis=(1, 2, 3))
+        return ops.reshape(log_prob, (num_samples, n)) + ratio + volume
+
+    def log_prob(
+        self,
+        images: np.ndarray,
+        num_samples: int,
+        seed: int = 0,
+        noise: np.ndarray | None = None,
+        log_weights: LogWeights | None = None,
+        max_bytes: int = 2**28,
+    ) -> np.ndarray:
+        """Importance-weighted log p(x) in nats (Burda et al. 2016, eq. 8).
+
+        An estimate depends on the image, ``num_samples`` and ``seed``, not on the images beside it,
+        the backend or ``max_bytes``, up to rounding.
+
+        Args:
+            images: (n, H, W, C) uint8.
+            num_samples: draws of z per image; 1 gives the ELBO's estimate from one draw.
+            seed: of all draws, those of binarizing or dequantising included.
+            noise: (num_samples, n, latent_dim) standard normal, instead of draws by ``seed``.
+            log_weights: instead of this model's own :meth:`log_weights`, compiled; with leading
+                axes in its result, e.g. of an ensemble's members.
+            max_bytes: of the decoder's activations at a time, about.
+
+        Returns:
+            (n,) float32, or (..., n).
+
+        Raises:
+            RgfError: images of another shape or type, ``num_samples`` below 1, ``noise`` of
+                another shape.
+        """
+        self._check(images, num_samples, noise)
+        if log_weights is None:
+            if self._compiled is None:
+                self._compiled = backend.jit(self.log_weights, self.variables)
+            log_weights = self._compiled
+        values = sum(int(np.prod(layer.output.shape[1:])) for layer in self.decoder.layers)
+        return log_mean_weight(
+            log_weights,
+            images,
+            self.observed_shape,
+            (num_samples, self.latent_dim),
+            seed,
+            noise,
+            max(1, max_bytes // (FLOAT32_BYTES * values)),
         )
+
+    def _check(self, images: np.ndarray, num_samples: int, noise: np.ndarray | None) -> None:
+        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape or not len(images):
+            raise RgfError(
+                f"log_prob needs (n, {', '.join(map(str, self.image_shape))}) uint8 images, "
+                f"received {images.shape} {images.dtype}"
+            )
+        if num_samples < 1:
+            raise RgfError(f"num_samples must be at least 1, received {num_samples}")
+        expected = (num_samples, len(images), self.latent_dim)
+        if noise is not None and noise.shape != expected:
+            raise RgfError(f"noise must be {expected}, received {noise.shape}")
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents (n, latent_dim) to the likelihood's mean images (n, H, W, C) in [−1, 1]."""
         outputs = self.decoder.predict(latents, batch_size=500, verbose=0)
-        # Both likelihoods have the mean sigmoid(y), and 2·sigmoid(y) − 1 = tanh(y/2).
-        return np.tanh(outputs / 2).reshape(-1, *self.image_shape)
+        pixels = self._observation.pixels(self._density.mean(outputs))
+        (top, _), (left, _) = self._padding
+        height, width = self.image_shape[:2]
+        images = 2.0 * ops.convert_to_numpy(pixels).reshape(-1, *self.observed_shape) - 1.0
+        return images[:, top : top + height, left : left + width]
+
+    @property
+    def _num_values(self) -> int:
+        return int(np.prod(self.observed_shape))
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -109,4 +299,19 @@ class VAE(GenerativeModel):
             "units": self.units,
             "width": self.width,
             "beta": self.beta,
+            "observation": self.observation,
+            "beta_divergence": self.beta_divergence,
+            "outlier_weight": self.outlier_weight,
+            "learn_outlier_weight": self.learn_outlier_weight,
         }
+
+
+def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_var)) ‖ N(0, 1)) in nats, (n, d) to (n,)."""
+    return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_var) - 1.0 - log_var, axis=-1)
+
+
+def _padding(image_shape: Sequence[int], size: int | None) -> tuple[tuple[int, int], ...]:
+    """(before, after) in height and width, so that an image has at least this size."""
+    missing = [max(0, (size or 0) - length) for length in image_shape[:2]]
+    return tuple((pad // 2, pad - pad // 2) for pad in missing)

@@ -1,15 +1,19 @@
 """One training loop for every model, on every backend."""
 
 from rgf_keras.training.callbacks import Evaluate, Progress, RealLossByFactor, SampleGrid
+from rgf_keras.training.ensemble import Ensemble
+from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer, SpectralDecoupling
 from rgf_keras.training.rejection import MemorizationRejection
 from rgf_keras.training.schedules import after, until
 from rgf_keras.training.trainer import History, Trainer
 
 __all__ = [
+    "Ensemble",
     "Evaluate",
     "History",
     "MemorizationRejection",
+    "Privacy",
     "Progress",
     "RealLossByFactor",
     "Regularizer",

@@ -11,11 +11,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras import backend
+from rgf_keras import archive, backend
 from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.models.base import Batch, Loss, Player, Tensor
 from rgf_keras.models.pixels import to_float
 from rgf_keras.training.checkpoints import Checkpoints
+from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer
 
 # One call into the fused loop should take about this long: long enough that Python costs nothing,
@@ -55,8 +56,11 @@ class Trainer:
         optimizers: one per player's name. The Trainer builds them; do not share one.
         batch_size: images per turn.
         seed: of the data order.
+        rows: (n,) positions in ``data`` of what to train on; all of it if None.
         regularizers: applied in order, each to its player's loss.
         turns: by player's name, turns per step if more than one, e.g. 5 for a discriminator.
+        privacy: if given, updates are differentially private; the noise comes from the model's
+            random state.
         ema_decay: if given, keeps a moving average of the trainable weights, see
             :meth:`averaged_weights`.
         ema_start: the first step (counted from 0) that the average remembers; until then it is
@@ -66,7 +70,8 @@ class Trainer:
 
     Raises:
         RgfError: data of unequal length or too little for a step, an optimizer missing or unknown,
-            a regularizer or turns for a player that the model does not have.
+            a regularizer or turns for a player that the model does not have, privacy that the
+            backend or the model cannot give.
     """
 
     def __init__(
@@ -76,8 +81,10 @@ class Trainer:
         optimizers: Mapping[str, keras.optimizers.Optimizer],
         batch_size: int = 64,
         seed: int = 0,
+        rows: np.ndarray | None = None,
         regularizers: Sequence[Regularizer] = (),
         turns: Mapping[str, int] | None = None,
+        privacy: Privacy | None = None,
         ema_decay: float | None = None,
         ema_start: int = 0,
         checkpoint_dir: str | Path | None = None,
@@ -88,14 +95,13 @@ class Trainer:
         self.optimizers = dict(optimizers)
         self.regularizers = list(regularizers)
         self.turns = {player.name: 1 for player in self.players} | dict(turns or {})
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size = batch_size
         self.ema_decay, self.ema_start = ema_decay, ema_start
+        self.privacy = privacy
         self.images_per_step = batch_size * max(self.turns.values())
-        self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
         self.checkpoint_seconds = checkpoint_seconds
         self._check(data)
-        self.num_images = len(data["images"])
-        self.steps_per_epoch = self.num_images // self.images_per_step
+        self.num_rows = len(data["images"])
 
         for player in self.players:
             self.optimizers[player.name].build(player.variables)
@@ -105,22 +111,40 @@ class Trainer:
             for i, v in enumerate(model.trainable_variables if ema_decay is not None else [])
         ]
         self.metric_names = [name for player in self.players for name in self._names(player)]
-        self.history = History(self.metric_names, np.zeros((0, len(self.metric_names)), np.float32))
+        self._optimizers_at_start = [ops.convert_to_numpy(v.value) for v in self._slots]
         self._data = backend.put(data)
         self._fixed = backend.put(
             {name: array for hook in self.regularizers for name, array in hook.arrays.items()}
         )
         self._run = backend.compile(self._update, self.variables, len(self.metric_names))
-        if self.checkpoints and (found := self.checkpoints.latest()):
-            self._restore(*found)
+        self._begin(seed, rows, checkpoint_dir)
+
+    def restart(
+        self,
+        model: keras.Model,
+        seed: int,
+        rows: np.ndarray | None = None,
+        checkpoint_dir: str | Path | None = None,
+    ) -> None:
+        """Begin another training, as a new Trainer would, with what is compiled already.
+
+        Args:
+            model: whose weights and random state to begin with; it may be discarded.
+            seed: of the data order.
+            rows: (n,) positions in the data.
+            checkpoint_dir: where its checkpoints go or are.
+        """
+        self._reset(model)
+        self._begin(seed, rows, checkpoint_dir)
 
     @property
     def variables(self) -> list[keras.Variable]:
         """All state that training changes; on JAX a variable left out would stay frozen."""
-        found = [*self.model.variables]
-        for player in self.players:
-            found += self.optimizers[player.name].variables
-        return [*found, *self.averages, self.step]
+        return [*self.model.variables, *self._slots, *self.averages, self.step]
+
+    @property
+    def _slots(self) -> list[keras.Variable]:
+        return [v for player in self.players for v in self.optimizers[player.name].variables]
 
     def fit(self, epochs: int, callbacks: Iterable[keras.callbacks.Callback] = ()) -> History:
         """Train until ``epochs`` epochs are done in all, those before a resume included.
@@ -160,11 +184,46 @@ class Trainer:
             for variable, value in zip(variables, trained, strict=True):
                 variable.assign(value)
 
+    def _reset(self, model: keras.Model) -> None:
+        """The state that a new Trainer of this model would have."""
+        for variable, other in zip(self.model.variables, model.variables, strict=True):
+            variable.assign(ops.copy(other.value))
+        for variable, value in zip(self._slots, self._optimizers_at_start, strict=True):
+            variable.assign(value)
+        weights = self.model.trainable_variables[: len(self.averages)]
+        for average, weight in zip(self.averages, weights, strict=True):
+            average.assign(ops.copy(weight.value))
+        self.step.assign(0)
+
+    def _begin(self, seed: int, rows: np.ndarray | None, checkpoint_dir: str | Path | None) -> None:
+        self.seed = seed
+        self.rows = np.arange(self.num_rows) if rows is None else rows
+        most = len(self.rows) // max(self.turns.values())
+        if not 1 <= self.batch_size <= most:
+            raise RgfError(f"batch_size must lie in [1, {most}], received {self.batch_size}")
+        self.steps_per_epoch = len(self.rows) // self.images_per_step
+        self.history = History(self.metric_names, self._no_steps())
+        self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
+        if self.checkpoints and (found := self.checkpoints.latest()):
+            self._restore(*found)
+
+    def _no_steps(self) -> np.ndarray:
+        return np.zeros((0, len(self.metric_names)), np.float32)
+
+    def members(self) -> Iterator[np.ndarray]:
+        """Puts what was trained into the model: here, once, the averaged weights.
+
+        Yields:
+            (num_steps, num_metrics) float32, the loss trace so far.
+        """
+        with self.averaged_weights():
+            yield self.history.steps
+
     def _epoch(self, epoch: int, callbacks: list[keras.callbacks.Callback]) -> None:
         for callback in callbacks:
             callback.on_epoch_begin(epoch)
         order = self._order(epoch)
-        start = int(ops.convert_to_numpy(self.step.value)) - epoch * self.steps_per_epoch
+        start = len(self.history.steps) - epoch * self.steps_per_epoch
         chunk = 1
         while start < self.steps_per_epoch:
             stop = min(start + chunk, self.steps_per_epoch)
@@ -177,9 +236,8 @@ class Trainer:
             if start < self.steps_per_epoch:
                 self._save_if_due()
         rows = self.history.steps[epoch * self.steps_per_epoch :]
-        logs = dict(
-            zip(self.metric_names, rows.mean(axis=0, dtype=np.float64).tolist(), strict=True)
-        )
+        means = rows.reshape(-1, len(self.metric_names)).mean(axis=0, dtype=np.float64)
+        logs = dict(zip(self.metric_names, means.tolist(), strict=True))
         with self.averaged_weights():
             for callback in callbacks:
                 callback.on_epoch_end(epoch, logs)
@@ -191,14 +249,17 @@ class Trainer:
         return int(np.clip(chunk * SECONDS_PER_CALL / max(seconds, 1e-4), 1, 4 * chunk))
 
     def _order(self, epoch: int) -> np.ndarray:
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.num_images)
+        return self._shuffled(self.rows, self.seed, epoch)
+
+    def _shuffled(self, rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+        order = rows[np.random.default_rng([seed, epoch]).permutation(len(rows))]
         used = self.steps_per_epoch * self.images_per_step
         return order[:used].reshape(self.steps_per_epoch, self.images_per_step).astype(np.int32)
 
     def _record(self, rows: np.ndarray) -> None:
         bad = np.argwhere(~np.isfinite(rows))
         if len(bad):
-            row, column = bad[0]
+            row, *_, column = bad[0]
             raise Diverged(self.metric_names[column], len(self.history.steps) + int(row))
         self.history.steps = np.concatenate([self.history.steps, rows])
 
@@ -230,6 +291,10 @@ class Trainer:
         return {name: x if name in self._fixed else x[rows] for name, x in batch.items()}
 
     def _turn(self, player: Player, batch: Batch) -> dict[str, Tensor]:
+        optimizer = self.optimizers[player.name]
+        if self.privacy:
+            total, metrics = self.privacy.update(player, batch, optimizer, self.model.noise)
+            return {f"loss/{player.name}": total, **_prefixed(player, metrics)}
         hooks = [hook for hook in self.regularizers if hook.player == player.name]
         for hook in hooks:
             batch = hook.before(self.model, batch, self.step.value)
@@ -238,10 +303,9 @@ class Trainer:
             loss: Loss = player.loss(batch)
             for hook in hooks:
                 loss = hook(loss, batch, self.step.value)
-            named = {f"{player.name}/{name}": value for name, value in loss.metrics.items()}
+            named = _prefixed(player, loss.metrics)
             return ops.mean(loss.per_example) + loss.penalty, (named, loss.update)
 
-        optimizer = self.optimizers[player.name]
         may_skip = any(hook.may_skip for hook in hooks)
         state = [*player.variables, *optimizer.variables] if may_skip else []
         before = [ops.copy(variable.value) for variable in state]
@@ -257,11 +321,17 @@ class Trainer:
     def _save(self) -> None:
         if self.checkpoints is None:
             return
-        arrays = {f"{i:04d}": ops.convert_to_numpy(v.value) for i, v in enumerate(self.variables)}
         header = {"variables": self._signature(), "epochs": self.history.epochs}
-        arrays["steps"] = self.history.steps
+        arrays = {**self._state(), "steps": self.history.steps}
         self.checkpoints.save(len(self.history.steps), arrays, header)
         self._saved_at = time.monotonic()
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return {f"{i:04d}": ops.convert_to_numpy(v.value) for i, v in enumerate(self.variables)}
+
+    def _set_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for i, variable in enumerate(self.variables):
+            variable.assign(arrays[f"{i:04d}"])
 
     def _restore(self, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
         if header["variables"] != self._signature():
@@ -269,8 +339,7 @@ class Trainer:
                 "the checkpoint belongs to another model or configuration; "
                 "use another folder or delete it"
             )
-        for i, variable in enumerate(self.variables):
-            variable.assign(arrays[f"{i:04d}"])
+        self._set_state(arrays)
         self.history.steps = arrays["steps"]
         self.history.epochs = header["epochs"]
 
@@ -283,7 +352,8 @@ class Trainer:
             "variables": [[list(v.shape), str(v.dtype)] for v in self.variables],
             "metrics": self.metric_names,
             "backend": keras.backend.backend(),
-            "data": [self.num_images, self.batch_size, self.seed, self.turns],
+            "data": [len(self.rows), self.batch_size, self.seed, self.turns],
+            "rows": archive.digest({"rows": self.rows})[:16],
         }
 
     def _check(self, data: Mapping[str, np.ndarray]) -> None:
@@ -291,16 +361,21 @@ class Trainer:
         lengths = {name: len(array) for name, array in data.items()}
         if len(set(lengths.values())) != 1:
             raise RgfError(f"the data's arrays must have equal length, received {lengths}")
-        most = len(data["images"]) // max(self.turns.values())
-        if not 1 <= self.batch_size <= most:
-            raise RgfError(f"batch_size must lie in [1, {most}], received {self.batch_size}")
         if set(self.turns) != set(names) or min(self.turns.values()) < 1:
             raise RgfError(f"turns must be at least 1, of {names}, received {self.turns}")
         if set(self.optimizers) != set(names):
             raise RgfError(f"optimizers must be given for {names}, received {[*self.optimizers]}")
+        if self.privacy:
+            if self.regularizers:
+                raise RgfError("privacy and regularizers exclude each other; leave out one of them")
+            self.privacy.check(self.model, self.players)
         for hook in self.regularizers:
             if hook.player not in names:
                 raise RgfError(
                     f"{type(hook).__name__} needs the player '{hook.player}', "
                     f"but {type(self.model).__name__} has {names}"
                 )
+
+
+def _prefixed(player: Player, metrics: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{player.name}/{name}": value for name, value in metrics.items()}

@@ -1,0 +1,92 @@
+"""`rgf score`: how much a likelihood model memorizes of each image."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rgf_keras.cli.options import (
+    Backend,
+    Json,
+    TrackingUri,
+    Workspace,
+    check_writable,
+    choose_backend,
+    err,
+    open_tracker,
+    out,
+    parse_settings,
+)
+
+
+def score_command(
+    config: Annotated[Path | None, typer.Argument(help="YAML; the defaults if not given.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, e.g. num_folds=8.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the fits.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of each process; its share of the cores.")
+    ] = None,
+    ensemble: Annotated[
+        int, typer.Option(min=1, help="Fits trained in one program (JAX, for accelerators).")
+    ] = 1,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of the fits; one in WORKSPACE/work if not given.")
+    ] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Results of another score, to be drawn beside.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    backend: Backend = None,
+    tracking_uri: TrackingUri = None,
+    workspace: Workspace = Path("mlruns"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train with and without each image and compare its likelihoods. The same command continues."""
+    choose_backend(backend)
+    from rgf_keras.experiments import config as configs
+    from rgf_keras.experiments import score_report
+    from rgf_keras.experiments.progress import progress
+    from rgf_keras.experiments.score import default_folder, plan, score
+    from rgf_keras.experiments.score_config import ScoreConfig, load_images
+    from rgf_keras.experiments.tracking import environment_tags
+    from rgf_keras.experiments.workers import Resources
+
+    changes = parse_settings(set_) | ({} if seed is None else {"seed": seed})
+    given = configs.read(config, ScoreConfig) if config else ScoreConfig()
+    chosen = given.with_values(changes)
+    resources = Resources(workers, threads, ensemble)
+    images, held_out = load_images(chosen.data)
+    planned = plan(chosen, images, resources)
+    others = {folder.name: score_report.other_scores(folder) for folder in against or []}
+    if dry_run:
+        _show_plan(planned, chosen, as_json)
+        return
+    check_writable(workspace)
+    folder = results or default_folder(chosen, workspace)
+    run = open_tracker(tracking_uri, workspace, "score").start("score", environment_tags())
+    try:
+        with progress(err) as track:
+            found = score(chosen, images, held_out, run, folder, track, resources, others)
+    except BaseException:
+        run.finish("FAILED")
+        raise
+    run.finish()
+    if as_json:
+        typer.echo(json.dumps(score_report.summary(found)))
+    else:
+        out.print(score_report.table(found))
+        out.print(score_report.answer(found), highlight=False)
+    err.print(f"scores, pictures and fits: {folder}")
+
+
+def _show_plan(planned: dict[str, Any], config: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({**planned, "config": config.model_dump(mode="json")}))
+        return
+    for name, value in planned.items():
+        out.print(f"[bold]{name}[/bold]: {value}", highlight=False)
+    typer.echo(config.to_yaml())

@@ -1,0 +1,203 @@
+"""The memorization score of likelihood models (van den Burg and Williams 2021).
+
+U is the log of an image's mean probability under the models that were trained with it, V under
+those that were trained without it; the score M = U − V, in nats, is large where a model needs the
+image itself to find it likely.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from rgf_keras.errors import RgfError
+from rgf_keras.metrics import neighbours
+from rgf_keras.metrics.frechet import Estimate
+
+
+@dataclass(frozen=True)
+class MemorizationScore:
+    """Per image, in nats, float64.
+
+    Args:
+        score: (n,) M = U − V.
+        log_prob_in: (n,) U, with the image in the training set.
+        log_prob_out: (n,) V, without it.
+    """
+
+    score: np.ndarray
+    log_prob_in: np.ndarray
+    log_prob_out: np.ndarray
+
+
+def memorization_score(log_probs: np.ndarray, held_out: np.ndarray) -> MemorizationScore:
+    """The K-fold estimate over L repeats.
+
+    Args:
+        log_probs: (L, K, n) log p(x_i) in nats under the model of repeat l without fold k.
+        held_out: (L, K, n) booleans: whether that model was trained without image i.
+
+    Raises:
+        RgfError: shapes that differ, a mask that is not boolean, NaN or infinity, or an image that
+            no model was trained with or without.
+    """
+    log_probs, held_out = _checked(log_probs, held_out)
+    models = (0, 1)
+    for words, mask in (("with", ~held_out), ("without", held_out)):
+        missing = np.flatnonzero(~mask.any(axis=models))
+        if len(missing):
+            raise RgfError(
+                f"no model was trained {words} image {missing[0]} ({len(missing)} such images); "
+                "its score needs at least one"
+            )
+    return _score(*(_log_mean_exp(log_probs, mask, models) for mask in (~held_out, held_out)))
+
+
+def leave_one_out_score(full: np.ndarray, without: np.ndarray) -> MemorizationScore:
+    """The score by its definition, for data sets small enough for n fits a repeat.
+
+    The K-fold estimate with K = n differs in U: its models have seen all images but one.
+
+    Args:
+        full: (L, n) log p(x_i) in nats under models that were trained on all images.
+        without: (R, n) log p(x_i) under models that were trained on all images but i.
+
+    Raises:
+        RgfError: not two such arrays, or NaN or infinity.
+    """
+    full, without = np.asarray(full, np.float64), np.asarray(without, np.float64)
+    shapes = f"{full.shape} and {without.shape}"
+    if full.ndim != 2 or without.ndim != 2 or full.shape[1] != without.shape[1]:
+        raise RgfError(f"log-probabilities must be (L, n) and (R, n), received {shapes}")
+    if not (full.size and without.size):
+        raise RgfError(f"log-probabilities hold no model or no image, received {shapes}")
+    _finite(full, without)
+    return _score(*(_log_mean_exp(x, np.ones(x.shape, bool), 0) for x in (full, without)))
+
+
+def quantile_interval(
+    log_probs: np.ndarray,
+    held_out: np.ndarray,
+    quantile: float,
+    seed: int,
+    num_resamples: int = 1000,
+    level: float = 0.95,
+) -> Estimate:
+    """A quantile of the scores over images, with its percentile bootstrap over repeats.
+
+    Args:
+        log_probs: (L, K, n), L ≥ 2, see :func:`memorization_score`.
+        held_out: (L, K, n); every repeat has models with and without every image.
+        quantile: in [0, 1], e.g. 0.95.
+        seed: of the resamples.
+        num_resamples: at least 1; each draws L repeats with replacement.
+        level: of the interval, in (0, 1).
+
+    Raises:
+        RgfError: as for :func:`memorization_score` in any repeat, or bad numbers.
+    """
+    log_probs, held_out = _checked(log_probs, held_out)
+    num_repeats = len(log_probs)
+    if num_repeats < 2 or num_resamples < 1:
+        raise RgfError(
+            "the interval needs at least 2 repeats and 1 resample, "
+            f"received {num_repeats} and {num_resamples}"
+        )
+    if not (0 <= quantile <= 1 and 0 < level < 1):
+        raise RgfError(
+            f"quantile must lie in [0, 1] and level in (0, 1), received {quantile} and {level}"
+        )
+    value = np.quantile(memorization_score(log_probs, held_out).score, quantile)
+    for repeat, mask in zip(log_probs, held_out, strict=True):
+        memorization_score(repeat[np.newaxis], mask[np.newaxis])
+    # Sums of probabilities and counts per repeat are all that a resample needs.
+    sums = [_log_sum_exp(log_probs, mask, 1) for mask in (~held_out, held_out)]
+    counts = [mask.sum(axis=1) for mask in (~held_out, held_out)]
+    rng = np.random.default_rng(seed)
+    draws = np.empty(num_resamples)
+    for b in range(num_resamples):
+        rows = rng.integers(num_repeats, size=num_repeats)
+        seen, unseen = (
+            logsumexp(total[rows], axis=0) - np.log(count[rows].sum(axis=0))
+            for total, count in zip(sums, counts, strict=True)
+        )
+        draws[b] = np.quantile(seen - unseen, quantile)
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(float(value), float(low), float(high))
+
+
+def neighbour_ratio(images: np.ndarray, validation: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """ρ_i: distance to the nearest validation image over that to the nearest sample.
+
+    Euclidean between images of half size. Above 1 a model's samples are closer to a training image
+    than fresh images are.
+
+    Args:
+        images: (n, H, W, C) training images, uint8, H and W even.
+        validation: (m, H, W, C) uint8 images that were not trained on.
+        samples: (m, H, W, C) uint8 images drawn from the model, as many.
+
+    Returns:
+        (n,) in [0, ∞]; 1 where both distances are 0.
+
+    Raises:
+        RgfError: unequal numbers, other sizes, or sizes that cannot be halved.
+    """
+    if len(validation) != len(samples):
+        raise RgfError(
+            f"ρ needs as many samples as validation images, received {len(samples)} and "
+            f"{len(validation)}"
+        )
+    queries, fresh, drawn = (_halved(x, images.shape[1:]) for x in (images, validation, samples))
+    to_fresh, _ = neighbours.nearest(queries, fresh, "euclidean")
+    to_drawn, _ = neighbours.nearest(queries, drawn, "euclidean")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(to_fresh == to_drawn, 1.0, to_fresh / to_drawn)
+
+
+def _halved(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Images (n, H, W, C) at half size (means of 2×2 pixels), flat."""
+    if images.ndim != 4 or images.shape[1:] != shape or shape[0] % 2 or shape[1] % 2:
+        raise RgfError(
+            f"ρ needs images (n, H, W, C) of one size, H and W even, received {images.shape} "
+            f"beside (n, {', '.join(map(str, shape))})"
+        )
+    height, width, channels = shape
+    blocks = images.reshape(-1, height // 2, 2, width // 2, 2, channels)
+    return blocks.mean(axis=(2, 4), dtype=np.float32).reshape(len(images), -1)
+
+
+def _score(log_prob_in: np.ndarray, log_prob_out: np.ndarray) -> MemorizationScore:
+    return MemorizationScore(log_prob_in - log_prob_out, log_prob_in, log_prob_out)
+
+
+def _log_sum_exp(log_probs: np.ndarray, mask: np.ndarray, axis: int | tuple[int, ...]):
+    return logsumexp(np.where(mask, log_probs, -np.inf), axis=axis)
+
+
+def _log_mean_exp(log_probs: np.ndarray, mask: np.ndarray, axis: int | tuple[int, ...]):
+    return _log_sum_exp(log_probs, mask, axis) - np.log(mask.sum(axis=axis))
+
+
+def _checked(log_probs: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    log_probs, held_out = np.asarray(log_probs, np.float64), np.asarray(held_out)
+    received = f"{log_probs.shape} and {held_out.shape} {held_out.dtype}"
+    if log_probs.ndim != 3 or log_probs.shape != held_out.shape or held_out.dtype != bool:
+        raise RgfError(
+            "log_probs must be (repeats, folds, images) and held_out booleans of the same shape, "
+            f"received {received}"
+        )
+    if not log_probs.size:
+        raise RgfError(f"log_probs hold no model or no image, received {received}")
+    _finite(log_probs)
+    return log_probs, held_out
+
+
+def _finite(*arrays: np.ndarray) -> None:
+    for array in arrays:
+        if not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise RgfError(
+                f"log-probabilities must be finite, received {array[where]} at {where}; "
+                "that model has diverged"
+            )
