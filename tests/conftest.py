@@ -32,3 +32,18 @@ def skewed_digits():
     """640 digits, "1" green and the others red."""
     digits = datasets.load("mnist-10k").split(640)[0]
     return datasets.skewed(digits, datasets.Colour(), rare_class=1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """On JAX a step takes longer to compile than to run; half as long like this."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -16,11 +16,12 @@ from rgf_keras.experiments.materials import (
     GRID_SIZE,
     Materials,
     build_trainer,
+    draw,
     prepare,
     real_loss_callbacks,
     reference_model,
 )
-from rgf_keras.experiments.progress import Track, silent
+from rgf_keras.experiments.progress import Advance, Track, silent
 from rgf_keras.experiments.rgf_table import Row
 from rgf_keras.experiments.tracking import Run
 from rgf_keras.metrics import frechet
@@ -63,9 +64,9 @@ class Judge:
     materials: Materials
     reference: Arrays
 
-    def __call__(self, model: GenerativeModel) -> "Judgement":
+    def __call__(self, model: GenerativeModel, advance: Advance) -> "Judgement":
         evaluation = self.config.evaluation
-        images = to_uint8(model.sample(evaluation.num_samples, seed=self.config.seed))
+        images = draw(model, self.config, advance)
         found = self.materials.oracles.label(images)
         table = rgf_table.build(
             self.materials.count(found),
@@ -121,9 +122,11 @@ def assess(
     checkpoints = work / f"training-{key_of(config.flat())}"
     trainer = build_trainer(config, materials.data.skewed, materials.oracles, cache, checkpoints)
     every = config.evaluation.every or config.training.epochs
+    newest: list[Judgement] = []
 
     def evaluate(model: GenerativeModel) -> dict[str, float]:
-        judgement = judge(model)
+        judgement = judge(model, track("samples"))
+        newest[:] = [judgement]
         epoch = len(trainer.history.epochs) + 1
         archive.save(work / f"features-{epoch:04d}.npz", {"features": judgement.features})
         return {name: judgement.metrics[name] for name in INTERMEDIATE}
@@ -140,7 +143,8 @@ def assess(
     ]
     trainer.fit(config.training.epochs, callbacks)
     with trainer.averaged_weights():
-        judgement = judge(trainer.model)
+        # The last epoch was judged, unless a run that had been killed found training finished.
+        judgement = newest[0] if newest else judge(trainer.model, track("samples"))
         trainer.model.save(work / "model.keras")
     copied = copying.measure(*materials.copying_features(cache), judgement.features, config.seed)
     metrics = {**judgement.metrics, **_final_metrics(judge, judgement), **copied.metrics}
