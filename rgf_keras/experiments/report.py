@@ -104,7 +104,8 @@ def record_study(
     text.write_text(json.dumps(summary, indent=1))
     run.log_artifact(text)
     metrics = best(record).user_attrs["metrics"]
-    best_metrics = {f"best/{name}": value for name, value in metrics.items()}
+    shown = {summary["minimize"], *best(record).constraints} & metrics.keys()
+    best_metrics = {f"best/{name.split('/')[-1]}": metrics[name] for name in sorted(shown)}
     run.log_metrics(best_metrics, step=len(summary["trials"]))
     run.set_tags({"best_trial": summary["best"], "answer": summary["answer"]})
     run.finish()
