@@ -94,21 +94,12 @@ def study_show(
 ) -> None:
     """Show what a study has found so far."""
     choose_backend(None)
-    import optuna
-
     from rgf_keras.experiments import report, study
 
     if storage is None and not (workspace / "optuna.db").exists():
         raise RgfError(f"there are no studies in {workspace}; run one with `rgf study run`")
     records = study.open_storage(storage or database(workspace, "optuna"))
-    names = optuna.get_all_study_names(records)
-    found = [known for known in names if known == name] or [
-        known for known in names if known.startswith(name)
-    ]
-    if len(found) != 1:
-        raise RgfError(f"'{name}' names {len(found)} studies; known: {', '.join(names) or 'none'}")
-    record = optuna.load_study(study_name=found[0], storage=records)
-    _show_study(report.study_summary(record), as_json)
+    _show_study(report.study_summary(report.find_study(records, name)), as_json)
 
 
 def _plan(question: Any, name: str, num_trials: int, workspace: Path, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from rgf_keras.cli.options import (
     err,
     mlflow_address,
     out,
-    tell,
+    send_waiting,
 )
 from rgf_keras.errors import RgfError
 
@@ -32,11 +32,7 @@ def ui(
     """Start the MLflow UI."""
     if not (workspace / "mlflow.db").exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
-    if any((workspace / "spool").glob("*/*.jsonl")):
-        try:
-            _send(database(workspace, "mlflow"), workspace)
-        except RgfError as error:  # also because a study is running
-            tell(str(error))
+    send_waiting(database(workspace, "mlflow"), workspace)
     err.print(f"http://{host}:{port} (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
     command += ["--backend-store-uri", database(workspace, "mlflow")]
@@ -45,23 +41,16 @@ def ui(
 
 def sync(tracking_uri: TrackingUri = None, workspace: Workspace = Path("mlruns")) -> None:
     """Send MLflow what it could not take while it was away."""
-    _send(mlflow_address(tracking_uri, workspace), workspace)
-    from rgf_keras.experiments.mlflow_tracking import waiting_by_address
-
-    for address, waiting in waiting_by_address(workspace / "spool").items():
-        err.print(
-            f"{waiting} wait for {address}: `rgf sync --tracking-uri ADDRESS`", highlight=False
-        )
-
-
-def _send(uri: str, workspace: Path) -> None:
     choose_backend(None)
-    from rgf_keras.experiments.mlflow_tracking import send_waiting
+    from rgf_keras.experiments import mlflow_tracking
 
-    if not (workspace / "spool").exists():
+    address, spool = mlflow_address(tracking_uri, workspace), workspace / "spool"
+    if not spool.exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
-    sent = send_waiting(uri, workspace / "spool")
-    err.print(f"sent: {sent}" if sent else "everything is in MLflow", highlight=False)
+    sent = mlflow_tracking.send_waiting(address, spool)
+    err.print(f"sent {sent}" if sent else "everything is in MLflow", highlight=False)
+    for other, waiting in mlflow_tracking.waiting_by_address(spool).items():
+        err.print(f"{waiting} wait for {other}: give it as --tracking-uri", highlight=False)
 
 
 def info(backend: Backend = None, as_json: Json = False) -> None:

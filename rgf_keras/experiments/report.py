@@ -9,6 +9,8 @@ import optuna
 from optuna.trial import FrozenTrial
 from rich.table import Table
 
+from rgf_keras.errors import RgfError
+from rgf_keras.experiments import charts
 from rgf_keras.experiments.figures import save
 from rgf_keras.experiments.rgf_table import Row
 from rgf_keras.experiments.study import baseline_metrics, best, feasible, finished
@@ -56,7 +58,7 @@ def study_table(summary: dict[str, Any]) -> Table:
     view = Table(title=f"{summary['study']}: {summary['question']}", caption=summary["answer"])
     for column in ("trial", "parameters", summary["minimize"], "Fréchet", "coverage", "feasible"):
         view.add_column(column, justify="left" if column == "parameters" else "right")
-    for trial in sorted(summary["trials"], key=lambda t: (not t["feasible"], t["value"])):
+    for trial in ranking(summary):
         metrics = trial["metrics"]
         view.add_row(
             str(trial["trial"]),
@@ -70,27 +72,30 @@ def study_table(summary: dict[str, Any]) -> Table:
     return view
 
 
+def ranking(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Trials, the best first; infeasible ones last."""
+    return sorted(summary["trials"], key=lambda trial: (not trial["feasible"], trial["value"]))
+
+
+def find_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
+    """A study by its name or the start of it.
+
+    Raises:
+        RgfError: the name is none's, or more than one's.
+    """
+    names = optuna.get_all_study_names(storage)
+    found = [known for known in names if known == name] or [
+        known for known in names if known.startswith(name)
+    ]
+    if len(found) != 1:
+        raise RgfError(f"'{name}' names {len(found)} studies; known: {', '.join(names) or 'none'}")
+    return optuna.load_study(study_name=found[0], storage=storage)
+
+
 def study_figure(path: Path, summary: dict[str, Any]) -> Path:
     """Memorization against quality, one point per trial that has both."""
     figure, axis = plt.subplots(figsize=(6, 4))
-    quality = "quality/frechet_oracle"
-    for trial in summary["trials"]:
-        if quality not in trial["metrics"]:
-            continue
-        x, y = trial["metrics"][quality], trial["value"]
-        half = trial["metrics"][f"{quality}_high"] - x
-        colour = "black" if trial["baseline"] else "C2" if trial["feasible"] else "C3"
-        axis.errorbar(x, y, xerr=half, fmt="o", color=colour, capsize=2)
-        label = "baseline" if trial["baseline"] else parameters(trial["parameters"])
-        axis.annotate(label, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
-    bound = next((t["limits"].get(quality) for t in summary["trials"] if t["limits"]), None)
-    if bound is not None:
-        axis.axvline(bound, color="grey", linestyle="--", linewidth=0.8)
-    axis.set(
-        xlabel="Fréchet distance of oracle features (lower is better)",
-        ylabel=f"{summary['minimize']} (lower memorizes less)",
-        title="green: within the bounds, red: not, dashed: bound on quality",
-    )
+    charts.pareto(axis, summary)
     return save(figure, path)
 
 
