@@ -20,6 +20,7 @@ app.command("report")(report.report_command)
 app.command("compare")(report.compare_command)
 app.command("sample")(assess.sample)
 app.command("ui")(system.ui)
+app.command("dashboard")(system.dashboard)
 app.command("sync")(system.sync)
 app.command("info")(system.info)
 

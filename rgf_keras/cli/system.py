@@ -1,4 +1,4 @@
-"""`rgf ui` and `rgf info`: the records in a browser, and what is installed."""
+"""`rgf ui`, `rgf dashboard`, `rgf sync`, `rgf info`: records in a browser, what is installed."""
 
 import importlib.util
 import json
@@ -12,6 +12,7 @@ import typer
 from rgf_keras.cli.options import (
     Backend,
     Json,
+    Storage,
     TrackingUri,
     Workspace,
     choose_backend,
@@ -37,6 +38,27 @@ def ui(
     command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
     command += ["--backend-store-uri", database(workspace, "mlflow")]
     os.execv(sys.executable, command)  # in this process's place: what ends `rgf ui` ends the server
+
+
+def dashboard(
+    storage: Storage = None,
+    workspace: Workspace = Path("mlruns"),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+) -> None:
+    """Start Optuna's dashboard, for studies alone."""
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        raise RgfError("Optuna's dashboard is an extra: pip install 'rgf-keras[dashboard]'")
+    if storage is None and not (workspace / "optuna.db").exists():
+        raise RgfError(f"there are no studies in {workspace}; run one with `rgf study run`")
+    choose_backend(None)
+    import optuna_dashboard
+
+    from rgf_keras.experiments.study import open_storage
+
+    records = open_storage(storage or database(workspace, "optuna"))
+    err.print(f"http://{host}:{port}/dashboard (Ctrl-C ends it)")
+    optuna_dashboard.run_server(records, host, port)
 
 
 def sync(tracking_uri: TrackingUri = None, workspace: Workspace = Path("mlruns")) -> None:

@@ -86,14 +86,9 @@ def pareto(axis: plt.Axes, summary: Mapping[str, Any]) -> None:
     bound = next((t["limits"].get(QUALITY) for t in trials if QUALITY in t["limits"]), None)
     if bound is not None:
         axis.axvline(bound, color="grey", linestyle="--", linewidth=1)
-        axis.annotate(
-            f"bound {bound:.3g} ",
-            (bound, 1),
-            xycoords=("data", "axes fraction"),
-            ha="right",
-            va="top",
-            color="grey",
-        )
+        above = ("data", "axes fraction")
+        label = f"bound {bound:.3g}"
+        axis.annotate(label, (bound, 1.01), xycoords=above, ha="center", color="grey")
     axis.set(
         xlabel="Fréchet distance of oracle features (lower is better)",
         ylabel=f"{objective} (lower memorizes less)",

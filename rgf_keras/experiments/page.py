@@ -14,7 +14,7 @@ from rgf_keras import __version__
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments import charts, report
 from rgf_keras.experiments.charts import Picture, data_url
-from rgf_keras.experiments.paper_tables import PaperTable, number, paper_tables
+from rgf_keras.experiments.paper_tables import PaperTable, number, paper_tables, significant
 from rgf_keras.experiments.records import Recorded, Records
 from rgf_keras.experiments.study import finished
 
@@ -28,6 +28,10 @@ NAMES = {
     "copying/c_t": "C_T (below 0: copies)",
     "copying/deficit": "copying deficit",
 }
+PERCENT = (
+    *("rgf/class_coverage", "oracle/class_accuracy", "oracle/factor_accuracy"),
+    *("quality/oracle_confidence", "copying/authenticity"),
+)
 ENVIRONMENT = ("backend", "platform", "git_commit", "data_sha256")
 
 
@@ -156,10 +160,13 @@ def interval(metrics: Mapping[str, float], name: str) -> str:
     """A metric with its interval if it has one."""
     if name not in metrics:
         return "–"
-    value = number(metrics[name], ".3g")
+    if name in PERCENT:
+        return number(metrics[name], ".0%")
+    value = significant(metrics[name])
     if f"{name}_low" not in metrics:
         return value
-    return f"{value} [{metrics[f'{name}_low']:.3g}, {metrics[f'{name}_high']:.3g}]"
+    bounds = (significant(metrics[f"{name}_{end}"]) for end in ("low", "high"))
+    return f"{value} [{', '.join(bounds)}]"
 
 
 def importance(record: optuna.Study) -> dict[str, float]:

@@ -85,6 +85,11 @@ def number(value: float | None, spec: str) -> str:
     return "–" if value is None or not np.isfinite(value) else format(value, spec).replace("-", "−")
 
 
+def significant(value: float) -> str:
+    """A number to three significant digits, e.g. ``0.470``, ``51.4``, ``1234``."""
+    return number(value, "#.3g" if abs(value) < 100 else ".0f")
+
+
 def share(value: float, low: float, high: float) -> str:
     """A share and its interval."""
     return f"{number(value, '.2f')} [{low:.2f}, {high:.2f}]"
