@@ -5,8 +5,8 @@
 
 Runs the baseline of studies/quickstart.py and counts two things: the time that training waits for
 a call of the tracker, and the CPU time of the thread that sends, which is taken from training in
-the worst case (the rest of that thread's time it waits for disk or server). Oracles and the balanced
-model are made beforehand and not counted.
+the worst case (the rest of that thread's time it waits for disk or server). Oracles and the
+balanced model are made beforehand and not counted.
 """
 
 import argparse
