@@ -29,6 +29,10 @@ def reject_command(
             help="none, auto or τ in [0, 2]; may be repeated. none and auto if not given."
         ),
     ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(help="A data set whose test images C_T is measured against too; repeatable."),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, e.g. rejection.mode=resample.")
     ] = None,
@@ -43,7 +47,7 @@ def reject_command(
     choose_backend(backend)
     from rgf_keras.cache import Cache, key_of
     from rgf_keras.experiments import config as configs
-    from rgf_keras.experiments import reject
+    from rgf_keras.experiments import reject, reject_figures
     from rgf_keras.experiments.data import make_sets
     from rgf_keras.experiments.progress import progress
 
@@ -63,9 +67,9 @@ def reject_command(
     work = workspace / "work" / f"reject-{key_of(chosen.flat())}"
     work.mkdir(parents=True, exist_ok=True)
     with open_tracker(tracking_uri, workspace, "reject") as tracker, progress(err) as track:
-        points = reject.sweep(chosen, thresholds, tracker, work, Cache(), track)
+        points = reject.sweep(chosen, thresholds, tracker, work, Cache(), track, reference or ())
         train = make_sets(chosen.data, chosen.seed, Cache(), track).skewed
-    reject.draw(work, points, train.images)
+    reject_figures.draw(work, points, train.images)
     if as_json:
         typer.echo(json.dumps(reject.records(points)))
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from rgf_keras import archive
 from rgf_keras.cache import Arrays, Cache, key_of
 from rgf_keras.experiments import copying, figures, rgf_table
 from rgf_keras.experiments.config import AssessConfig
@@ -85,11 +86,6 @@ class Judge:
         )
         return Judgement(table, metrics, images, found.features)
 
-    def intermediate(self, model: GenerativeModel) -> dict[str, float]:
-        """The few numbers that are logged while training."""
-        metrics = self(model).metrics
-        return {name: metrics[name] for name in INTERMEDIATE}
-
 
 @dataclass(frozen=True)
 class Judgement:
@@ -131,11 +127,17 @@ def assess(
     trainer = build_trainer(config, materials.data.skewed, materials.oracles, cache, checkpoints)
     every = config.evaluation.every or config.training.epochs
 
+    def evaluate(model: GenerativeModel) -> dict[str, float]:
+        judgement = judge(model)
+        epoch = len(trainer.history.epochs) + 1
+        archive.save(work / f"features-{epoch:04d}.npz", {"features": judgement.features})
+        return {name: judgement.metrics[name] for name in INTERMEDIATE}
+
     def show(epoch: int, images: np.ndarray) -> None:
         run.log_image(figures.grid(work / "samples.png", to_uint8(images)), "samples", epoch)
 
     callbacks = [
-        Evaluate(judge.intermediate, every),
+        Evaluate(evaluate, every),
         SampleGrid(show, GRID_SIZE, every),
         *real_loss_callbacks(trainer.model, materials.data.held_out, config),
         _LogEpochs(run),

@@ -174,6 +174,7 @@ class OracleConfig(_Config):
     """How the oracles are trained: the paper's recipe (SGD, 8 epochs of 60,000 images).
 
     Attributes:
+        num_train: balanced images to train on; None for as many as the generator has.
         epochs: passes over the balanced training images.
         batch_size: images per step.
         learning_rate: of SGD.
@@ -181,6 +182,7 @@ class OracleConfig(_Config):
         min_accuracy: held-out accuracy below which an assessment refuses.
     """
 
+    num_train: Positive | None = None
     epochs: Positive = 8
     batch_size: Positive = 64
     learning_rate: float = Field(0.01, gt=0)

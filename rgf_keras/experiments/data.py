@@ -60,6 +60,20 @@ def factor_of(config: DataConfig, dataset: Dataset) -> Factor | None:
     return None
 
 
+def planted(
+    config: DataConfig, split: str, seed: int, cache: Cache, track: Track = silent
+) -> tuple[Dataset, Dataset]:
+    """The balanced and the skewed images of a split; arguments and errors as of `make_sets`."""
+    images = source(config, split)
+    factor = factor_of(config, images)
+    advance = track(f"{config.factor} of {images.name}", "images")
+    rare = (config.rare_class, seed, config.rarity)
+    return (
+        datasets.balanced(images, factor, seed, cache, advance),
+        datasets.skewed(images, factor, *rare, cache, advance),
+    )
+
+
 def make_sets(config: DataConfig, seed: int, cache: Cache, track: Track = silent) -> Sets:
     """Load the images and plant the factor, or choose among images that have it.
 
@@ -72,12 +86,5 @@ def make_sets(config: DataConfig, seed: int, cache: Cache, track: Track = silent
     Raises:
         RgfError: bad data, or a factor that does not fit it.
     """
-    train, test = source(config, "train"), source(config, "test")
-    factor = factor_of(config, train)
-    rare = (config.rare_class, seed, config.rarity)
-    sets = []
-    for images in (train, test):
-        advance = track(f"{config.factor} of {images.name}", "images")
-        sets.append(datasets.balanced(images, factor, seed, cache, advance))
-        sets.append(datasets.skewed(images, factor, *rare, cache, advance))
-    return Sets(*sets)
+    train = planted(config, "train", seed, cache, track)
+    return Sets(*train, *planted(config, "test", seed, cache, track))

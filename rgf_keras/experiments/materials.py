@@ -12,7 +12,7 @@ from rgf_keras.cache import Arrays, Cache, key_of
 from rgf_keras.datasets import Dataset
 from rgf_keras.experiments import rgf_table
 from rgf_keras.experiments.config import AssessConfig, OptimizerConfig
-from rgf_keras.experiments.data import Sets, make_sets
+from rgf_keras.experiments.data import Sets, make_sets, planted
 from rgf_keras.experiments.mitigation import regularizers
 from rgf_keras.experiments.oracles import Labelled, Oracles, train_oracles
 from rgf_keras.experiments.progress import Track, silent
@@ -62,7 +62,11 @@ class Materials:
 def prepare(config: AssessConfig, cache: Cache, track: Track = silent) -> Materials:
     """Load and plant the data, and train the oracles unless they are cached."""
     sets = make_sets(config.data, config.seed, cache, track)
-    oracles = train_oracles(sets.balanced, sets.held_out, config.oracle, config.seed, cache, track)
+    balanced = sets.balanced
+    if config.oracle.num_train is not None:
+        data = config.data.model_copy(update={"num_train": config.oracle.num_train})
+        balanced, _ = planted(data, "train", config.seed, cache, track)
+    oracles = train_oracles(balanced, sets.held_out, config.oracle, config.seed, cache, track)
     return Materials(sets, oracles, oracles.label(sets.held_out.images).features)
 
 

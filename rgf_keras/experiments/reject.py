@@ -1,21 +1,22 @@
 """Memorization rejection over several thresholds: quality against copying (arXiv 2210.12231)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from rich.table import Table
 
+from rgf_keras import archive
 from rgf_keras.cache import Cache
+from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments import copying
 from rgf_keras.experiments.assess import assess
 from rgf_keras.experiments.config import AssessConfig
 from rgf_keras.experiments.copying import Copying
-from rgf_keras.experiments.figures import save, tile
+from rgf_keras.experiments.data import planted
 from rgf_keras.experiments.materials import Materials, prepare
 from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.experiments.tracking import Tracker, environment_tags
@@ -34,17 +35,23 @@ class Point:
         threshold: τ as it was asked for; None is no rejection.
         metrics: of the assessment.
         by_embedding: C_T in each embedding.
+        by_reference: C_T against each set of held-out images, in the oracle's features.
         by_class: C_T of each class that has enough samples, in the oracle's features.
         images: (m, H, W, C) uint8, what the generator drew.
         copying: distances to the training set, in the oracle's features.
+        train_features: (l, d) of the training images.
+        features: by epoch (m, d) of what the generator drew at that evaluation.
     """
 
     threshold: Threshold
     metrics: dict[str, float]
     by_embedding: dict[str, float]
+    by_reference: dict[str, float]
     by_class: dict[str, float]
     images: np.ndarray
     copying: Copying
+    train_features: np.ndarray
+    features: dict[int, np.ndarray]
 
     @property
     def label(self) -> str:
@@ -58,6 +65,7 @@ def sweep(
     work: Path,
     cache: Cache,
     track: Track = silent,
+    references: Sequence[str] = (),
 ) -> list[Point]:
     """Train with each threshold and measure quality and copying.
 
@@ -70,10 +78,12 @@ def sweep(
         work: folder for checkpoints and files.
         cache: where oracles and features are kept.
         track: given a description, returns where progress is reported.
+        references: data sets whose test images C_T is measured against as well.
     """
     if len(set(thresholds)) < len(thresholds):
         raise RgfError("a threshold is named twice")
     materials = prepare(config, cache, track)
+    held_out = _held_out(config, references, materials, cache, track)
     points = []
     for threshold in thresholds:
         folder = work / f"threshold-{_label(threshold)}"
@@ -81,8 +91,30 @@ def sweep(
         metrics = _metrics(config, threshold, tracker, folder, cache, track)
         model = load_model(folder / "model.keras")
         images = to_uint8(model.sample(config.evaluation.num_samples, config.seed))
-        points.append(_point(threshold, metrics, images, materials, cache, config.seed))
+        points.append(
+            _point(threshold, metrics, images, folder, materials, held_out, cache, config.seed)
+        )
     return points
+
+
+def _held_out(
+    config: AssessConfig,
+    names: Sequence[str],
+    materials: Materials,
+    cache: Cache,
+    track: Track,
+) -> dict[str, Dataset]:
+    """By name: the data's own test images, and those of other data sets with the same factor."""
+    found = {config.data.name: materials.data.held_out_skewed}
+    for name in names:
+        if name == config.data.name:
+            raise RgfError(f"{name} is the data itself: its test images are used anyway")
+        data = config.data.model_copy(update={"name": name, "num_test": None})
+        _, found[name] = planted(data, "test", config.seed, cache, track)
+        expected, shape = materials.data.skewed.image_shape, found[name].image_shape
+        if shape != expected:
+            raise RgfError(f"{name} cannot be a reference: {shape} images, not {expected}")
+    return found
 
 
 def _metrics(
@@ -116,29 +148,39 @@ def _point(
     threshold: Threshold,
     metrics: dict[str, float],
     images: np.ndarray,
+    folder: Path,
     materials: Materials,
+    held_out: Mapping[str, Dataset],
     cache: Cache,
     seed: int,
 ) -> Point:
-    train, test = materials.data.skewed, materials.data.held_out_skewed
-    extractors: tuple[FeatureExtractor, ...] = (OracleFeatures(materials.oracles.classes), Pixels())
-    features = {
-        extractor.name: (
-            extractor.extract(train.images, cache),
-            extractor.extract(test.images, cache),
-            extractor.extract(images),
-        )
-        for extractor in extractors
-    }
-    found = {name: copying.measure(*three, seed) for name, three in features.items()}
+    train, (test, *_) = materials.data.skewed, held_out.values()
+    oracle = OracleFeatures(materials.oracles.classes)
+
+    def measured(extractor: FeatureExtractor, reference: Dataset) -> Copying:
+        of_train, of_test = (extractor.extract(x.images, cache) for x in (train, reference))
+        return copying.measure(of_train, of_test, extractor.extract(images), seed)
+
+    own = measured(oracle, test)
+    further = {name: measured(oracle, each) for name, each in list(held_out.items())[1:]}
+    by_reference = {next(iter(held_out)): own, **further}
+    by_embedding = {"oracle": own, "pixels": measured(Pixels(), test)}
+    of_train = oracle.extract(train.images, cache)
+    three = (of_train, oracle.extract(test.images, cache), oracle.extract(images))
     labels = (train.labels, test.labels, materials.oracles.label(images).classes)
     return Point(
         threshold,
         metrics,
-        {name: result.metrics["copying/c_t"] for name, result in found.items()},
-        _by_class(features["oracle"], labels, train.class_names),
+        {name: result.metrics["copying/c_t"] for name, result in by_embedding.items()},
+        {name: result.metrics["copying/c_t"] for name, result in by_reference.items()},
+        _by_class(three, labels, train.class_names),
         images,
-        found["oracle"],
+        own,
+        of_train,
+        {
+            int(path.stem.split("-")[1]): archive.load(path)[0]["features"]
+            for path in sorted(folder.glob("features-*.npz"))
+        },
     )
 
 
@@ -182,72 +224,8 @@ def records(points: Sequence[Point]) -> list[dict[str, object]]:
             "threshold": point.threshold,
             "metrics": point.metrics,
             "c_t_by_embedding": point.by_embedding,
+            "c_t_by_reference": point.by_reference,
             "c_t_by_class": point.by_class,
         }
         for point in points
     ]
-
-
-def draw(folder: Path, points: Sequence[Point], train: np.ndarray) -> list[Path]:
-    """The paper's figures: the trade-off, C_T per class, samples by distance, worst copies.
-
-    Args:
-        folder: where the PNGs go.
-        points: of :func:`sweep`.
-        train: (l, H, W, C) uint8 training images.
-    """
-    files = [_tradeoff(folder / "tradeoff.png", points), _classes(folder / "classes.png", points)]
-    for point in points:
-        name = point.label
-        files.append(_percentiles(folder / f"percentiles-{name}.png", point))
-        files.append(copying.draw_distances(folder / f"distances-{name}.png", point.copying))
-        path = folder / f"copies-{name}.png"
-        files.append(copying.draw_pairs(path, point.images, train, point.copying))
-    text = folder / "reject.json"
-    text.write_text(json.dumps(records(points), indent=1))
-    return [*files, text]
-
-
-def _tradeoff(path: Path, points: Sequence[Point]) -> Path:
-    figure, axis = plt.subplots(figsize=(6, 4))
-    for point in points:
-        m = point.metrics
-        x, y = m["quality/frechet_oracle"], m["copying/c_t"]
-        spread = np.abs([[y - m["copying/c_t_low"]], [m["copying/c_t_high"] - y]])
-        axis.errorbar(x, y, yerr=spread, fmt="o", color="C0", capsize=2)
-        axis.annotate(f"τ = {point.label}", (x, y), xytext=(5, 5), textcoords="offset points")
-    axis.axhline(0, color="grey", linewidth=0.8)
-    axis.set(
-        xlabel="Fréchet distance of oracle features (lower is better)",
-        ylabel="C_T (below 0: copies)",
-    )
-    return save(figure, path)
-
-
-def _classes(path: Path, points: Sequence[Point]) -> Path:
-    names = sorted({name for point in points for name in point.by_class})
-    figure, axis = plt.subplots(figsize=(7, 3.5))
-    width = 0.8 / len(points)
-    for i, point in enumerate(points):
-        values = [point.by_class.get(name, np.nan) for name in names]
-        axis.bar(np.arange(len(names)) + i * width, values, width, label=f"τ = {point.label}")
-    axis.axhline(0, color="grey", linewidth=0.8)
-    axis.set_xticks(np.arange(len(names)) + 0.4 - width / 2, names)
-    axis.set(xlabel="class", ylabel="C_T")
-    axis.legend(fontsize=7)
-    return save(figure, path)
-
-
-def _percentiles(path: Path, point: Point) -> Path:
-    rows = np.concatenate(copying.percentile_rows(point.copying))
-    num = len(rows) // len(copying.PERCENTILES)
-    figure, axis = plt.subplots(figsize=(0.6 * num + 1, 0.6 * len(copying.PERCENTILES) + 0.6))
-    axis.imshow(tile(point.images[rows], num))
-    side = point.images.shape[1] + 2
-    axis.set_yticks(
-        (np.arange(len(copying.PERCENTILES)) + 0.5) * side, [f"{p} %" for p in copying.PERCENTILES]
-    )
-    axis.set_xticks([])
-    axis.tick_params(length=0)
-    axis.set_title("samples by percentile of distance to the training set", fontsize=9)
-    return save(figure, path)
