@@ -1,6 +1,7 @@
 """Tests marked ``backend`` run under the backend of KERAS_BACKEND; all others are NumPy."""
 
 import os
+import shutil
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -25,6 +26,17 @@ def mlflow_database(tmp_path_factory):
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
+
+
+@pytest.fixture(scope="session")
+def finished_workspace(tmp_path_factory, mlflow_database):
+    """A workspace with a finished study, see ``reported_study``."""
+    import reported_study
+
+    workspace = tmp_path_factory.mktemp("workspace")
+    shutil.copy(mlflow_database, workspace)
+    reported_study.make(workspace)
+    return workspace
 
 
 @pytest.fixture(scope="session")
