@@ -1,8 +1,8 @@
 """How much sooner several workers finish a study than one.
 
-``python tests/benchmarks/bench_workers.py`` runs the quickstart study with 1 and with 2 workers, each
-twice: from nothing, and with what trials share (oracles, balanced model) made before. The bar is 0.65
-of one worker's time on two cores.
+``python tests/benchmarks/bench_workers.py`` runs the quickstart study with 1 and with 2 workers,
+each twice: from nothing, and with what trials share (oracles, balanced model) made before. The bar
+is 0.65 of one worker's time on two cores.
 """
 
 import argparse
