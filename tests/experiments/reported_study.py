@@ -61,6 +61,7 @@ def assess(config, run, work, cache, track):
     images = np.full((16, 28, 28, 3), (0, round(255 * weight), 128), np.uint8)
     for name in ("samples-balanced", "samples-skewed", "copies"):
         run.log_artifact(figures.grid(work / f"{name}.png", images))
+    run.log_image(work / "copies.png", "copies", 0)
     for step in (2, EPOCHS):
         run.log_image(figures.grid(work / "samples.png", images), "samples", step)
     return Assessment(rows, metrics, {})
