@@ -1,6 +1,7 @@
 """Tests marked ``backend`` run under the backend of KERAS_BACKEND; all others are NumPy."""
 
 import os
+import shutil
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,7 +29,33 @@ def mlflow_database(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def finished_workspace(tmp_path_factory, mlflow_database):
+    """A workspace with a finished study, see ``reported_study``."""
+    import reported_study
+
+    workspace = tmp_path_factory.mktemp("workspace")
+    shutil.copy(mlflow_database, workspace)
+    reported_study.make(workspace)
+    return workspace
+
+
+@pytest.fixture(scope="session")
 def skewed_digits():
     """640 digits, "1" green and the others red."""
     digits = datasets.load("mnist-10k").split(640)[0]
     return datasets.skewed(digits, datasets.Colour(), rare_class=1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """On JAX a step takes longer to compile than to run; half as long like this."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

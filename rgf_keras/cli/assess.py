@@ -19,6 +19,9 @@ from rgf_keras.cli.options import (
     parse_settings,
 )
 
+Fast = Annotated[
+    bool, typer.Option("--fast", help="Few sampling steps, for models that take many.")
+]
 SHOWN = (
     *("rgf/gap", "quality/frechet_oracle", "quality/oracle_confidence"),
     *("copying/c_t", "copying/c_t_p", "oracle/class_accuracy", "oracle/factor_accuracy"),
@@ -34,6 +37,7 @@ def assess_command(
         Literal["own", "shared"] | None, typer.Option(help="Whose P_u to compare with.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    fast: Fast = False,
     backend: Backend = None,
     tracking_uri: TrackingUri = None,
     workspace: Workspace = Path("mlruns"),
@@ -55,6 +59,8 @@ def assess_command(
         changes["evaluation.reference"] = reference
     if seed is not None:
         changes["seed"] = seed
+    if fast:
+        changes["evaluation.fast"] = True
     chosen = (configs.read(config) if config else configs.AssessConfig()).with_values(changes)
     if dry_run:
         typer.echo(json.dumps(chosen.model_dump(mode="json")) if as_json else chosen.to_yaml())
@@ -85,12 +91,16 @@ def sample(
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG.")] = Path("samples.png"),
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1)] = 64,
     seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
+    fast: Fast = False,
     backend: Backend = None,
 ) -> None:
     """Draw images from a trained generator, on any backend."""
     choose_backend(backend)
     from rgf_keras.experiments import figures
+    from rgf_keras.experiments.progress import progress
     from rgf_keras.models import load_model, to_uint8
 
-    figures.grid(output, to_uint8(load_model(model).sample(num_samples, seed)))
+    with progress(err) as track:
+        images = load_model(model).sample(num_samples, seed, fast, track("samples"))
+    figures.grid(output, to_uint8(images))
     err.print(f"{num_samples} samples: {output}")

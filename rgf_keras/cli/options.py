@@ -69,6 +69,31 @@ def mlflow_address(uri: str | None, workspace: Path) -> str:
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or database(workspace, "mlflow")
 
 
+def open_records(uri: str | None, workspace: Path) -> Any:
+    """What MLflow holds, all that was recorded included if it can be sent now."""
+    from rgf_keras.experiments.records import Records
+
+    address = mlflow_address(uri, workspace)
+    if address == database(workspace, "mlflow") and not (workspace / "mlflow.db").exists():
+        raise RgfError(f"there are no records in {workspace}; run a study first")
+    send_waiting(address, workspace)
+    return Records(address)
+
+
+def send_waiting(address: str, workspace: Path) -> None:
+    """Send MLflow what waits for it, or tell why it cannot be sent."""
+    if not any((workspace / "spool").glob("*/*.jsonl")):
+        return
+    choose_backend(None)
+    from rgf_keras.experiments import mlflow_tracking
+
+    try:
+        if sent := mlflow_tracking.send_waiting(address, workspace / "spool"):
+            tell(f"sent {sent} to MLflow")
+    except RgfError as error:  # also because a study is running
+        tell(str(error))
+
+
 def tell(line: str) -> None:
     """Show a line beside the progress of what is under way."""
     err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -20,7 +20,6 @@ from rgf_keras.cli.options import (
     open_tracker,
     out,
 )
-from rgf_keras.errors import RgfError
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
 
@@ -123,23 +122,10 @@ def study_show(
 ) -> None:
     """Show what a study has found so far."""
     choose_backend(None)
-    import optuna
-
     from rgf_keras.experiments import report
-    from rgf_keras.experiments.storage import find_studies, journal_url, sqlite_url
+    from rgf_keras.experiments.storage import find_study
 
-    known = find_studies([storage] if storage else [journal_url(workspace), sqlite_url(workspace)])
-    if not known:
-        raise RgfError(
-            f"there are no studies in {storage or workspace}; run one with `rgf study run`"
-        )
-    found = [each for each in known if each == name] or [
-        each for each in known if each.startswith(name)
-    ]
-    if len(found) != 1:
-        raise RgfError(f"'{name}' names {len(found)} studies; known: {', '.join(known)}")
-    record = optuna.load_study(study_name=found[0], storage=known[found[0]])
-    _show_study(report.study_summary(record), as_json)
+    _show_study(report.study_summary(find_study(name, storage, workspace)), as_json)
 
 
 def _plan(question: Any, name: str, num_trials: int, workspace: Path, as_json: bool) -> None:

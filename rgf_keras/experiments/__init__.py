@@ -3,17 +3,20 @@
 from rgf_keras.experiments.assess import Assessment, assess
 from rgf_keras.experiments.config import (
     AssessConfig,
-    BigGANConfig,
     DataConfig,
     EvaluationConfig,
-    GANConfig,
     OptimizerConfig,
     OracleConfig,
     PrivacyConfig,
     RejectionConfig,
-    SAGANConfig,
     SpectralDecouplingConfig,
     TrainingConfig,
+)
+from rgf_keras.experiments.model_config import (
+    BigGANConfig,
+    DiffusionConfig,
+    GANConfig,
+    SAGANConfig,
     VAEConfig,
 )
 from rgf_keras.experiments.score import score
@@ -28,6 +31,7 @@ __all__ = [
     "BigGANConfig",
     "Bound",
     "DataConfig",
+    "DiffusionConfig",
     "EvaluationConfig",
     "GANConfig",
     "ImagesConfig",

@@ -5,19 +5,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from rgf_keras.errors import RgfError
+from rgf_keras.experiments.model_config import (
+    ADVERSARIAL,
+    UNMITIGATED,
+    Config,
+    GANConfig,
+    ModelConfig,
+    Positive,
+)
 
-Positive = Annotated[int, Field(ge=1)]
 Kind = TypeVar("Kind", bound="ExperimentConfig")
 
 
-class _Config(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DataConfig(_Config):
+class DataConfig(Config):
     """What to train on.
 
     Attributes:
@@ -32,88 +35,14 @@ class DataConfig(_Config):
 
     name: str = "mnist-10k"
     factor: str = "colour"
-    factor_parameters: dict[str, Any] = {}
+    factor_parameters: dict[str, Any] = Field({})
     rare_class: int = Field(1, ge=0)
     rarity: float = Field(1.0, gt=0, le=1)
     num_train: Positive | None = None
     num_test: Positive | None = None
 
 
-class GANConfig(_Config):
-    """See :class:`rgf_keras.models.GAN`."""
-
-    family: Literal["gan"] = "gan"
-    architecture: Literal["mlp", "conv"] = "mlp"
-    latent_dim: Positive = 64
-    units: tuple[Positive, ...] = (256, 512)
-    width: Positive = 64
-    batch_normalization: bool = True
-    dropout: float = Field(0.0, ge=0, lt=1)
-
-
-class VAEConfig(_Config):
-    """See :class:`rgf_keras.models.VAE`; what is None is the architecture's own.
-
-    Attributes:
-        architecture: ``mlp`` or ``conv``, or the paper's ``mnist_mlp``, ``cifar_conv`` or
-            ``celeba_conv``, which bring their likelihoods.
-        likelihood: of the decoder.
-        observation: what likelihood and encoder see of pixels.
-        latent_dim: length of a latent vector.
-        units: of dense networks.
-        width: of convolutional networks.
-        beta: β of the Kullback–Leibler divergence.
-        beta_divergence: β of a robust reconstruction; 0 for the plain one.
-        outlier_weight: of a broad component of the likelihood; 0 for none.
-        learn_outlier_weight: whether training changes it.
-    """
-
-    family: Literal["vae"] = "vae"
-    architecture: Literal["mlp", "conv", "mnist_mlp", "cifar_conv", "celeba_conv"] = "mlp"
-    likelihood: Literal["bernoulli", "gaussian", "diagonal_gaussian"] | None = None
-    observation: Literal["pixels", "binarized", "logit"] | None = None
-    latent_dim: Positive | None = None
-    units: tuple[Positive, ...] | None = None
-    width: Positive | None = None
-    beta: float = Field(1.0, ge=0)
-    beta_divergence: float = Field(0.0, ge=0)
-    outlier_weight: float = Field(0.0, ge=0, lt=1)
-    learn_outlier_weight: bool = False
-
-    @model_validator(mode="after")
-    def _one_robust_likelihood(self) -> "VAEConfig":
-        if self.beta_divergence and self.outlier_weight:
-            raise ValueError("beta_divergence and outlier_weight exclude each other")
-        return self
-
-
-class SAGANConfig(_Config):
-    """See :class:`rgf_keras.models.SAGAN`; the data has the classes."""
-
-    family: Literal["sagan"] = "sagan"
-    width: int = Field(64, ge=4)
-    latent_dim: Positive = 128
-    augment: bool = False
-    flip: bool = False
-
-
-class BigGANConfig(_Config):
-    """See :class:`rgf_keras.models.BigGAN`; the data has the classes."""
-
-    family: Literal["biggan"] = "biggan"
-    width: int = Field(96, ge=4)
-    latent_dim: int = Field(80, ge=4, multiple_of=4)
-    shared_dim: Positive = 128
-    augment: bool = False
-    flip: bool = False
-
-
-ModelConfig = Annotated[
-    GANConfig | SAGANConfig | BigGANConfig | VAEConfig, Field(discriminator="family")
-]
-
-
-class OptimizerConfig(_Config):
+class OptimizerConfig(Config):
     """``adam`` (learning_rate, beta_1) or ``sgd`` (learning_rate, momentum)."""
 
     name: Literal["adam", "sgd"] = "adam"
@@ -122,7 +51,7 @@ class OptimizerConfig(_Config):
     momentum: float = Field(0.0, ge=0, lt=1)
 
 
-class PrivacyConfig(_Config):
+class PrivacyConfig(Config):
     """DP-SGD, see :class:`rgf_keras.training.Privacy`; on JAX, for VAEs without BatchNorm.
 
     Attributes:
@@ -136,7 +65,7 @@ class PrivacyConfig(_Config):
     delta: float = Field(1e-5, gt=0, lt=1)
 
 
-class TrainingConfig(_Config):
+class TrainingConfig(Config):
     """How to train.
 
     Attributes:
@@ -153,14 +82,14 @@ class TrainingConfig(_Config):
     epochs: Positive = 200
     batch_size: Positive = 64
     optimizer: OptimizerConfig = OptimizerConfig()
-    player_optimizers: dict[str, OptimizerConfig] = {}
-    player_turns: dict[str, Positive] = {}
+    player_optimizers: dict[str, OptimizerConfig] = Field({})
+    player_turns: dict[str, Positive] = Field({})
     ema_decay: float | None = Field(None, gt=0, lt=1)
     ema_start: int = Field(0, ge=0)
     privacy: PrivacyConfig = PrivacyConfig()
 
 
-class SpectralDecouplingConfig(_Config):
+class SpectralDecouplingConfig(Config):
     """The penalty (λ/2)·mean(ŷ²) on the discriminator's real logits.
 
     Attributes:
@@ -174,7 +103,7 @@ class SpectralDecouplingConfig(_Config):
     shape: Literal["constant", "linear", "cosine"] = "constant"
 
 
-class RejectionConfig(_Config):
+class RejectionConfig(Config):
     """Memorization rejection on the generator's turn.
 
     Attributes:
@@ -211,7 +140,7 @@ class RejectionConfig(_Config):
         return self
 
 
-class OracleConfig(_Config):
+class OracleConfig(Config):
     """How the oracles are trained: the paper's recipe (SGD, 8 epochs of 60,000 images).
 
     Attributes:
@@ -231,11 +160,12 @@ class OracleConfig(_Config):
     min_accuracy: float = Field(0.92, ge=0, le=1)
 
 
-class EvaluationConfig(_Config):
+class EvaluationConfig(Config):
     """How a trained model is judged.
 
     Attributes:
         num_samples: M, images drawn from each model.
+        fast: whether a model that draws in many steps shall take few.
         every: epochs between evaluations during training; None for only at the end.
         reference: whose P_u to compare with: a balanced model trained like the one under test
             (``own``) or without its mitigation (``shared``, as the paper did for spectral
@@ -247,6 +177,7 @@ class EvaluationConfig(_Config):
     """
 
     num_samples: Positive = 1000
+    fast: bool = False
     every: Positive | None = None
     reference: Literal["own", "shared"] = "own"
     test: Literal["two_sample", "sample", "reference"] = "two_sample"
@@ -255,7 +186,7 @@ class EvaluationConfig(_Config):
     num_resamples: int = Field(100, ge=2)
 
 
-class ExperimentConfig(_Config):
+class ExperimentConfig(Config):
     """Everything that determines the result of one experiment."""
 
     training: TrainingConfig = TrainingConfig()
@@ -305,17 +236,15 @@ class AssessConfig(ExperimentConfig):
             ("spectral_decoupling", self.spectral_decoupling.weight > 0),
             ("rejection", self.rejection.active),
         ):
-            if active and self.model.family == "vae":
+            if active and self.model.family not in ADVERSARIAL:
                 raise ValueError(
                     f"{name} needs a discriminator: set model.family to gan, sagan or biggan"
                 )
         return self
 
     def unmitigated(self) -> "AssessConfig":
-        """The same without mitigation (β of a VAE is not taken for one)."""
-        plain = (
-            {"beta_divergence": 0.0, "outlier_weight": 0.0} if self.model.family == "vae" else {}
-        )
+        """The same without mitigation."""
+        plain = UNMITIGATED.get(self.model.family, {})
         return self.model_copy(
             update={
                 "model": self.model.model_copy(update=plain),

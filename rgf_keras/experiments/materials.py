@@ -20,9 +20,9 @@ from rgf_keras.experiments.config import (
 from rgf_keras.experiments.data import Sets, make_sets, planted
 from rgf_keras.experiments.mitigation import regularizers
 from rgf_keras.experiments.oracles import Labelled, Oracles, train_oracles
-from rgf_keras.experiments.progress import Track, silent
+from rgf_keras.experiments.progress import Advance, Track, silent
 from rgf_keras.metrics.features import OracleFeatures
-from rgf_keras.models import GAN, SAGAN, VAE, BigGAN, GenerativeModel, to_uint8
+from rgf_keras.models import DDPM, GAN, SAGAN, VAE, BigGAN, GenerativeModel, to_uint8
 from rgf_keras.training import (
     Privacy,
     Progress,
@@ -35,6 +35,7 @@ FAMILIES: dict[str, type[GenerativeModel]] = {
     "sagan": SAGAN,
     "biggan": BigGAN,
     "vae": VAE,
+    "diffusion": DDPM,
 }
 GRID_SIZE = 64
 
@@ -87,7 +88,7 @@ def reference_model(
             mode="json",
             include={"model", "training", "spectral_decoupling", "rejection", "oracle", "seed"},
         ),
-        "num_samples": config.evaluation.num_samples,
+        "samples": [config.evaluation.num_samples, config.evaluation.fast],
         "balanced": materials.data.balanced.fingerprint,
         "held_out": materials.data.held_out.fingerprint,
         "rare_class": config.data.rare_class,
@@ -108,7 +109,7 @@ def reference_model(
             ],
         )
         with trainer.averaged_weights():
-            images = to_uint8(trainer.model.sample(config.evaluation.num_samples, config.seed))
+            images = draw(trainer.model, config, track("samples of the balanced model"))
         found = materials.oracles.label(images)
         shutil.rmtree(partial_work, ignore_errors=True)
         curves = json.dumps(trainer.history.epochs).encode()
@@ -143,6 +144,12 @@ def build_trainer(
         ema_start=training.ema_start,
         checkpoint_dir=checkpoint_dir,
     )
+
+
+def draw(model: GenerativeModel, config: AssessConfig, advance: Advance) -> np.ndarray:
+    """The samples that a model is judged by, (M, H, W, C) uint8."""
+    evaluation = config.evaluation
+    return to_uint8(model.sample(evaluation.num_samples, config.seed, evaluation.fast, advance))
 
 
 def build_model(config: ModelConfig, dataset: Dataset, seed: int) -> GenerativeModel:

@@ -108,10 +108,7 @@ class MlflowStore:
         """
         tags = {ID_TAG: run} if run else {}
         if opened["parent"]:
-            parent = self.find(opened["parent"])
-            if parent is None:
-                raise Away(f"the run {opened['parent']} that this one belongs to is not there")
-            tags["mlflow.parentRunId"] = parent
+            tags["mlflow.parentRunId"] = self._there(opened["parent"])
         experiment = self.experiment(opened["experiment"], opened["artifacts"])
         with _translated():
             created = self.client.create_run(experiment, time, tags, opened["name"])
@@ -129,13 +126,19 @@ class MlflowStore:
 
     def upload(self, run: str, path: Path) -> None:
         with _translated():
-            self.client.log_artifact(self.find(run), str(path))
+            self.client.log_artifact(self._there(run), str(path))
 
     def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
         from PIL import Image
 
         with _translated(), Image.open(path) as image:
-            self.client.log_image(self.find(run), image, key=key, step=step, synchronous=True)
+            self.client.log_image(self._there(run), image, key=key, step=step, synchronous=True)
+
+    def _there(self, run: str) -> str:
+        there = self.find(run)
+        if there is None:
+            raise Away(f"the run {run} is not there")
+        return there
 
     def _log(self, there: str, batch: Batch) -> None:
         from mlflow.entities import Metric, Param, RunTag

@@ -17,12 +17,12 @@ from rgf_keras.experiments.assess import assess
 from rgf_keras.experiments.config import AssessConfig
 from rgf_keras.experiments.copying import Copying
 from rgf_keras.experiments.data import planted
-from rgf_keras.experiments.materials import Materials, prepare
+from rgf_keras.experiments.materials import Materials, draw, prepare
 from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.experiments.tracking import Tracker, environment_tags
 from rgf_keras.metrics import data_copying
 from rgf_keras.metrics.features import FeatureExtractor, OracleFeatures, Pixels
-from rgf_keras.models import load_model, to_uint8
+from rgf_keras.models import load_model
 
 Threshold = float | str | None
 
@@ -90,7 +90,7 @@ def sweep(
         folder.mkdir(parents=True, exist_ok=True)
         metrics = _metrics(config, threshold, tracker, folder, cache, track)
         model = load_model(folder / "model.keras")
-        images = to_uint8(model.sample(config.evaluation.num_samples, config.seed))
+        images = draw(model, config, track("samples"))
         points.append(
             _point(threshold, metrics, images, folder, materials, held_out, cache, config.seed)
         )

@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
+from rgf_keras.experiments import charts
 from rgf_keras.experiments.figures import save
 from rgf_keras.experiments.ranking import (
     Mean,
@@ -23,9 +24,6 @@ from rgf_keras.experiments.ranking import (
 from rgf_keras.experiments.rgf_table import Row
 from rgf_keras.experiments.stages import ENDED
 from rgf_keras.experiments.tracking import Tracker
-
-FRECHET = "quality/frechet_oracle"
-LABELS = {FRECHET: "Fréchet distance of oracle features (lower is better)"}
 
 
 def assessment_table(table: list[Row]) -> Table:
@@ -59,7 +57,9 @@ def study_summary(record: optuna.Study) -> dict[str, Any]:
         "question": record.user_attrs["question"],
         "minimize": record.user_attrs["minimize"],
         "subject_to": record.user_attrs["bounds"],
-        "quality": next((bound["metric"] for bound in record.user_attrs["subject_to"]), FRECHET),
+        "quality": next(
+            (bound["metric"] for bound in record.user_attrs["subject_to"]), charts.FRECHET
+        ),
         "trials": trials,
         "best": winner.number,
         "answer": _answer(record, winner, again),
@@ -70,10 +70,10 @@ def study_table(summary: dict[str, Any]) -> Table:
     """Trials, the best first; infeasible ones last."""
     view = Table(title=f"{summary['study']}: {summary['question']}", caption=summary["answer"])
     quality = summary["quality"]
-    name = "Fréchet" if quality == FRECHET else quality
+    name = "Fréchet" if quality == charts.FRECHET else quality
     for column in ("trial", "parameters", summary["minimize"], name, "coverage", "feasible"):
         view.add_column(column, justify="left" if column == "parameters" else "right")
-    for trial in sorted(summary["trials"], key=_rank):
+    for trial in ranking(summary):
         metrics = trial["metrics"]
         view.add_row(
             str(trial["trial"]),
@@ -87,27 +87,15 @@ def study_table(summary: dict[str, Any]) -> Table:
     return view
 
 
+def ranking(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Trials, the best first; infeasible ones last."""
+    return sorted(summary["trials"], key=_rank)
+
+
 def study_figure(path: Path, summary: dict[str, Any]) -> Path:
     """Memorization against quality, one point per trial that has both."""
     figure, axis = plt.subplots(figsize=(6, 4))
-    quality = summary["quality"]
-    for trial in summary["trials"]:
-        if quality not in trial["metrics"]:
-            continue
-        x, y = trial["metrics"][quality], trial["value"]
-        half = trial["metrics"].get(f"{quality}_high", x) - x
-        colour = "black" if trial["baseline"] else "C2" if trial["feasible"] else "C3"
-        axis.errorbar(x, y, xerr=half, fmt="o", color=colour, capsize=2)
-        label = "baseline" if trial["baseline"] else parameters(trial["parameters"])
-        axis.annotate(label, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
-    bound = next((t["limits"].get(quality) for t in summary["trials"] if t["limits"]), None)
-    if bound is not None:
-        axis.axvline(bound, color="grey", linestyle="--", linewidth=0.8)
-    axis.set(
-        xlabel=LABELS.get(quality, quality),
-        ylabel=f"{summary['minimize']} (lower memorizes less)",
-        title="green: within the bounds, red: not, dashed: bound on quality",
-    )
+    charts.pareto(axis, summary)
     return save(figure, path)
 
 
@@ -121,7 +109,8 @@ def record_study(
     text.write_text(json.dumps(summary, indent=1))
     run.log_artifact(text)
     metrics = best(record).user_attrs["metrics"]
-    best_metrics = {f"best/{name}": value for name, value in metrics.items()}
+    shown = {summary["minimize"], *best(record).constraints} & metrics.keys()
+    best_metrics = {f"best/{name.split('/')[-1]}": metrics[name] for name in sorted(shown)}
     run.log_metrics(best_metrics, step=len(summary["trials"]))
     run.set_tags({"best_trial": summary["best"], "answer": summary["answer"]})
     run.finish()

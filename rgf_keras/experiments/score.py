@@ -126,7 +126,7 @@ def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
     if not isinstance(model, LikelihoodModel):
         raise RgfError(
             f"a {type(model).__name__} draws images but cannot tell how likely a given one is, "
-            "and the score compares likelihoods; set model.family to vae"
+            "and the score compares likelihoods; set model.family to vae or diffusion"
         )
 
 

@@ -13,18 +13,15 @@ from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.config import (
     ExperimentConfig,
-    ModelConfig,
     OptimizerConfig,
-    Positive,
     TrainingConfig,
-    VAEConfig,
-    _Config,
 )
+from rgf_keras.experiments.model_config import Config, ModelConfig, Positive, VAEConfig
 
 LEAVE_ONE_OUT = "leave-one-out"
 
 
-class ImagesConfig(_Config):
+class ImagesConfig(Config):
     """Which images are scored.
 
     Attributes:

@@ -81,6 +81,25 @@ def find_studies(urls: list[str]) -> dict[str, BaseStorage]:
     return found
 
 
+def find_study(name: str, storage: str | None, workspace: Path) -> optuna.Study:
+    """A study by its name or the start of it, in a storage or in one of the workspace's.
+
+    Raises:
+        RgfError: there are no studies; the name is none's, or more than one's.
+    """
+    known = find_studies([storage] if storage else [journal_url(workspace), sqlite_url(workspace)])
+    if not known:
+        raise RgfError(
+            f"there are no studies in {storage or workspace}; run one with `rgf study run`"
+        )
+    found = [each for each in known if each == name] or [
+        each for each in known if each.startswith(name)
+    ]
+    if len(found) != 1:
+        raise RgfError(f"'{name}' names {len(found)} studies; known: {', '.join(known)}")
+    return optuna.load_study(study_name=found[0], storage=known[found[0]])
+
+
 def leases(storage: BaseStorage, study: str) -> Leases:
     """The leases of a study in a storage.
 

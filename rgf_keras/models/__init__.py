@@ -2,12 +2,14 @@
 
 from rgf_keras.models.base import GenerativeModel, LikelihoodModel, Loss, Player, load_model
 from rgf_keras.models.conditional import SAGAN, BigGAN
+from rgf_keras.models.diffusion import DDPM
 from rgf_keras.models.gan import GAN
 from rgf_keras.models.oracle import Oracle
 from rgf_keras.models.pixels import to_float, to_uint8
 from rgf_keras.models.vae import VAE
 
 __all__ = [
+    "DDPM",
     "GAN",
     "SAGAN",
     "VAE",

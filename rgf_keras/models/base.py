@@ -12,6 +12,11 @@ from rgf_keras.errors import RgfError
 
 Tensor = Any
 Batch = Mapping[str, Tensor]
+Advance = Callable[[int, int], None]
+
+
+def silent(done: int, total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,16 @@ class GenerativeModel(keras.Model):
         """(num, latent_dim) standard normal latents for training, from the model's own state."""
         return keras.random.normal((num, self.latent_dim), seed=self.noise)
 
-    def sample(self, num_samples: int, seed: int) -> np.ndarray:
+    def sample(
+        self, num_samples: int, seed: int, fast: bool = False, advance: Advance = silent
+    ) -> np.ndarray:
         """Draw images.
 
         Args:
             num_samples: how many, at least 1.
             seed: of the latents.
+            fast: whether a model that draws in many steps shall take few, at some cost in quality.
+            advance: called with (done, total) by a model that takes long.
 
         Returns:
             (num_samples, H, W, C) float32 in [−1, 1].
@@ -153,9 +162,18 @@ def load_model(path: str | Path) -> GenerativeModel:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many types for files that are not its own
+        if (cause := _own_error(error)) is not None:
+            raise cause from None
         if not Path(path).exists():
             raise RgfError(f"{path} does not exist") from None
         raise RgfError(f"{path} is no model that rgf_keras saved, or is corrupt") from error
     if not isinstance(model, GenerativeModel):
         raise RgfError(f"{path} holds a {type(model).__name__}, not a generative model")
     return model
+
+
+def _own_error(error: BaseException | None) -> RgfError | None:
+    """What Keras made its exception from, if that was ours."""
+    while error is not None and not isinstance(error, RgfError):
+        error = error.__context__
+    return error

@@ -11,7 +11,7 @@ from rgf_keras.errors import RgfError
 from rgf_keras.models import resnets
 from rgf_keras.models.adversarial import AdversarialModel
 from rgf_keras.models.augmentation import diff_augment, flip
-from rgf_keras.models.base import Batch, Loss, Tensor
+from rgf_keras.models.base import Advance, Batch, Loss, Tensor, silent
 
 
 class ConditionalGAN(AdversarialModel):
@@ -88,12 +88,21 @@ class ConditionalGAN(AdversarialModel):
             batch = {**batch, "images": flip(batch["images"], self.noise)}
         return super()._discriminator_loss(batch)
 
-    def sample(self, num_samples: int, seed: int, labels: np.ndarray | None = None) -> np.ndarray:
+    def sample(
+        self,
+        num_samples: int,
+        seed: int,
+        fast: bool = False,
+        advance: Advance = silent,
+        labels: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Draw images.
 
         Args:
             num_samples: how many, at least 1.
             seed: of the latents.
+            fast: without effect.
+            advance: never called.
             labels: (num_samples,) integers; by default 0, 1, ..., num_classes − 1, again and again.
 
         Returns:

@@ -23,7 +23,7 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
-            self.show(epoch + 1, self.model.sample(self.num_images, seed=0))
+            self.show(epoch + 1, self.model.sample(self.num_images, seed=0, fast=True))
 
 
 class RealLossByFactor(keras.callbacks.Callback):

@@ -43,7 +43,10 @@ class Privacy:
             backend.per_example_gradients(None, {}, [])
         name = type(model).__name__
         if any(player.draws is None for player in players):
-            raise RgfError(f"differential privacy needs a VAE, not {name}")
+            raise RgfError(
+                "differential privacy needs a VAE, or a diffusion model without dropout and "
+                f"augment, not {name}"
+            )
         if model.non_trainable_weights:
             raise RgfError(
                 f"differential privacy needs a model without BatchNormalization, whose statistics "

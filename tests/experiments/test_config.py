@@ -6,12 +6,11 @@ from rgf_keras.errors import RgfError
 from rgf_keras.experiments.config import (
     AssessConfig,
     EvaluationConfig,
-    GANConfig,
     SpectralDecouplingConfig,
-    VAEConfig,
     parse,
     read,
 )
+from rgf_keras.experiments.model_config import GANConfig, VAEConfig
 
 
 def one_line(caught):

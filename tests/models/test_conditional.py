@@ -13,7 +13,7 @@ from rgf_keras.models import SAGAN, BigGAN, resnets
 from rgf_keras.models.resnets import Orthogonal
 from rgf_keras.training import MemorizationRejection, SpectralDecoupling, Trainer
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("quick_compilation")]
 
 BATCH, STEPS, TURNS = 4, 3, 2
 NUM_IMAGES = BATCH * STEPS * TURNS
@@ -40,19 +40,6 @@ def data():
 def corner_pixels(images):
     """An embedding by four pixels: so few that distances spread over all of [0, 2]."""
     return ops.reshape(images[:, :2, :2, 0], (-1, 4))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    """On JAX a step takes longer to compile than to run; half as long like this."""
-    if keras.backend.backend() != "jax":
-        yield
-        return
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def values(variables):

@@ -1,0 +1,97 @@
+"""The same U-Net from KerasCV's Stable Diffusion blocks, with its noise scheduler.
+
+KerasCV imports TensorFlow on every backend and is an extra; this module is imported only where such
+a U-Net is built.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from rgf_keras.errors import RgfError
+from rgf_keras.models.base import Tensor
+from rgf_keras.models.networks import initializers
+from rgf_keras.models.noise_schedules import NoiseSchedule
+
+try:
+    from keras_cv.models.stable_diffusion import NoiseScheduler
+    from keras_cv.src.models.stable_diffusion.diffusion_model import (
+        PaddedConv2D,
+        ResBlock,
+        SpatialTransformer,
+        Upsample,
+    )
+except ImportError as error:
+    raise RgfError(
+        f"KerasCV cannot be imported ({error}); pip install 'rgf-keras[keras-cv]', "
+        "or use the backbone 'keras'"
+    ) from None
+
+GROUPS = 32  # of KerasCV's group normalizations
+HEAD_SIZE = 32
+
+
+class KerasCVBlocks:
+    """KerasCV's ResBlock, SpatialTransformer, PaddedConv2D and Upsample as :class:`unet.Blocks`.
+
+    The transformer's cross-attention wants a context: it gets constant tokens, which add the same
+    learned vector everywhere. They are two, as Keras warns of a softmax over one.
+
+    Args:
+        width: of the U-Net.
+        dropout: in residual blocks, in [0, 1).
+        seed: of dropout.
+
+    Raises:
+        RgfError: the width is not a multiple of 32.
+    """
+
+    def __init__(self, width: int, dropout: float, seed: int):
+        if width % GROUPS:
+            raise RgfError(
+                f"KerasCV's blocks need a width that is a multiple of {GROUPS}, received {width}; "
+                "use such a width or the backbone 'keras'"
+            )
+        self.dropout, self.seed = dropout, seed
+
+    def convolution(self, x: Tensor, filters: int) -> Tensor:
+        return PaddedConv2D(filters, 3, padding=1)(x)
+
+    def residual(self, x: Tensor, embedding: Tensor, filters: int) -> Tensor:
+        block = ResBlock(filters)
+        if self.dropout:  # before the last convolution, where Ho et al. have it
+            block.exit_flow.insert(2, layers.Dropout(self.dropout, seed=self.seed))
+        return block([x, embedding])
+
+    def attention(self, x: Tensor) -> Tensor:
+        context = ops.ones_like(x[:, :2, 0, :1])
+        return SpatialTransformer(x.shape[-1] // HEAD_SIZE, HEAD_SIZE)([x, context])
+
+    def downsample(self, x: Tensor) -> Tensor:
+        return PaddedConv2D(x.shape[-1], 3, padding=1, strides=2)(x)
+
+    def upsample(self, x: Tensor) -> Tensor:
+        return Upsample(x.shape[-1])(x)
+
+    def output(self, x: Tensor, channels: int) -> Tensor:
+        x = ops.silu(layers.GroupNormalization(GROUPS, epsilon=1e-5)(x))
+        return PaddedConv2D(channels, 3, padding=1)(x)
+
+
+def initialize(network: keras.Model, seed: int) -> None:
+    """Draw the weights from a seed, which KerasCV's layers do not take; the last kernel is 0."""
+    kernels = [v for v in network.trainable_variables if v.name == "kernel"]
+    for kernel, initializer in zip(kernels, initializers(seed), strict=False):
+        kernel.assign(initializer(kernel.shape))
+    kernels[-1].assign(np.zeros(kernels[-1].shape))
+
+
+def noise_scheduler(schedule: NoiseSchedule) -> Any:
+    """KerasCV's scheduler with any betas: ``add_noise(images, noise, timesteps)``."""
+    scheduler = NoiseScheduler(train_timesteps=len(schedule))
+    scheduler.betas = ops.convert_to_tensor(schedule.betas, "float32")
+    scheduler.alphas = ops.convert_to_tensor(1.0 - schedule.betas, "float32")
+    scheduler.alphas_cumprod = ops.convert_to_tensor(schedule.alphas_cumprod, "float32")
+    return scheduler
