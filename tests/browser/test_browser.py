@@ -19,7 +19,7 @@ import optuna
 import pytest
 from reported_study import NAME, QUESTION
 
-from rgf_keras.experiments import page
+from rgf_keras.experiments import page, render
 from rgf_keras.experiments.records import Records
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium (extra 'test')")
@@ -180,7 +180,7 @@ def test_charts_of_a_study_show_its_trials_and_their_pictures(browser, ui, recor
 @pytest.fixture(scope="module")
 def report(workspace, record, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    page.write(page.study_page(record, Records(f"sqlite:///{workspace}/mlflow.db")), path, "html")
+    render.write(page.study_page(record, Records(f"sqlite:///{workspace}/mlflow.db")), path, "html")
     return path
 
 

@@ -15,7 +15,8 @@ from toy_study import STUDY, assessment
 from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.mlflow_tracking import MlflowTracker, send_waiting
-from rgf_keras.experiments.study import open_storage, run_study
+from rgf_keras.experiments.storage import open_storage
+from rgf_keras.experiments.study_run import run_study
 from rgf_keras.experiments.tracking import masked
 
 NUM_TRIALS, NUM_EPOCHS = 4, 20
