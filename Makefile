@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# Two test files at a time: most of a test is one core compiling.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: study test lint clean
 
@@ -11,11 +13,11 @@ study: .venv/study
 
 test: .venv/test lint
 	@echo "== tests on TensorFlow =="
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
+	KERAS_BACKEND=tensorflow $(PYTEST)
 	@echo "== backend tests on JAX =="
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "backend and not slow"
+	KERAS_BACKEND=jax $(PYTEST) -m "backend and not slow"
 	@echo "== backend tests on PyTorch =="
-	KERAS_BACKEND=torch $(BIN)/python -m pytest -m "backend and not slow"
+	KERAS_BACKEND=torch $(PYTEST) -m "backend and not slow"
 
 lint: .venv/test
 	@echo "== ruff and mypy =="
@@ -34,7 +36,7 @@ lint: .venv/test
 
 .venv/test: .venv/bin/python pyproject.toml constraints.txt
 	@echo "== installing rgf_keras with TensorFlow, JAX, PyTorch and the test tools (minutes) =="
-	$(INSTALL) -e ".[jax,torch,test]"
+	$(INSTALL) -e ".[jax,torch,postgres,cluster,test]"
 	@touch $@
 
 clean:

@@ -1,10 +1,12 @@
 """Results kept on disk under a hash of everything they depend on."""
 
+import fcntl
 import hashlib
 import json
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,12 +79,36 @@ class Cache:
         archive.save(self.path(kind, description), arrays, header, compress=True)
 
     def get(self, kind: str, description: dict[str, Any], compute: Callable[[], Arrays]) -> Arrays:
-        """What ``compute`` returns, from disk if it was computed before."""
+        """What ``compute`` returns, from disk if it was computed before.
+
+        A second process that wants it meanwhile waits for the first instead of computing it too.
+        """
         arrays = self.load(kind, description)
-        if arrays is None:
-            arrays = compute()
-            self.store(kind, description, arrays)
+        if arrays is not None:
+            return arrays
+        with self.lock(kind, description):
+            arrays = self.load(kind, description)
+            if arrays is None:
+                arrays = compute()
+                self.store(kind, description, arrays)
         return arrays
+
+    @contextmanager
+    def lock(self, kind: str, description: dict[str, Any]) -> Iterator[None]:
+        """Inside, no other process is inside for this result; the lock of a dead one is free.
+
+        Raises:
+            RgfError: the folder cannot be written.
+        """
+        path = self.folder / "locks" / self.path(kind, description).stem
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(path, "w")  # noqa: SIM115 (open as long as the lock is held)
+        except OSError as error:
+            raise RgfError(f"cannot write {path.parent}: {error.strerror}") from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def entries(self) -> Iterator[Entry]:
         """What the cache holds."""

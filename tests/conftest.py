@@ -1,6 +1,7 @@
 """Tests marked ``backend`` run under the backend of KERAS_BACKEND; all others are NumPy."""
 
 import os
+import shutil
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -15,6 +16,27 @@ from rgf_keras import datasets
 def _private_cache(tmp_path_factory):
     """No test reads or fills the user's cache."""
     os.environ["RGF_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory):
+    """An empty MLflow database, to be copied: making one takes seconds."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_workspace(tmp_path_factory, mlflow_database):
+    """A workspace with a finished study, see ``reported_study``."""
+    import reported_study
+
+    workspace = tmp_path_factory.mktemp("workspace")
+    shutil.copy(mlflow_database, workspace)
+    reported_study.make(workspace)
+    return workspace
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,16 @@
 """Results on disk: found again, made again when damaged, cleared."""
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from rgf_keras.cache import Cache
+
+CHILD = Path(__file__).with_name("cache_child.py")
 
 
 @pytest.fixture
@@ -44,3 +51,22 @@ def test_clearing_deletes_the_kinds_named(cache):
     sizes = {entry.kind: entry.size for entry in cache.entries()}
     assert cache.clear(("shape",)) == sizes["shape"]
     assert [entry.kind for entry in cache.entries()] == ["oracle"]
+
+
+def test_two_processes_compute_a_result_once(tmp_path):
+    command = [sys.executable, str(CHILD), str(tmp_path)]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [child.communicate(timeout=60)[0] for child in children]
+    assert [child.returncode for child in children] == [0, 0]
+    assert "".join(said).split() == ["computed"]
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, str(CHILD), str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "computed\n"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    arrays = Cache(tmp_path).get("thing", {"a": 1}, lambda: {"x": np.zeros(1)})
+    np.testing.assert_array_equal(arrays["x"], [0])

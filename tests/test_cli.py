@@ -44,6 +44,35 @@ def test_bad_configuration(tmp_path, change, parts):
     assert_one_line(rgf("assess", "--set", change, "--workspace", tmp_path), *parts)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("--set", "num_folds=8001"), ["num_folds", "[2, 8000]", "8001"]),
+        (("--set", "model={family: gan}"), ["GAN", "cannot tell how likely", "model.family"]),
+        (("--against", "nowhere"), ["nowhere/scores.npz does not exist"]),
+    ],
+)
+def test_scores_that_cannot_be(tmp_path, arguments, parts):
+    result = rgf("score", *arguments, "--workspace", tmp_path / "none", "--dry-run")
+    assert_one_line(result, *parts)
+    assert not (tmp_path / "none").exists()
+
+
+def test_results_of_another_configuration(tmp_path):
+    (tmp_path / "fits.json").write_text('{"key": "another"}')
+    result = rgf("score", "--results", tmp_path, "--workspace", tmp_path)
+    assert_one_line(result, str(tmp_path), "another configuration")
+
+
+def test_the_plan_of_a_score_tells_its_cost(tmp_path):
+    arguments = ("--set", "num_repeats=4", "--set", "num_folds=8", "--dry-run", "--json")
+    plan = json.loads(rgf("score", *arguments, "--workspace", tmp_path / "none").stdout)
+    assert (plan["images"], plan["fits"]) == (8000, 33)
+    assert plan["steps_per_fit"] == 100 * (7000 // 64)
+    assert plan["config"]["num_repeats"] == 4
+    assert not (tmp_path / "none").exists()
+
+
 def test_broken_study_file(tmp_path):
     file = tmp_path / "broken.py"
     file.write_text("study = (")

@@ -1,12 +1,13 @@
 """The command line: each command parses, chooses the backend and calls one function."""
 
 import os
+import shlex
 import sys
 from typing import Annotated
 
 import typer
 
-from rgf_keras.cli import assess, data, reject, score, study, system
+from rgf_keras.cli import assess, data, reject, report, score, study, system
 from rgf_keras.cli.options import err
 from rgf_keras.errors import RgfError
 
@@ -16,8 +17,12 @@ app.add_typer(data.app, name="data")
 app.command("assess")(assess.assess_command)
 app.command("reject")(reject.reject_command)
 app.command("score")(score.score_command)
+app.command("report")(report.report_command)
+app.command("compare")(report.compare_command)
 app.command("sample")(assess.sample)
 app.command("ui")(system.ui)
+app.command("dashboard")(system.dashboard)
+app.command("sync")(system.sync)
 app.command("info")(system.info)
 
 
@@ -32,6 +37,7 @@ def options(
 
 def main() -> None:
     """Entry point: errors that the user can mend are one line and exit code 2."""
+    os.environ["RGF_COMMAND"] = shlex.join(["rgf", *sys.argv[1:]])
     try:
         app()
     except RgfError as error:

@@ -66,16 +66,17 @@ def assess_command(
         typer.echo(json.dumps(chosen.model_dump(mode="json")) if as_json else chosen.to_yaml())
         return
     check_writable(workspace)
-    run = open_tracker(tracking_uri, workspace, "assess").start("assess", environment_tags())
     work = workspace / "work" / f"assess-{key_of(chosen.flat())}"
     work.mkdir(parents=True, exist_ok=True)
-    try:
-        with progress(err) as track:
-            result = assess(chosen, run, work, Cache(), track)
-    except BaseException:
-        run.finish("FAILED")
-        raise
-    run.finish()
+    with open_tracker(tracking_uri, workspace, "assess") as tracker:
+        run = tracker.start("assess", environment_tags())
+        try:
+            with progress(err) as track:
+                result = assess(chosen, run, work, Cache(), track)
+        except BaseException:
+            run.finish("FAILED")
+            raise
+        run.finish()
     if as_json:
         typer.echo(json.dumps({"metrics": result.metrics, "table": to_records(result.table)}))
     else:

@@ -20,7 +20,10 @@ Workspace = Annotated[Path, typer.Option(help="Folder for records, checkpoints a
 TrackingUri = Annotated[
     str | None, typer.Option(help="MLflow; MLFLOW_TRACKING_URI, else WORKSPACE/mlflow.db.")
 ]
-Storage = Annotated[str | None, typer.Option(help="Optuna; WORKSPACE/optuna.db if not given.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(help="Optuna; in WORKSPACE if not given, else journal:///PATH or a database."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -53,11 +56,47 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
 
 def open_tracker(uri: str | None, workspace: Path, experiment: str) -> Any:
     """MLflow at the given address, else at MLFLOW_TRACKING_URI, else in the workspace."""
-    from rgf_keras.experiments.tracking import MlflowTracker
+    from rgf_keras.experiments.mlflow_tracking import MlflowTracker
 
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
-    artifacts = None if uri else workspace / "artifacts"
-    return MlflowTracker(uri or database(workspace, "mlflow"), experiment, artifacts)
+    given = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    artifacts = None if given else workspace / "artifacts"
+    address = mlflow_address(uri, workspace)
+    return MlflowTracker(address, experiment, workspace / "spool", artifacts, tell)
+
+
+def mlflow_address(uri: str | None, workspace: Path) -> str:
+    """The given address, else MLFLOW_TRACKING_URI, else the workspace's database."""
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or database(workspace, "mlflow")
+
+
+def open_records(uri: str | None, workspace: Path) -> Any:
+    """What MLflow holds, all that was recorded included if it can be sent now."""
+    from rgf_keras.experiments.records import Records
+
+    address = mlflow_address(uri, workspace)
+    if address == database(workspace, "mlflow") and not (workspace / "mlflow.db").exists():
+        raise RgfError(f"there are no records in {workspace}; run a study first")
+    send_waiting(address, workspace)
+    return Records(address)
+
+
+def send_waiting(address: str, workspace: Path) -> None:
+    """Send MLflow what waits for it, or tell why it cannot be sent."""
+    if not any((workspace / "spool").glob("*/*.jsonl")):
+        return
+    choose_backend(None)
+    from rgf_keras.experiments import mlflow_tracking
+
+    try:
+        if sent := mlflow_tracking.send_waiting(address, workspace / "spool"):
+            tell(f"sent {sent} to MLflow")
+    except RgfError as error:  # also because a study is running
+        tell(str(error))
+
+
+def tell(line: str) -> None:
+    """Show a line beside the progress of what is under way."""
+    err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def database(workspace: Path, name: str) -> str:

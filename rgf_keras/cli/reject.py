@@ -66,8 +66,7 @@ def reject_command(
     check_writable(workspace)
     work = workspace / "work" / f"reject-{key_of(chosen.flat())}"
     work.mkdir(parents=True, exist_ok=True)
-    with progress(err) as track:
-        tracker = open_tracker(tracking_uri, workspace, "reject")
+    with open_tracker(tracking_uri, workspace, "reject") as tracker, progress(err) as track:
         points = reject.sweep(chosen, thresholds, tracker, work, Cache(), track, reference or ())
         train = make_sets(chosen.data, chosen.seed, Cache(), track).skewed
     reject_figures.draw(work, points, train.images)

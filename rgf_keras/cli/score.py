@@ -67,14 +67,15 @@ def score_command(
         return
     check_writable(workspace)
     folder = results or default_folder(chosen, workspace)
-    run = open_tracker(tracking_uri, workspace, "score").start("score", environment_tags())
-    try:
-        with progress(err) as track:
-            found = score(chosen, images, held_out, run, folder, track, resources, others)
-    except BaseException:
-        run.finish("FAILED")
-        raise
-    run.finish()
+    with open_tracker(tracking_uri, workspace, "score") as tracker:
+        run = tracker.start("score", environment_tags())
+        try:
+            with progress(err) as track:
+                found = score(chosen, images, held_out, run, folder, track, resources, others)
+        except BaseException:
+            run.finish("FAILED")
+            raise
+        run.finish()
     if as_json:
         typer.echo(json.dumps(score_report.summary(found)))
     else:

@@ -1,6 +1,8 @@
 """`rgf study`: run and show Optuna studies."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +16,10 @@ from rgf_keras.cli.options import (
     Workspace,
     check_writable,
     choose_backend,
-    database,
     err,
     open_tracker,
     out,
 )
-from rgf_keras.errors import RgfError
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
 
@@ -28,9 +28,18 @@ app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
 def study_run(
     file: Annotated[Path, typer.Argument(help="A Python file that defines `study`.")],
     n_trials: Annotated[int | None, typer.Option(help="Budget, the baseline included.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="Fresh seeds for the best trials in the end; 0 for none.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="NAME-BACKEND if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
     backend: Backend = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at a time, each a process.")] = 1,
+    cluster: Annotated[
+        str | None, typer.Option(help="Run them on this Ray cluster: auto or an address.")
+    ] = None,
+    cpus_per_worker: Annotated[float, typer.Option(help="On the cluster.")] = 1.0,
+    gpus_per_worker: Annotated[float, typer.Option(help="On the cluster, e.g. 0.5.")] = 0.0,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
     workspace: Workspace = Path("mlruns"),
@@ -40,48 +49,68 @@ def study_run(
     """Run a study, or what is left of it. The same command continues it."""
     chosen = choose_backend(backend)
     from rgf_keras.cache import Cache
-    from rgf_keras.experiments import report, study
-    from rgf_keras.experiments.progress import progress
+    from rgf_keras.experiments.storage import default_url
+    from rgf_keras.experiments.study import load_study
+    from rgf_keras.experiments.study_run import Job, Plan
 
-    question = study.load_study(file)
+    question = load_study(file)
     name = name or f"{question.name}-{chosen}"
     num_trials = question.num_trials if n_trials is None else n_trials
     if dry_run:
         _plan(question, name, num_trials, workspace, as_json)
         return
     check_writable(workspace)
-    records = study.open_storage(storage or database(workspace, "optuna"))
-    tracker = open_tracker(tracking_uri, workspace, name)
-
-    def tell(trial: Any) -> None:
-        kind = "baseline" if trial.user_attrs["baseline"] else report.parameters(trial.params)
-        verdict = trial.user_attrs["reason"] or (
-            "within the bounds" if study.feasible(trial) else "outside the bounds"
-        )
-        err.print(
-            f"trial {trial.number} of {num_trials} ({kind}): "
-            f"{question.minimize} {trial.value:.3f}, {verdict}",
-            highlight=False,
-        )
-
+    parallel = workers > 1 or cluster is not None
+    job = Job(
+        partial(load_study, file.resolve()),
+        storage or default_url(workspace, name, parallel),
+        partial(open_tracker, tracking_uri, workspace.resolve(), name),
+        Plan(name, workspace.resolve() / "work", Cache(), num_trials, repeats, seed),
+    )
     err.print(f"study '{name}': {question.question}", highlight=False)
-    with progress(err) as track:
-        record = study.run_study(
-            question,
-            name,
-            workspace / "work",
-            records,
-            tracker,
-            Cache(),
-            num_trials=num_trials,
-            seed=seed,
-            track=track,
-            on_trial=tell,
-        )
-    summary = report.study_summary(record)
-    report.record_study(summary, record, tracker, workspace / "work" / name)
+    where = _where(workers, cluster, cpus_per_worker, gpus_per_worker) if parallel else None
+    record = _run(job, where, question.minimize, num_trials)
+    summary = _record(record, job)
     _show_study(summary, as_json)
     err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
+
+
+def _where(workers: int, cluster: str | None, cpus: float, gpus: float) -> Callable[[Any], Any]:
+    """What makes the workers, given where their progress is shown."""
+    from rgf_keras.experiments.cluster import Cluster
+    from rgf_keras.experiments.processes import Processes
+
+    if cluster is None:
+        return lambda track: Processes(workers, track)
+    return lambda track: Cluster(cluster, workers, cpus, gpus)
+
+
+def _run(job: Any, where: Callable[[Any], Any] | None, minimize: str, num_trials: int) -> Any:
+    """Run a job in this process, or by workers."""
+    from rgf_keras.experiments import report
+    from rgf_keras.experiments.parallel import run_parallel
+    from rgf_keras.experiments.progress import progress
+    from rgf_keras.experiments.study_run import run_job
+
+    def tell(trial: Any) -> None:
+        err.print(report.trial_line(trial, minimize, num_trials), highlight=False)
+
+    with progress(err) as track:
+        if where is None:
+            return run_job(job, track, tell)
+        return run_parallel(job, where(track), track, tell)
+
+
+def _record(record: Any, job: Any) -> dict[str, Any]:
+    """Log what the study has found to its run, and return it."""
+    from rgf_keras.experiments import report
+
+    folder = job.plan.work / job.plan.name
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = report.study_summary(record)
+    with job.open_tracker() as tracker:
+        report.record_study(summary, record, tracker, folder)
+    return summary
 
 
 @app.command("show")
@@ -93,21 +122,10 @@ def study_show(
 ) -> None:
     """Show what a study has found so far."""
     choose_backend(None)
-    import optuna
+    from rgf_keras.experiments import report
+    from rgf_keras.experiments.storage import find_study
 
-    from rgf_keras.experiments import report, study
-
-    if storage is None and not (workspace / "optuna.db").exists():
-        raise RgfError(f"there are no studies in {workspace}; run one with `rgf study run`")
-    records = study.open_storage(storage or database(workspace, "optuna"))
-    names = optuna.get_all_study_names(records)
-    found = [known for known in names if known == name] or [
-        known for known in names if known.startswith(name)
-    ]
-    if len(found) != 1:
-        raise RgfError(f"'{name}' names {len(found)} studies; known: {', '.join(names) or 'none'}")
-    record = optuna.load_study(study_name=found[0], storage=records)
-    _show_study(report.study_summary(record), as_json)
+    _show_study(report.study_summary(find_study(name, storage, workspace)), as_json)
 
 
 def _plan(question: Any, name: str, num_trials: int, workspace: Path, as_json: bool) -> None:

@@ -19,7 +19,11 @@ from rgf_keras.experiments.model_config import (
     SAGANConfig,
     VAEConfig,
 )
-from rgf_keras.experiments.study import Bound, Study, run_study
+from rgf_keras.experiments.score import score
+from rgf_keras.experiments.score_config import ImagesConfig, ScoreConfig
+from rgf_keras.experiments.score_result import Score
+from rgf_keras.experiments.study import Bound, Study
+from rgf_keras.experiments.study_run import run_study
 
 __all__ = [
     "AssessConfig",
@@ -30,15 +34,19 @@ __all__ = [
     "DiffusionConfig",
     "EvaluationConfig",
     "GANConfig",
+    "ImagesConfig",
     "OptimizerConfig",
     "OracleConfig",
     "PrivacyConfig",
     "RejectionConfig",
     "SAGANConfig",
+    "Score",
+    "ScoreConfig",
     "SpectralDecouplingConfig",
     "Study",
     "TrainingConfig",
     "VAEConfig",
     "assess",
     "run_study",
+    "score",
 ]

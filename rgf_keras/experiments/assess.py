@@ -37,15 +37,20 @@ INTERMEDIATE = (
 )
 
 
+# Files that are also shown beside the metrics when runs are compared.
+PICTURES = {"copies.png", "distances.png", "real_loss.png", "samples-skewed.png"}
+
+
 @dataclass(frozen=True)
 class Assessment:
     """The outcome.
 
     Args:
         table: one row per class and one for all samples.
-        metrics: ``rgf/gap`` (mean over classes of |P_r − P_u|), ``rgf/num_memorized`` (rows of the
-            table, as the paper counts cases), ``rgf/class_coverage`` (share of classes with enough
-            samples), ``quality/frechet_oracle`` with its interval, ``quality/oracle_confidence``,
+        metrics: ``rgf/gap`` (mean over classes of |P_r − P_u|) with its interval,
+            ``rgf/num_memorized`` (rows of the table, as the paper counts cases),
+            ``rgf/class_coverage`` (share of classes with enough samples),
+            ``quality/frechet_oracle`` with its interval, ``quality/oracle_confidence``,
             ``copying/...`` (see :class:`rgf_keras.experiments.copying.Copying`), the oracles'
             accuracies, and z, P_r, P_u per row.
         files: the tables, pictures and the trained model (``model.keras``) by name.
@@ -132,7 +137,7 @@ def assess(
         return {name: judgement.metrics[name] for name in INTERMEDIATE}
 
     def show(epoch: int, images: np.ndarray) -> None:
-        run.log_artifact(figures.grid(work / f"samples-{epoch:04d}.png", to_uint8(images)))
+        run.log_image(figures.grid(work / "samples.png", to_uint8(images)), "samples", epoch)
 
     callbacks = [
         Evaluate(evaluate, every),
@@ -158,6 +163,8 @@ def assess(
     run.log_metrics(metrics, step=config.training.epochs)
     for path in files.values():
         run.log_artifact(path)
+    for name in PICTURES & files.keys():
+        run.log_image(files[name], Path(name).stem, 0)  # the step that MLflow shows first
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Assessment(judgement.table, metrics, files)
 
@@ -169,7 +176,10 @@ def _final_metrics(judge: Judge, judgement: Judgement) -> dict[str, float]:
         judge.config.seed,
         judge.config.evaluation.num_resamples,
     )
+    gap_low, gap_high = rgf_table.gap_interval(judgement.table, judge.config.seed)
     return {
+        "rgf/gap_low": gap_low,
+        "rgf/gap_high": gap_high,
         "quality/frechet_oracle_low": interval.low,
         "quality/frechet_oracle_high": interval.high,
         "oracle/class_accuracy": judge.materials.oracles.class_accuracy,
@@ -185,33 +195,41 @@ def _write(
     trainer: Trainer,
 ) -> dict[str, Path]:
     """Tables and pictures, by name."""
-    record = {"metrics": metrics, "table": rgf_table.to_records(judgement.table)}
+    values = judge.materials.data.balanced.factor_values
+    record = {
+        "metrics": metrics,
+        "factor_values": list(values),
+        "table": rgf_table.to_records(judgement.table),
+    }
+    curves = {
+        "balanced": json.loads(judge.reference["epochs"].tobytes()),
+        "skewed": trainer.history.epochs,
+    }
     texts = {
         "config.yaml": judge.config.to_yaml(),
         "rgf_table.csv": rgf_table.to_csv(judgement.table),
         "rgf_table.json": json.dumps(record, indent=1),
+        "epochs.json": json.dumps(curves),
     }
     for name, text in texts.items():
         (work / name).write_text(text)
     files = {name: work / name for name in texts}
     titled = {"balanced": judge.reference["images"], "skewed": judgement.images[:GRID_SIZE]}
     files["samples.png"] = figures.grids(work / "samples.png", titled)
+    for name, images in titled.items():
+        path = work / f"samples-{name}.png"
+        files[path.name] = figures.grid(path, images)
     if hasattr(trainer.model, "real_loss"):
-        curves = {
-            "balanced": json.loads(judge.reference["epochs"].tobytes()),
-            "skewed": trainer.history.epochs,
-        }
         files["real_loss.png"] = figures.real_loss(work / "real_loss.png", curves)
     return files
 
 
 class _LogEpochs(keras.callbacks.Callback):
-    """Logs every epoch once, also when epochs are repeated after a resume."""
+    """Logs every epoch; what a resume repeats is recorded once."""
 
     def __init__(self, run: Run):
         super().__init__()
-        self.run, self.logged = run, run.last_step("epoch")
+        self.run = run
 
     def on_epoch_end(self, epoch, logs=None):
-        if epoch + 1 > self.logged:
-            self.run.log_metrics({**logs, "epoch": epoch + 1}, step=epoch + 1)
+        self.run.log_metrics({**logs, "epoch": epoch + 1}, step=epoch + 1)

@@ -189,6 +189,7 @@ class EvaluationConfig(Config):
 class ExperimentConfig(Config):
     """Everything that determines the result of one experiment."""
 
+    training: TrainingConfig = TrainingConfig()
     seed: int = Field(0, ge=0)
 
     def with_values(self, values: dict[str, Any]) -> Self:
@@ -224,7 +225,6 @@ class AssessConfig(ExperimentConfig):
 
     data: DataConfig = DataConfig()
     model: ModelConfig = GANConfig()
-    training: TrainingConfig = TrainingConfig()
     spectral_decoupling: SpectralDecouplingConfig = SpectralDecouplingConfig()
     rejection: RejectionConfig = RejectionConfig()
     oracle: OracleConfig = OracleConfig()

@@ -10,6 +10,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from rgf_keras.experiments import charts
+
 
 def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
     """Images (n, H, W, C) uint8 in rows of ``columns``, on white: (H', W', 3) uint8."""
@@ -48,18 +50,7 @@ def real_loss(path: Path, curves: Mapping[str, Sequence[Mapping[str, float]]]) -
         curves: per training set, the epochs' logs with ``real_loss/f0`` and ``real_loss/f1``.
     """
     figure, axis = plt.subplots(figsize=(6, 4))
-    for colour, (name, epochs) in zip(("C0", "C3"), curves.items(), strict=False):
-        for key, style, label in (
-            ("real_loss/f1", "-", "with the factor"),
-            ("real_loss/f0", "--", "without"),
-        ):
-            values = [epoch[key] for epoch in epochs]
-            axis.plot(
-                range(1, len(values) + 1), values, style, color=colour, label=f"{name}, {label}"
-            )
-    axis.axhline(np.log(2), color="grey", linewidth=0.8, label="log 2 (undecided)")
-    axis.set(xlabel="epoch", ylabel='discriminator loss against "real"')
-    axis.legend(fontsize=8)
+    charts.real_loss(axis, curves)
     return save(figure, path)
 
 

@@ -1,17 +1,28 @@
 """What a study or an assessment says, as tables for the terminal, JSON and a picture."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
+from rgf_keras.experiments import charts
 from rgf_keras.experiments.figures import save
+from rgf_keras.experiments.ranking import (
+    Mean,
+    Repeated,
+    baseline_metrics,
+    baseline_trial,
+    best,
+    feasible,
+    repeats,
+)
 from rgf_keras.experiments.rgf_table import Row
-from rgf_keras.experiments.study import baseline_metrics, best, feasible, finished
+from rgf_keras.experiments.stages import ENDED
 from rgf_keras.experiments.tracking import Tracker
 
 
@@ -38,31 +49,37 @@ def assessment_table(table: list[Row]) -> Table:
 
 def study_summary(record: optuna.Study) -> dict[str, Any]:
     """Everything a reader or a program wants to know of a study, JSON-able."""
-    trials = [_trial(record, trial) for trial in finished(record)]
     winner = best(record)
+    again = repeats(record)
+    trials = [_trial(trial, again.get(trial.number)) for trial in record.get_trials(states=ENDED)]
     return {
         "study": record.study_name,
         "question": record.user_attrs["question"],
         "minimize": record.user_attrs["minimize"],
         "subject_to": record.user_attrs["bounds"],
+        "quality": next(
+            (bound["metric"] for bound in record.user_attrs["subject_to"]), charts.FRECHET
+        ),
         "trials": trials,
         "best": winner.number,
-        "answer": _answer(record, winner),
+        "answer": _answer(record, winner, again),
     }
 
 
 def study_table(summary: dict[str, Any]) -> Table:
     """Trials, the best first; infeasible ones last."""
     view = Table(title=f"{summary['study']}: {summary['question']}", caption=summary["answer"])
-    for column in ("trial", "parameters", summary["minimize"], "Fréchet", "coverage", "feasible"):
+    quality = summary["quality"]
+    name = "Fréchet" if quality == charts.FRECHET else quality
+    for column in ("trial", "parameters", summary["minimize"], name, "coverage", "feasible"):
         view.add_column(column, justify="left" if column == "parameters" else "right")
-    for trial in sorted(summary["trials"], key=lambda t: (not t["feasible"], t["value"])):
+    for trial in ranking(summary):
         metrics = trial["metrics"]
         view.add_row(
             str(trial["trial"]),
             "baseline" if trial["baseline"] else parameters(trial["parameters"]),
-            f"{trial['value']:.3f}",
-            _number(metrics.get("quality/frechet_oracle"), ".1f"),
+            _objective(trial),
+            _number(metrics.get(quality), ".1f"),
             _number(metrics.get("rgf/class_coverage"), ".0%"),
             trial["reason"] or ", ".join(trial["broken"]) or "yes",
             style="bold" if trial["trial"] == summary["best"] else None,
@@ -70,27 +87,15 @@ def study_table(summary: dict[str, Any]) -> Table:
     return view
 
 
+def ranking(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Trials, the best first; infeasible ones last."""
+    return sorted(summary["trials"], key=_rank)
+
+
 def study_figure(path: Path, summary: dict[str, Any]) -> Path:
     """Memorization against quality, one point per trial that has both."""
     figure, axis = plt.subplots(figsize=(6, 4))
-    quality = "quality/frechet_oracle"
-    for trial in summary["trials"]:
-        if quality not in trial["metrics"]:
-            continue
-        x, y = trial["metrics"][quality], trial["value"]
-        half = trial["metrics"][f"{quality}_high"] - x
-        colour = "black" if trial["baseline"] else "C2" if trial["feasible"] else "C3"
-        axis.errorbar(x, y, xerr=half, fmt="o", color=colour, capsize=2)
-        label = "baseline" if trial["baseline"] else parameters(trial["parameters"])
-        axis.annotate(label, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7)
-    bound = next((t["limits"].get(quality) for t in summary["trials"] if t["limits"]), None)
-    if bound is not None:
-        axis.axvline(bound, color="grey", linestyle="--", linewidth=0.8)
-    axis.set(
-        xlabel="Fréchet distance of oracle features (lower is better)",
-        ylabel=f"{summary['minimize']} (lower memorizes less)",
-        title="green: within the bounds, red: not, dashed: bound on quality",
-    )
+    charts.pareto(axis, summary)
     return save(figure, path)
 
 
@@ -104,42 +109,85 @@ def record_study(
     text.write_text(json.dumps(summary, indent=1))
     run.log_artifact(text)
     metrics = best(record).user_attrs["metrics"]
-    run.log_metrics({f"best/{name}": value for name, value in metrics.items()})
+    shown = {summary["minimize"], *best(record).constraints} & metrics.keys()
+    best_metrics = {f"best/{name.split('/')[-1]}": metrics[name] for name in sorted(shown)}
+    run.log_metrics(best_metrics, step=len(summary["trials"]))
     run.set_tags({"best_trial": summary["best"], "answer": summary["answer"]})
     run.finish()
 
 
-def _trial(record: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
+def trial_line(trial: FrozenTrial, minimize: str, num_trials: int) -> str:
+    """What a trial or a repeat that has ended says, in one line."""
+    reason = trial.user_attrs["reason"]
+    if "of" in trial.user_attrs:
+        what = f"trial {trial.user_attrs['of']} again, seed + {trial.user_attrs['seed']}"
+        return f"{what}: {reason or f'{minimize} {trial.value:.3f}'}"
+    kind = "baseline" if trial.user_attrs["baseline"] else parameters(trial.params)
+    verdict = reason or ("within the bounds" if feasible(trial) else "outside the bounds")
+    what = f"trial {trial.number} of {num_trials} ({kind})"
+    return f"{what}: {minimize} {_number(trial.value, '.3f')}, {verdict}"
+
+
+def _trial(trial: FrozenTrial, again: Repeated | None) -> dict[str, Any]:
     metrics = trial.user_attrs["metrics"]
+    violations = again.violations if again else trial.constraints
     return {
         "trial": trial.number,
         "baseline": trial.user_attrs["baseline"],
         "parameters": trial.params,
         "value": trial.value,
-        "feasible": feasible(trial),
+        "pruned": trial.state == TrialState.PRUNED,
+        "feasible": again.feasible if again else feasible(trial),
         "reason": trial.user_attrs["reason"],
-        "broken": [f"no: {name.split('/')[-1]}" for name, v in trial.constraints.items() if v > 0],
+        "broken": [f"no: {name.split('/')[-1]}" for name, v in violations.items() if v > 0],
         # a violation is value − limit, so the limit is their difference
         "limits": {n: metrics[n] - v for n, v in trial.constraints.items() if n in metrics},
         "metrics": metrics,
+        "repeats": asdict(again) if again else None,
         "mlflow_run_id": trial.user_attrs["mlflow_run_id"],
     }
 
 
-def _answer(record: optuna.Study, winner: FrozenTrial) -> str:
+def _rank(trial: dict[str, Any]) -> tuple[Any, ...]:
+    """Repeated trials before those that were not, pruned ones last."""
+    again = trial["repeats"]
+    value = again["objective"]["value"] if again else trial["value"]
+    missing = value is None
+    return trial["pruned"], not trial["feasible"], again is None, missing, value
+
+
+def _objective(trial: dict[str, Any]) -> str:
+    if trial["repeats"]:
+        mean = Mean(**trial["repeats"]["objective"])
+        return f"{mean} ({mean.n} seeds)"
+    return _number(trial["value"], ".3f")
+
+
+def _answer(record: optuna.Study, winner: FrozenTrial, again: dict[int, Repeated]) -> str:
     name = record.user_attrs["minimize"]
-    baseline = baseline_metrics(record)[name]
     settings = parameters(winner.params)
-    if not feasible(winner):
-        over = {name: value for name, value in winner.constraints.items() if value > 0}
+    repeated = again.get(winner.number)
+    violations = repeated.violations if repeated else winner.constraints
+    over = {name: value for name, value in violations.items() if value > 0}
+    if over:
         misses = ", ".join(f"{name} by {value:.3g}" for name, value in over.items())
         return f"No trial keeps the bounds; trial {winner.number} is nearest, missing {misses}."
+    own = str(repeated.objective) if repeated else f"{winner.value:.3f}"
     if winner.user_attrs["baseline"]:
-        return f"Nothing tried beats the baseline: its {name} is {baseline:.3f}."
-    return (
-        f"Trial {winner.number} ({settings}) memorizes least within the bounds: "
-        f"{name} {winner.value:.3f}, baseline {baseline:.3f}."
-    )
+        return f"Nothing tried beats the baseline: its {name} is {own}."
+    start = f"Trial {winner.number} ({settings}) memorizes least within the bounds: {name} {own}"
+    if repeated is None:
+        return f"{start}, baseline {baseline_metrics(record)[name]:.3f}."
+    return f"{start}, {_against(repeated, again[baseline_trial(record).number])}."
+
+
+def _against(repeated: Repeated, baseline: Repeated) -> str:
+    """A repeated trial's objective beside the baseline's."""
+    difference = repeated.difference
+    if difference is None:
+        return f"baseline {baseline.objective}"
+    chance = ", which may be chance" if difference.low <= 0 <= difference.high else ""
+    return f"baseline {baseline.objective}, difference {difference}{chance}"
 
 
 def parameters(values: dict[str, Any]) -> str:

@@ -2,16 +2,13 @@
 
 import contextlib
 import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from rgf_keras.errors import RgfError
+from rgf_keras.experiments import machine
 from rgf_keras.experiments.fits import Fits
 from rgf_keras.experiments.progress import Advance
 from rgf_keras.experiments.score_config import Fit
@@ -44,10 +41,6 @@ class Resources:
         """Whether the process that asks, which has all cores, can do the work itself."""
         return self.num_workers == 1 and self.num_threads is None
 
-    @property
-    def threads(self) -> int:
-        return self.num_threads or max(1, (os.cpu_count() or 1) // self.num_workers)
-
 
 ALONE = Resources()
 
@@ -69,8 +62,7 @@ def train(fits: Fits, groups: Sequence[Group], resources: Resources, advance: Ad
         for i, group in enumerate(groups):
             fits.train(group, lambda done, _, i=i: total.tell(i, done))  # type: ignore[misc]
     else:
-        with _environment(resources.threads):
-            _Pool(fits, groups, total).run(min(resources.num_workers, len(groups)))
+        _Pool(fits, groups, resources, total).run()
 
 
 class _Total:
@@ -84,44 +76,53 @@ class _Total:
         self.advance(sum(self.done), sum(self.steps))
 
 
+@dataclass
+class _Worker:
+    """A process, its share of the machine, and the position of the group it is at."""
+
+    process: Any
+    slot: int
+    group: int
+
+
 class _Pool:
-    """The processes, and what each of them is at."""
+    """The processes at work."""
 
-    def __init__(self, fits: Fits, groups: Sequence[Group], total: _Total):
-        self.fits, self.groups, self.total = fits, groups, total
+    def __init__(self, fits: Fits, groups: Sequence[Group], resources: Resources, total: _Total):
+        self.fits, self.groups, self.resources, self.total = fits, groups, resources, total
         self.waiting = list(range(len(groups)))[::-1]
-        self.at: dict[Connection, int] = {}
-        self.processes: dict[Connection, Any] = {}
         self.deaths = [0] * len(groups)
+        self.busy: dict[Connection, _Worker] = {}
+        self.gpus = machine.visible_gpus()
 
-    def run(self, num_workers: int) -> None:
+    def run(self) -> None:
         try:
-            for _ in range(num_workers):
-                self._assign(self._start())
-            while self.at:
-                for pipe in wait(list(self.at)):
+            for slot in range(min(self.resources.num_workers, len(self.groups))):
+                self._start(slot)
+            while self.busy:
+                for pipe in wait(list(self.busy)):
                     self._hear(pipe)  # type: ignore[arg-type]
         finally:
-            for process in self.processes.values():
-                process.kill()
-                process.join()
+            for worker in self.busy.values():
+                worker.process.kill()
+                worker.process.join()
 
-    def _start(self) -> Connection:
+    def _start(self, slot: int) -> None:
+        """Begin with the next group in a new process."""
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(target=_work, args=(there, self.fits, self.groups), daemon=True)
-        process.start()
+        process = context.Process(target=_work, args=(there, self.fits, self.groups))
+        share = machine.environment(
+            slot, self.resources.num_workers, self.gpus, self.resources.num_threads
+        )
+        with machine.variables(share):
+            process.start()
         there.close()  # so that the end of the process is the end of the pipe
-        self.processes[here] = process
-        return here
-
-    def _assign(self, pipe: Connection) -> None:
-        if self.waiting:
-            self.at[pipe] = self.waiting.pop()
-            with contextlib.suppress(OSError):  # it is dead: the pipe's end will be heard
-                pipe.send(self.at[pipe])
+        self.busy[here] = _Worker(process, slot, self.waiting.pop())
+        self._send(here, self.busy[here].group)
 
     def _hear(self, pipe: Connection) -> None:
+        worker = self.busy[pipe]
         try:
             message = pipe.recv()
         except (EOFError, OSError):
@@ -129,68 +130,41 @@ class _Pool:
             return
         if isinstance(message, RgfError):
             raise message
-        if message is None:
-            del self.at[pipe]
-            self._assign(pipe)
+        if message is not None:
+            self.total.tell(worker.group, message)
+        elif self.waiting:
+            worker.group = self.waiting.pop()
+            self._send(pipe, worker.group)
         else:
-            self.total.tell(self.at[pipe], message)
+            self._send(pipe, None)
+            del self.busy[pipe]
+
+    def _send(self, pipe: Connection, group: int | None) -> None:
+        with contextlib.suppress(OSError):  # the process is dead: the pipe's end will be heard
+            pipe.send(group)
 
     def _replace(self, pipe: Connection) -> None:
         """A process has died: its group goes on in a new one, from its checkpoint."""
-        group = self.at.pop(pipe)
-        process = self.processes.pop(pipe)
-        process.join()
-        self.deaths[group] += 1
-        if self.deaths[group] == MAX_DEATHS:
+        worker = self.busy.pop(pipe)
+        worker.process.join()
+        self.deaths[worker.group] += 1
+        if self.deaths[worker.group] == MAX_DEATHS:
             raise RgfError(
-                f"{MAX_DEATHS} processes died at {self.groups[group][0].name} "
-                f"(exit code {process.exitcode}, −9 is often a lack of memory); "
+                f"{MAX_DEATHS} processes died at {self.groups[worker.group][0].name} "
+                f"(exit code {worker.process.exitcode}; −9 is often a lack of memory); "
                 "what they said is above; try fewer --workers"
             )
-        self.waiting.append(group)
-        self._assign(self._start())
+        self.waiting.append(worker.group)
+        self._start(worker.slot)
 
 
 def _work(pipe: Connection, fits: Fits, groups: Sequence[Group]) -> None:
     """A process: trains the groups it is told, and tells how far it is and when it is done."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    while True:
-        group = groups[pipe.recv()]
+    machine.end_with_parent()
+    while (group := pipe.recv()) is not None:
         try:
-            fits.train(group, lambda done, _: pipe.send(done))
+            fits.train(groups[group], lambda done, _: pipe.send(done))
         except RgfError as error:
             pipe.send(error)
         else:
             pipe.send(None)
-
-
-def _end_with_parent() -> None:
-    wait([multiprocessing.parent_process().sentinel])  # type: ignore[union-attr]
-    os._exit(1)
-
-
-@contextmanager
-def _environment(num_threads: int) -> Iterator[None]:
-    """Processes that start inside use so many threads each, and take accelerator memory as needed.
-
-    Every library reads the variable of its own when it is imported.
-    """
-    threads = str(num_threads)
-    wanted = {
-        "OMP_NUM_THREADS": threads,  # PyTorch
-        "MKL_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": "1",
-        "NPROC": threads,  # XLA
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    }
-    before = dict(os.environ)
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -217,8 +217,13 @@ def model_fit(model: str, images: np.ndarray, jit_compile: str | bool) -> tuple[
 # --- Lean PyTorch ---------------------------------------------------------------------------------
 
 
-def lean_pytorch(model: str, images: np.ndarray, fused_adam: bool) -> tuple[Run, int]:
-    """What one would write by hand: nn.Module, data on the device, torch.optim.Adam."""
+def lean_pytorch(
+    model: str, images: np.ndarray, fused_adam: bool, batches: Callable | None = None
+) -> tuple[Run, int]:
+    """What one would write by hand: nn.Module, data on the device, torch.optim.Adam.
+
+    ``batches()`` gives an epoch's batches, in [−1, 1], if they are not to be as plain as this.
+    """
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -305,11 +310,14 @@ def lean_pytorch(model: str, images: np.ndarray, fused_adam: bool) -> tuple[Run,
         generator_optimizer, step = adam(generator, 2e-4, 0.5), gan_step
         generator_parameters = list(generator.parameters())
 
+    def plain():
+        for indices in torch.randperm(len(data), device=device).split(BATCH):
+            yield data[indices].float() / 127.5 - 1.0
+
     def run(epochs: int) -> list[float]:
         rows = []
         for _ in range(epochs):
-            for indices in torch.randperm(len(data), device=device).split(BATCH):
-                rows.append(step(data[indices].float() / 127.5 - 1.0))
+            rows += [step(batch) for batch in (batches or plain)()]
         return torch.stack(rows).cpu()[-len(data) // BATCH :].mean(0).tolist()
 
     return run, sum(parameter.numel() for parameter in networks.parameters())

@@ -8,8 +8,9 @@ from pathlib import Path
 from toy_study import STUDY, assessment
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.study import open_storage, run_study
-from rgf_keras.experiments.tracking import MlflowTracker
+from rgf_keras.experiments.mlflow_tracking import MlflowTracker
+from rgf_keras.experiments.storage import open_storage
+from rgf_keras.experiments.study_run import run_study
 
 folder, kill_at = Path(sys.argv[1]), int(sys.argv[2])
 
@@ -27,13 +28,15 @@ def assess(config, run, work, cache, track):
     return assessment(config)
 
 
-record = run_study(
-    STUDY,
-    "toy",
-    folder / "work",
-    open_storage(f"sqlite:///{folder}/optuna.db"),
-    MlflowTracker(f"sqlite:///{folder}/mlflow.db", "toy", folder / "artifacts"),
-    Cache(folder / "cache"),
-    num_trials=6,
-    assess=assess,
-)
+uri = f"sqlite:///{folder}/mlflow.db"
+with MlflowTracker(uri, "toy", folder / "spool", folder / "artifacts") as tracker:
+    run_study(
+        STUDY,
+        "toy",
+        folder / "work",
+        open_storage(f"sqlite:///{folder}/optuna.db"),
+        tracker,
+        Cache(folder / "cache"),
+        num_trials=6,
+        assess=assess,
+    )

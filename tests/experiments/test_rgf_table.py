@@ -183,3 +183,31 @@ def test_json_round_trip():
     assert table[1].z_sample == math.inf
     text = json.dumps(rgf_table.to_records(table), allow_nan=False)
     assert [repr(restore(record)) for record in json.loads(text)] == [repr(row) for row in table]
+
+
+def test_the_interval_of_the_gap_covers_what_it_should():
+    rng = np.random.default_rng(0)
+    p_u, p_r = np.array([0.5, 0.4, 0.6]), np.array([0.9, 0.1, 0.3])
+    truth, covered = np.abs(p_r - p_u).mean(), 0
+    for seed in range(200):
+        tables = [
+            counts([*ones, ones.sum()], [100, 100, 100, 300]) for ones in _draw(rng, p_r, p_u)
+        ]
+        low, high = rgf_table.gap_interval(build(*tables), seed, 200)
+        covered += low <= truth <= high
+    assert 0.91 <= covered / 200 <= 0.99
+
+
+def test_without_a_class_of_enough_samples_nothing_is_known_of_the_gap():
+    table = build(counts([1, 1, 1, 3], [2, 2, 2, 6]), counts([1, 1, 1, 3], [2, 2, 2, 6]))
+    assert rgf_table.gap_interval(table, 0) == (0, 1)
+
+
+def test_records_are_read_back():
+    rows = build()
+    again = rgf_table.from_records(json.loads(json.dumps(rgf_table.to_records(rows))))
+    assert repr(again) == repr(rows)
+
+
+def _draw(rng, *shares):
+    return [rng.binomial(100, p) for p in shares]

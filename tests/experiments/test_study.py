@@ -1,5 +1,6 @@
 """Studies: budget, constraints, failures, records, and what a SIGKILL leaves behind."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -14,14 +15,10 @@ from toy_study import BASELINE, STUDY, assessment, suggest
 from rgf_keras.cache import Cache
 from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.experiments import Bound, Study, report
-from rgf_keras.experiments.study import (
-    best,
-    feasible,
-    finished,
-    load_study,
-    open_storage,
-    run_study,
-)
+from rgf_keras.experiments.ranking import best, feasible, finished
+from rgf_keras.experiments.storage import open_storage
+from rgf_keras.experiments.study import load_study
+from rgf_keras.experiments.study_run import run_study
 from rgf_keras.experiments.tracking import MemoryTracker
 
 CHILD = Path(__file__).with_name("study_child.py")
@@ -55,6 +52,22 @@ def test_constraints_are_relative_to_the_baseline(tmp_path):
         assert feasible(trial) == (trial.params["weight"] <= 0.5)
 
 
+def test_a_bound_may_be_a_difference_from_the_baseline():
+    bound = Bound("quality/held_out_log_prob", at_least=-2.0, difference=True)
+    baseline = {"quality/held_out_log_prob": -90.0}
+    assert bound.violation({"quality/held_out_log_prob": -93.0}, baseline) == 1.0
+    assert str(bound) == "quality/held_out_log_prob ≥ baseline -2"
+
+
+def test_a_study_says_how_it_is_judged(tmp_path):
+    study = dataclasses.replace(STUDY, judge=lambda config, *rest: assessment(config))
+    record = run_study(
+        study, "toy", tmp_path, open_storage(f"sqlite:///{tmp_path}/optuna.db"), MemoryTracker(),
+        Cache(tmp_path), num_trials=2,
+    )  # fmt: skip
+    assert record.trials[0].value == 0.5
+
+
 def test_best_is_the_best_feasible_trial(tmp_path):
     record = run(tmp_path, num_trials=12)
     weights = [t.params["weight"] for t in finished(record)[1:] if t.params["weight"] <= 0.5]
@@ -65,7 +78,8 @@ def test_best_is_the_best_feasible_trial(tmp_path):
 def test_the_nearest_is_named_when_nothing_is_feasible(tmp_path):
     bound = Bound("rgf/class_coverage", at_least=2.0)
     record = run(tmp_path, Study("toy", "?", BASELINE, suggest, subject_to=[bound]), num_trials=3)
-    assert "No trial keeps the bounds; trial 0 is nearest" in report.study_summary(record)["answer"]
+    answer = report.study_summary(record)["answer"]
+    assert f"No trial keeps the bounds; trial {best(record).number} is nearest" in answer
 
 
 def test_a_diverged_trial_is_an_infeasible_result_with_a_reason(tmp_path):

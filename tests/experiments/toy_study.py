@@ -1,5 +1,9 @@
 """A study on a formula: the gap falls with λ, quality breaks beyond λ = 0.5."""
 
+from dataclasses import replace
+
+import optuna
+
 from rgf_keras.experiments import AssessConfig, Assessment, Study
 from rgf_keras.experiments.config import EvaluationConfig
 
@@ -24,3 +28,6 @@ def assessment(config):
 
 
 STUDY = Study("toy", "Does the toy work?", BASELINE, suggest, num_trials=6)
+
+# What it suggests to a trial depends on the trial's number alone.
+RANDOM = replace(STUDY, sampler=lambda seed: optuna.samplers.RandomSampler(seed))

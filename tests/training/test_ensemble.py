@@ -31,15 +31,13 @@ def state(training):
     ]
 
 
-def alone(images):
-    """Each fold by a Trainer of its own."""
-    found = []
-    for seed, rows in zip(SEEDS, folds(len(images)), strict=True):
-        data = {"images": images}
-        training = Trainer(small("vae", seed), data, adam(), 32, seed, rows, ema_decay=0.9)
-        training.fit(2)
-        found += state(training)
-    return found
+def alone(images, member):
+    """One fold by a Trainer of its own."""
+    seed, rows = SEEDS[member], folds(len(images))[member]
+    data = {"images": images}
+    training = Trainer(small("vae", seed), data, adam(), 32, seed, rows, ema_decay=0.9)
+    training.fit(2)
+    return state(training)
 
 
 def ensemble(images, **options):
@@ -55,7 +53,7 @@ def images(skewed_digits):
 
 @pytest.fixture(scope="module")
 def expected(images):
-    return alone(images)
+    return [found for member in range(3) for found in alone(images, member)]
 
 
 def assert_equal(found, expected, tolerance=0.0):
@@ -87,12 +85,12 @@ def test_an_ensemble_resumes_and_restarts_exactly(images, expected, tmp_path):
     assert_equal(state(first), expected)
 
 
-def test_a_trainer_restarts_as_a_new_one_would(images, expected):
+def test_a_trainer_restarts_as_a_new_one_would(images):
     training = Trainer(small("vae", 9), {"images": images}, adam(), 32, 9, ema_decay=0.9)
     training.fit(1)
     training.restart(small("vae", SEEDS[1]), SEEDS[1], folds(len(images))[1])
     training.fit(2)
-    assert_equal(state(training), expected[1:2])
+    assert_equal(state(training), alone(images, 1))
 
 
 @on_jax

@@ -7,6 +7,7 @@ planted set of any rare class and rarity is then a selection.
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -191,6 +192,18 @@ def _rendered(
 ) -> list[np.ndarray]:
     """The images (N, 28, 28) as each layer makes them, from the cache as far as they are there."""
     digest = archive.digest({"images": images, "indices": indices})
+    with cache.lock("shape", {"images": digest}) if cache else nullcontext():
+        return _render(layers, images, indices, digest, cache, progress)
+
+
+def _render(
+    layers: Sequence[Layer | None],
+    images: np.ndarray,
+    indices: np.ndarray,
+    digest: str,
+    cache: Cache | None,
+    progress: Progress | None,
+) -> list[np.ndarray]:
     descriptions = {_text(layer): {"layer": _text(layer), "images": digest} for layer in layers}
     rendered = {_text(None): images}
     for text, description in descriptions.items():

@@ -1,0 +1,100 @@
+"""`rgf report` and `rgf compare`: what a study or a run says, to read and to hand on."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from rgf_keras.cli.options import (
+    Json,
+    Storage,
+    TrackingUri,
+    Workspace,
+    choose_backend,
+    err,
+    open_records,
+    out,
+)
+from rgf_keras.errors import RgfError
+
+SUFFIXES = {"html": ".html", "md": ".md", "latex": ".tex", "csv": ""}
+
+
+def report_command(
+    name: Annotated[str, typer.Argument(help="STUDY, STUDY/TRIAL or an MLflow run's id.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File; for csv a folder.")
+    ] = None,
+    kind: Annotated[
+        Literal["html", "md", "latex", "csv"],
+        typer.Option("--format", help="A page, or the tables alone."),
+    ] = "html",
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+    workspace: Workspace = Path("mlruns"),
+) -> None:
+    """Write one page that says what a study or a run found; or its tables alone."""
+    choose_backend(None)
+    from rgf_keras.experiments import page, render
+
+    records = open_records(tracking_uri, workspace)
+    if "/" not in name and (study := _study(name, storage, workspace)):
+        found = page.study_page(study, records)
+    else:
+        found = page.run_page(_run(name, records, storage, workspace))
+    path = output or Path(f"report{SUFFIXES[kind]}")
+    render.write(found, path, kind)
+    err.print(f"report: {path}", highlight=False)
+
+
+def compare_command(
+    first: Annotated[str, typer.Argument(help="STUDY/TRIAL or an MLflow run's id.")],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="An HTML page beside the table.")
+    ] = None,
+    storage: Storage = None,
+    tracking_uri: TrackingUri = None,
+    workspace: Workspace = Path("mlruns"),
+    as_json: Json = False,
+) -> None:
+    """Show two runs side by side: what differs, and what came of it."""
+    choose_backend(None)
+    from rgf_keras.experiments import compare, render
+
+    records = open_records(tracking_uri, workspace)
+    runs = [_run(name, records, storage, workspace) for name in (first, second)]
+    found = compare.compare_page(runs)
+    if as_json:
+        typer.echo(json.dumps(compare.comparison(runs)))
+    else:
+        out.print(compare.table(found))
+    if output:
+        render.write(found, output, "html")
+        err.print(f"page: {output}", highlight=False)
+
+
+def _study(name: str, storage: str | None, workspace: Path) -> Any:
+    """The study of this name; None if there is none."""
+    from rgf_keras.experiments.storage import find_study
+
+    try:
+        return find_study(name, storage, workspace)
+    except RgfError:
+        if re.fullmatch("[0-9a-f]{32}|local-.*", name):  # a run's id
+            return None
+        raise
+
+
+def _run(name: str, records: Any, storage: str | None, workspace: Path) -> Any:
+    """The run that STUDY/TRIAL or an id names."""
+    study_name, slash, number = name.rpartition("/")
+    if not slash:
+        return records.run(name)
+    study = _study(study_name, storage, workspace)
+    trials = {str(trial.number): trial for trial in study.trials} if study else {}
+    if "mlflow_run_id" not in getattr(trials.get(number), "user_attrs", {}):
+        raise RgfError(f"there is no trial '{name}'; known: {', '.join(trials) or 'none'}")
+    return records.run(trials[number].user_attrs["mlflow_run_id"], name)

@@ -1,0 +1,213 @@
+"""Leases: what one process at a time may hold, and loses when it dies or is not heard of.
+
+Optuna knows no more of a trial than that it is running. A lease tells whether anybody is running
+it. No clocks are compared: the kernel drops the locks of a dead process, and the database server
+those of a session that it has not heard of.
+"""
+
+import fcntl
+import hashlib
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import sqlalchemy
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from rgf_keras.errors import RgfError
+
+# A database server drops the leases of a process that it has not heard of for so long.
+EXPIRY_SECONDS = 60
+
+
+class Leases(ABC):
+    """The leases of one study that this process holds. A context manager: ends them all."""
+
+    def __init__(self) -> None:
+        self._held: set[str] = set()
+
+    def take(self, name: str) -> bool:
+        """Take a lease; False if somebody has it, be it this process."""
+        if name in self._held or not self._lock(name):
+            return False
+        self._held.add(name)
+        return True
+
+    def give_back(self, name: str) -> None:
+        """End a lease that this process holds."""
+        self._unlock(name)
+        self._held.discard(name)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Inside, no other process of the study is inside. Meant for moments."""
+        while not self.take("study"):
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            self.give_back("study")
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make sure that the leases still hold.
+
+        Raises:
+            RgfError: they are lost; another process may have them.
+        """
+
+    def close(self) -> None:
+        """End all leases."""
+        for name in list(self._held):
+            self.give_back(name)
+
+    def __enter__(self) -> "Leases":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def _lock(self, name: str) -> bool: ...
+
+    @abstractmethod
+    def _unlock(self, name: str) -> None: ...
+
+
+class FileLeases(Leases):
+    """Locked files: for the processes of one machine, or of machines that share the folder.
+
+    Args:
+        folder: made if it does not exist.
+
+    Raises:
+        RgfError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.folder = folder
+        self._files: dict[str, IO[str]] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RgfError(f"cannot write {folder}: {error.strerror}") from error
+
+    def check(self) -> None:
+        """They hold as long as this process lives."""
+
+    def _lock(self, name: str) -> bool:
+        file = open(self.folder / name, "w")  # noqa: SIM115 (open as long as the lease is held)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._files[name] = file
+        return True
+
+    def _unlock(self, name: str) -> None:
+        self._files.pop(name).close()
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A database's locks that belong to a session.
+
+    Args:
+        expire: statement after which the server ends sessions that were silent for so long.
+        take: query that takes the lock ``:key`` and answers whether that succeeded.
+        give_back: query that ends it.
+        key: SHA-256 of a name → the lock's key.
+    """
+
+    expire: str
+    take: str
+    give_back: str
+    key: Callable[[bytes], int | str]
+
+
+MYSQL = Dialect(
+    f"SET SESSION wait_timeout = {EXPIRY_SECONDS}",
+    "SELECT GET_LOCK(:key, 0)",
+    "SELECT RELEASE_LOCK(:key)",
+    lambda digest: digest.hex()[:32],
+)
+DIALECTS = {
+    "postgresql": Dialect(
+        f"SET idle_session_timeout = '{EXPIRY_SECONDS}s'",
+        "SELECT pg_try_advisory_lock(:key)",
+        "SELECT pg_advisory_unlock(:key)",
+        lambda digest: int.from_bytes(digest[:8], signed=True),
+    ),
+    "mysql": MYSQL,
+    "mariadb": MYSQL,
+}
+
+
+class DatabaseLeases(Leases):
+    """Locks of a session of the database that holds the study: for any number of machines.
+
+    Args:
+        url: of a PostgreSQL (14 or newer) or MySQL database.
+        study: the study's name.
+
+    Raises:
+        RgfError: another kind of database, or none there.
+    """
+
+    def __init__(self, url: sqlalchemy.URL, study: str):
+        super().__init__()
+        name = url.get_backend_name()
+        if name not in DIALECTS:
+            raise RgfError(f"no leases on {name}; use a PostgreSQL or MySQL storage")
+        self.dialect, self.study = DIALECTS[name], study
+        self._guard, self._ended = threading.Lock(), threading.Event()
+        engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        try:
+            self._session = engine.connect()
+            self._session.execute(sqlalchemy.text(self.dialect.expire))
+        except SQLAlchemyError as error:
+            raise RgfError(f"no session with the Optuna storage: {error}") from error
+        threading.Thread(target=self._renew, daemon=True).start()
+
+    def check(self) -> None:
+        self._ask("SELECT 1")
+
+    def close(self) -> None:
+        self._ended.set()
+        self._held.clear()
+        with self._guard:
+            self._session.close()
+
+    def _renew(self) -> None:
+        while not self._ended.wait(EXPIRY_SECONDS / 4):
+            try:
+                self._ask("SELECT 1")
+            except RgfError:  # whoever needs the leases is told by check()
+                return
+
+    def _lock(self, name: str) -> bool:
+        return bool(self._ask(self.dialect.take, key=self._key(name)))
+
+    def _unlock(self, name: str) -> None:
+        self._ask(self.dialect.give_back, key=self._key(name))
+
+    def _key(self, name: str) -> int | str:
+        return self.dialect.key(hashlib.sha256(f"rgf {self.study} {name}".encode()).digest())
+
+    def _ask(self, query: str, **values: int | str) -> object:
+        try:
+            with self._guard:
+                return self._session.execute(sqlalchemy.text(query), values).scalar()
+        except SQLAlchemyError as error:
+            raise RgfError(
+                "the session with the Optuna storage has ended, and another process may go on with "
+                "this trial; the same command continues"
+            ) from error

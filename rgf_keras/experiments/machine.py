@@ -1,0 +1,75 @@
+"""The machine as it is shared among processes: threads, GPUs, and an end with the parent."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+
+# Each library reads its own when it is imported.
+THREADS = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),  # PyTorch, NumPy
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    *("NPROC", "LOKY_MAX_CPU_COUNT"),  # XLA, joblib
+)
+
+
+def environment(
+    slot: int, num_workers: int, gpus: list[str], num_threads: int | None = None
+) -> dict[str, str]:
+    """Variables that give one of several workers its share of the machine.
+
+    Args:
+        slot: which worker, counted from 0.
+        num_workers: how many share the machine.
+        gpus: as CUDA_VISIBLE_DEVICES names them.
+        num_threads: of the worker; its share of the cores, or what the environment says, if None.
+    """
+    threads = num_threads or max(len(os.sched_getaffinity(0)) // num_workers, 1)
+    wanted = {name: str(threads) for name in THREADS}
+    wanted["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # also where TensorFlow is only a guest
+    if num_workers > len(gpus):
+        wanted["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    if num_threads is None:
+        wanted = {name: os.environ.get(name, value) for name, value in wanted.items()}
+    if gpus:
+        wanted["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+    return wanted
+
+
+def visible_gpus() -> list[str]:
+    """GPUs that may be used, found without occupying one."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [gpu for gpu in visible.split(",") if gpu.strip()]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [str(i) for i in range(listed.stdout.count("GPU "))]
+
+
+@contextmanager
+def variables(values: dict[str, str]) -> Iterator[None]:
+    """Variables for processes that start inside."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def end_with_parent() -> None:
+    """In a worker: leave interrupts to the parent, and end when it ends, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _exit_after_parent() -> None:
+    wait([multiprocessing.parent_process().sentinel])  # type: ignore[union-attr]
+    os._exit(1)
