@@ -25,7 +25,7 @@ try:
     )
 except ImportError as error:
     raise RgfError(
-        f"KerasCV cannot be imported ({error}); pip install keras-cv==0.9.0, "
+        f"KerasCV cannot be imported ({error}); pip install 'rgf-keras[keras-cv]', "
         "or use the backbone 'keras'"
     ) from None
 
