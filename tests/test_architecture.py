@@ -93,6 +93,26 @@ def test_numpy_parts_import_no_keras(name):
             assert "keras" not in roots(path), "not even inside functions"
 
 
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_only_its_backbone_imports_kerascv_and_with_it_tensorflow(backend):
+    modules = "models", "training", "experiments.reject", "metrics.features", "cli"
+    imported = ", ".join(f"rgf_keras.{module}" for module in modules)
+    heavy = {"keras_cv", "tensorflow"}
+    code = (
+        f"import sys, {imported}\n"
+        "rgf_keras.models.DDPM((4, 4, 1), 'tiny', width=4)\n"
+        f"print(*{heavy} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": backend},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
 @pytest.mark.parametrize(
     "module", ["rgf_keras", "rgf_keras.datasets", "rgf_keras.metrics", "rgf_keras.cli"]
 )

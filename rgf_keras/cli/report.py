@@ -37,7 +37,7 @@ def report_command(
 ) -> None:
     """Write one page that says what a study or a run found; or its tables alone."""
     choose_backend(None)
-    from rgf_keras.experiments import page
+    from rgf_keras.experiments import page, render
 
     records = open_records(tracking_uri, workspace)
     if "/" not in name and (study := _study(name, storage, workspace)):
@@ -45,7 +45,7 @@ def report_command(
     else:
         found = page.run_page(_run(name, records, storage, workspace))
     path = output or Path(f"report{SUFFIXES[kind]}")
-    page.write(found, path, kind)
+    render.write(found, path, kind)
     err.print(f"report: {path}", highlight=False)
 
 
@@ -62,7 +62,7 @@ def compare_command(
 ) -> None:
     """Show two runs side by side: what differs, and what came of it."""
     choose_backend(None)
-    from rgf_keras.experiments import compare, page
+    from rgf_keras.experiments import compare, render
 
     records = open_records(tracking_uri, workspace)
     runs = [_run(name, records, storage, workspace) for name in (first, second)]
@@ -72,7 +72,7 @@ def compare_command(
     else:
         out.print(compare.table(found))
     if output:
-        page.write(found, output, "html")
+        render.write(found, output, "html")
         err.print(f"page: {output}", highlight=False)
 
 

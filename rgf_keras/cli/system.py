@@ -36,6 +36,7 @@ def ui(
     send_waiting(database(workspace, "mlflow"), workspace)
     err.print(f"http://{host}:{port} (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
+    command += ["--workers", "1"]  # one reader: starts sooner, in a quarter of the memory
     command += ["--backend-store-uri", database(workspace, "mlflow")]
     os.execv(sys.executable, command)  # in this process's place: what ends `rgf ui` ends the server
 

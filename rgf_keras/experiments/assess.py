@@ -38,7 +38,7 @@ INTERMEDIATE = (
 
 
 # Files that are also shown beside the metrics when runs are compared.
-PICTURES = {"copies.png", "distances.png", "real_loss.png"}
+PICTURES = {"copies.png", "distances.png", "real_loss.png", "samples-skewed.png"}
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def assess(
     for path in files.values():
         run.log_artifact(path)
     for name in PICTURES & files.keys():
-        run.log_image(files[name], Path(name).stem, config.training.epochs)
+        run.log_image(files[name], Path(name).stem, 0)  # the step that MLflow shows first
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Assessment(judgement.table, metrics, files)
 

@@ -1,24 +1,17 @@
-"""Reports: one self-contained page, or the tables alone as Markdown, LaTeX or CSV."""
+"""What reports say, of a study and of a run; :mod:`rgf_keras.experiments.render` writes them."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import jinja2
 import optuna
 
-from rgf_keras import __version__
-from rgf_keras.errors import RgfError
 from rgf_keras.experiments import charts, report
 from rgf_keras.experiments.charts import Picture, data_url
 from rgf_keras.experiments.paper_tables import PaperTable, number, paper_tables, significant
 from rgf_keras.experiments.ranking import finished
 from rgf_keras.experiments.records import Recorded, Records
-
-Format = Literal["html", "md", "latex", "csv"]
 
 MAX_COLUMNS = 8
 NAMES = {
@@ -103,16 +96,16 @@ def study_page(record: optuna.Study, records: Records) -> Page:
     Raises:
         RgfError: no trial has finished, or a run is not in MLflow.
     """
-    summary = report.study_summary(record)
-    ranked = report.ranking(summary)
+    summary = _with_means(report.study_summary(record))
+    ranked = summary["trials"]
     baseline = next(trial for trial in ranked if trial["baseline"])
     winner = next(trial for trial in ranked if trial["trial"] == summary["best"])
     with_result = [trial for trial in (baseline, *ranked) if not trial["reason"]]
     columns = list({trial["trial"]: trial for trial in with_result}.values())[:MAX_COLUMNS]
     runs = {t["trial"]: records.run(t["mlflow_run_id"], _label(t)) for t in columns}
     shown = {t["trial"]: runs[t["trial"]] for t in (baseline, winner)}
-    tables = paper_tables(list(runs.values()))
-    if len(runs) < len(ranked):
+    tables = paper_tables([run for run in runs.values() if run.is_assessment])
+    if tables and len(runs) < len(ranked):
         tables[0] = _noted(tables[0], f"Of {len(ranked)} trials the baseline and the best.")
     parent = records.run(record.user_attrs["mlflow_run_id"], record.study_name)
     return Page(
@@ -183,37 +176,18 @@ def importance(record: optuna.Study) -> dict[str, float]:
     return optuna.importance.get_param_importances(searched, evaluator=evaluator)
 
 
-def write(page: Page, output: Path, kind: Format) -> None:
-    """Write a report: a file, or for CSV a folder with a file per table.
-
-    Raises:
-        RgfError: it cannot be written.
-    """
-    try:
-        if kind == "csv":
-            output.mkdir(parents=True, exist_ok=True)
-            for table in page.tables:
-                with open(output / f"{table.key}.csv", "w", newline="") as file:
-                    csv.writer(file).writerows([table.columns, *table.rows])
-        else:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_text(render(page, kind), encoding="utf-8")
-    except OSError as error:
-        raise RgfError(f"cannot write {output}: {error.strerror}; choose another -o") from error
-
-
-def render(page: Page, kind: Literal["html", "md", "latex"]) -> str:
-    """A report as text; HTML is escaped throughout."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("rgf_keras.experiments"),
-        autoescape=kind == "html",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"latex": _latex, "markdown": _markdown}
-    name = {"html": "report.html", "md": "report.md", "latex": "report.tex"}[kind]
-    return environment.get_template(name).render(page=page, version=__version__)
+def _with_means(summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary, best trials first, with repeats' means for the objective where there are any."""
+    name = summary["minimize"]
+    trials = []
+    for trial in report.ranking(summary):
+        if again := trial["repeats"]:
+            mean = again["objective"]
+            ends = {f"{name}_low": mean["low"], f"{name}_high": mean["high"]}
+            metrics = {**trial["metrics"], name: mean["value"], **ends}
+            trial = {**trial, "value": mean["value"], "metrics": metrics}
+        trials.append(trial)
+    return {**summary, "trials": trials}
 
 
 def _label(trial: Mapping[str, Any]) -> str:
@@ -237,7 +211,7 @@ def _study_metrics(summary: Mapping[str, Any], trials: Sequence[Mapping[str, Any
         measured(
             name,
             [trial["metrics"] for trial in trials],
-            "searched for its minimum"
+            _how(trials)
             if name == summary["minimize"]
             else f"bound {bounds[name]}"
             if name in bounds
@@ -247,8 +221,13 @@ def _study_metrics(summary: Mapping[str, Any], trials: Sequence[Mapping[str, Any
     ]
 
 
+def _how(trials: Sequence[Mapping[str, Any]]) -> str:
+    again = trials[-1]["repeats"]
+    return f"mean of {again['objective']['n']} seeds" if again else "searched for its minimum"
+
+
 def _caution(baseline: Mapping[str, Any], winner: Mapping[str, Any], name: str) -> str:
-    if winner is baseline or winner["reason"]:
+    if winner is baseline or winner["reason"] or winner["repeats"]:
         return ""
     return overlap(baseline["metrics"], winner["metrics"], name)
 
@@ -323,16 +302,3 @@ def evidence(runs: Sequence[Recorded]) -> dict[str, Any]:
 def _pictures(runs: Sequence[Recorded], name: str) -> list[tuple[str, str]]:
     found = {run.label: run.file(name) for run in runs}
     return [(label, data_url(png, "image/png")) for label, png in found.items() if png]
-
-
-def _latex(text: str) -> str:
-    special = {
-        **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-        **{char: f"\\{char}" for char in "&%$#_{}"},
-        **{"−": "$-$", "±": r"$\pm$", "•": r"$\bullet$", "–": "--", "≤": r"$\le$", "≥": r"$\ge$"},
-    }
-    return "".join(special.get(char, char) for char in text)
-
-
-def _markdown(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -34,8 +34,11 @@ def paper_tables(runs: Sequence[Recorded]) -> list[PaperTable]:
     """All tables; one column per run, one row per class of the data set and one for all.
 
     Args:
-        runs: finished assessments of data sets with the same classes.
+        runs: finished assessments of data sets with the same classes; without any there is no
+            table.
     """
+    if not runs:
+        return []
     return [
         _by_class(
             "z",

@@ -143,12 +143,14 @@ def _difference(seeds: dict[int, FrozenTrial], baseline: dict[int, FrozenTrial])
 def _violations(
     bounds: Sequence[Bound], runs: Sequence[FrozenTrial], baseline: Sequence[FrozenTrial]
 ) -> dict[str, float]:
-    if any(run.user_attrs["reason"] for run in runs):
+    limits, found = _mean_metrics(bounds, baseline), _mean_metrics(bounds, runs)
+    if not limits or any(run.user_attrs["reason"] for run in runs):
         return {bound.metric: FAR_OUTSIDE for bound in bounds}
-    limits = _mean_metrics(baseline)
-    return {bound.metric: bound.violation(_mean_metrics(runs), limits) for bound in bounds}
+    return {bound.metric: bound.violation(found, limits) for bound in bounds}
 
 
-def _mean_metrics(runs: Sequence[FrozenTrial]) -> dict[str, float]:
+def _mean_metrics(bounds: Sequence[Bound], runs: Sequence[FrozenTrial]) -> dict[str, float]:
+    """What bounds are on, over the runs that have a result; nothing if none has."""
     metrics = [run.user_attrs["metrics"] for run in runs if not run.user_attrs["reason"]]
-    return {name: float(np.mean([each[name] for each in metrics])) for name in metrics[0]}
+    names = {bound.metric for bound in bounds} if metrics else ()
+    return {name: float(np.mean([each[name] for each in metrics])) for name in names}

@@ -48,13 +48,22 @@ class Recorded:
                 return Path(path).read_bytes()
 
     @cached_property
-    def _assessment(self) -> dict[str, Any]:
+    def _content(self) -> dict[str, Any] | None:
         text = self.file("rgf_table.json")
-        if text is None:
+        return None if text is None else json.loads(text)
+
+    @property
+    def is_assessment(self) -> bool:
+        """Whether there is a z-table."""
+        return self._content is not None
+
+    @property
+    def _assessment(self) -> dict[str, Any]:
+        if self._content is None:
             raise RgfError(
                 f"run {self.label} holds no assessment: it did not finish, or is no trial"
             )
-        return json.loads(text)
+        return self._content
 
     @cached_property
     def table(self) -> list[Row]:

@@ -123,20 +123,24 @@ def trial_line(trial: FrozenTrial, minimize: str, num_trials: int) -> str:
         what = f"trial {trial.user_attrs['of']} again, seed + {trial.user_attrs['seed']}"
         return f"{what}: {reason or f'{minimize} {trial.value:.3f}'}"
     kind = "baseline" if trial.user_attrs["baseline"] else parameters(trial.params)
-    verdict = reason or ("within the bounds" if feasible(trial) else "outside the bounds")
     what = f"trial {trial.number} of {num_trials} ({kind})"
-    return f"{what}: {minimize} {_number(trial.value, '.3f')}, {verdict}"
+    if trial.state == TrialState.PRUNED:
+        return f"{what}: {reason}"
+    verdict = reason or ("within the bounds" if feasible(trial) else "outside the bounds")
+    return f"{what}: {minimize} {trial.value:.3f}, {verdict}"
 
 
 def _trial(trial: FrozenTrial, again: Repeated | None) -> dict[str, Any]:
     metrics = trial.user_attrs["metrics"]
     violations = again.violations if again else trial.constraints
+    pruned = trial.state == TrialState.PRUNED
     return {
         "trial": trial.number,
         "baseline": trial.user_attrs["baseline"],
         "parameters": trial.params,
-        "value": trial.value,
-        "pruned": trial.state == TrialState.PRUNED,
+        # what was reported of a pruned trial is for the pruner, and no result
+        "value": None if pruned else trial.value,
+        "pruned": pruned,
         "feasible": again.feasible if again else feasible(trial),
         "reason": trial.user_attrs["reason"],
         "broken": [f"no: {name.split('/')[-1]}" for name, v in violations.items() if v > 0],

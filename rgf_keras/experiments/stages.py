@@ -38,14 +38,14 @@ class Stage(ABC):
         """A trial that was left behind, else a new one; None if there is none to be had now."""
         with self.leases.exclusive():
             trials = self.record.get_trials(deepcopy=False)
-            for left in running(trials):
-                if self.leases.take(self.name(left)):
-                    return self.resume(left)
+            for trial in running(trials):
+                if self._take(trial):
+                    return self.resume(trial)
             if self.room(trials) < 1:
                 return None
-            trial = self.begin(trials)
-            self.leases.take(self.name(trial))
-            return trial
+            begun = self.begin(trials)
+            self.leases.take(self.name(begun))
+            return begun
 
     def close(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
         """End a trial in both records, and its lease.
@@ -66,10 +66,19 @@ class Stage(ABC):
             return left + max(self.room(trials), 0), len(begun) - left
 
     def _is_left(self, trial: FrozenTrial) -> bool:
-        free = self.leases.take(self.name(trial))
-        if free:
+        taken = self._take(trial)
+        if taken:
             self.leases.give_back(self.name(trial))
-        return free
+        return taken
+
+    def _take(self, trial: FrozenTrial) -> bool:
+        """Take the lease of a trial that was running when it was looked up, if it still is."""
+        if not self.leases.take(self.name(trial)):
+            return False
+        if self.record._storage.get_trial(trial._trial_id).state == TrialState.RUNNING:
+            return True
+        self.leases.give_back(self.name(trial))  # it has ended since
+        return False
 
     @property
     @abstractmethod

@@ -19,7 +19,7 @@ import optuna
 import pytest
 from reported_study import NAME, QUESTION
 
-from rgf_keras.experiments import page
+from rgf_keras.experiments import page, render
 from rgf_keras.experiments.records import Records
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium (extra 'test')")
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="needs Chromium: apt-get install chromium chromium-driver"
 )
 
-SECONDS = 60
+SECONDS = 90
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -111,12 +111,15 @@ def wait_for_text(browser, *texts):
 
 
 def expand(browser):
-    """Show the trials below their study, unless they are shown: MLflow remembers that."""
-    if "trial-0000" in browser.execute_script("return document.body.innerText"):
-        return
+    """Show the trials below their study; MLflow remembers it, and a click too many hides them."""
     button = "document.querySelector('.ag-row button[data-component-id*=runnamecellrenderer]')"
     wait_for(lambda: browser.execute_script(f"return {button} !== null"), lambda: "no runs")
-    browser.execute_script(f"{button}.click()")
+    for _ in range(10):
+        time.sleep(2)
+        if "trial-0000" in browser.execute_script("return document.body.innerText"):
+            return
+        browser.execute_script(f"{button}.click()")
+    raise TimeoutError("the trials are not shown")
 
 
 def resize(browser, width, height):
@@ -156,22 +159,28 @@ def test_two_trials_are_compared_with_charts_and_pictures(browser, ui, record, s
     shoot(browser, screenshots / "mlflow-compare.png")
 
 
-def test_charts_of_a_study_are_grouped_and_show_the_samples(browser, ui, record, screenshots):
-    resize(browser, 1600, 3000)
+def test_charts_of_a_study_show_its_trials_and_their_pictures(browser, ui, record, screenshots):
+    resize(browser, 2400, 1500)  # what lies below the screen is not drawn
     experiment = mlflow.MlflowClient(ui).get_experiment_by_name(record.study_name).experiment_id
     browser.get(f"{ui}/#/experiments/{experiment}/runs?compareRunsMode=CHART")
     wait_for_text(browser, record.study_name, "best/gap")
+    search = browser.find_element("css selector", "input[placeholder='Search metric charts']")
+    search.send_keys("copies|samples$|rgf/gap$")  # or all 60 charts are drawn
+    browser.execute_script("document.querySelector('button[aria-label=Close]')?.click()")
     expand(browser)
-    wait_for_text(browser, "trial-0001", "samples", "loss/generator", "quality", "rgf/gap")
-    pictures = "return [...document.images].filter(image => image.naturalWidth > 100).length"
-    wait_for(lambda: browser.execute_script(pictures) > 1, lambda: "no samples are shown")
+    wait_for_text(browser, "trial-0001", "copies", "samples", "rgf/gap")
+    shown = "return [...document.images].filter(image => image.naturalWidth > 100).length"
+    wait_for(
+        lambda: browser.execute_script(shown) >= len(record.trials), lambda: "no pictures are shown"
+    )
+    browser.execute_script("document.images[0].scrollIntoView({block: 'end'})")
     shoot(browser, screenshots / "mlflow-charts.png")
 
 
 @pytest.fixture(scope="module")
 def report(workspace, record, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    page.write(page.study_page(record, Records(f"sqlite:///{workspace}/mlflow.db")), path, "html")
+    render.write(page.study_page(record, Records(f"sqlite:///{workspace}/mlflow.db")), path, "html")
     return path
 
 

@@ -34,7 +34,7 @@ class MlflowServer:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True, env=os.environ | quick
             )
-        for _ in range(600):
+        for _ in range(1800):
             try:
                 urllib.request.urlopen(f"{self.uri}/health", timeout=1)
                 return

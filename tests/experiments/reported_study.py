@@ -9,7 +9,8 @@ from toy_study import BASELINE, suggest
 from rgf_keras.cache import Cache
 from rgf_keras.experiments import Assessment, Study, figures, report, rgf_table
 from rgf_keras.experiments.mlflow_tracking import MlflowTracker
-from rgf_keras.experiments.study import open_storage, run_study
+from rgf_keras.experiments.storage import open_storage
+from rgf_keras.experiments.study_run import run_study
 
 NAME = "reported"
 QUESTION = "Does <b>λ</b> & Co. help?"
@@ -61,12 +62,13 @@ def assess(config, run, work, cache, track):
     images = np.full((16, 28, 28, 3), (0, round(255 * weight), 128), np.uint8)
     for name in ("samples-balanced", "samples-skewed", "copies"):
         run.log_artifact(figures.grid(work / f"{name}.png", images))
+    run.log_image(work / "copies.png", "copies", 0)
     for step in (2, EPOCHS):
         run.log_image(figures.grid(work / "samples.png", images), "samples", step)
     return Assessment(rows, metrics, {})
 
 
-def make(workspace, num_trials=7):
+def make(workspace, num_trials=7, **kwargs):
     """Run the study; returns Optuna's record."""
     storage = open_storage(f"sqlite:///{workspace}/optuna.db")
     uri = f"sqlite:///{workspace}/mlflow.db"
@@ -74,6 +76,6 @@ def make(workspace, num_trials=7):
     work, artifacts = workspace / "work", workspace / "artifacts"
     with MlflowTracker(uri, NAME, workspace / "spool", artifacts) as tracker:
         cache = Cache(workspace / "cache")
-        record = run_study(study, NAME, work, storage, tracker, cache, assess=assess)
+        record = run_study(study, NAME, work, storage, tracker, cache, assess=assess, **kwargs)
         report.record_study(report.study_summary(record), record, tracker, work / NAME)
     return optuna.load_study(study_name=NAME, storage=storage)

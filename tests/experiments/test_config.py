@@ -33,6 +33,13 @@ def test_the_empty_configuration_is_the_default():
         ({"model": {"family": "flow"}}, "flow"),
         ({"model": {"family": "sagan", "shared_dim": 1}}, "model.sagan.shared_dim"),
         ({"model": {"family": "biggan", "latent_dim": 90}}, "model.biggan.latent_dim"),
+        ({"model": {"family": "diffusion", "num_steps": 2000}}, "at most timesteps (1000)"),
+        ({"model": {"family": "diffusion", "width": 30}}, "model.diffusion.width"),
+        (
+            {"model": {"family": "diffusion", "width": 40, "backbone": "keras_cv"}},
+            "multiple of 32, received 40",
+        ),
+        ({"model": {"family": "diffusion", "augment": ["cutout"]}}, "model.diffusion.augment"),
         ({"training": {"ema_start": -1}}, "training.ema_start"),
         ({"training": {"epochs": 0}}, "training.epochs"),
         ({"training": {"batch_size": "many"}}, "training.batch_size"),
@@ -75,6 +82,7 @@ def test_spectral_decoupling_needs_a_discriminator():
 EXAMPLES = {
     "default": {},
     "vae": {"model": {"family": "vae", "units": [32, 16], "beta": 4}},
+    "diffusion": {"model": {"family": "diffusion", "width": 16, "augment": ["translation"]}},
     "biggan": {
         "model": {"family": "biggan", "augment": True},
         "training": {"ema_decay": 0.9999, "ema_start": 1000},

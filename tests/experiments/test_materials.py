@@ -9,6 +9,8 @@ from rgf_keras.experiments import (
     AssessConfig,
     BigGANConfig,
     DataConfig,
+    DiffusionConfig,
+    EvaluationConfig,
     OracleConfig,
     TrainingConfig,
     materials,
@@ -43,3 +45,15 @@ def test_oracles_may_see_more_images_than_the_generator(tmp_path, monkeypatch, n
     found = materials.prepare(config, Cache(tmp_path))
     assert len(seen[0]) == expected
     assert len(found.data.skewed) == 100
+
+
+def test_diffusion_models_are_built_and_drawn_as_configured():
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    dataset = Dataset("black", images, np.arange(4) % 2, np.arange(4), ("a", "b"))
+    model = DiffusionConfig(size="tiny", width=4, timesteps=30, num_steps=3, augment=("flip",))
+    config = AssessConfig(model=model, evaluation=EvaluationConfig(num_samples=2, fast=True))
+    told = []
+    built = materials.build_model(config.model, dataset, seed=0)
+    drawn = materials.draw(built, config, lambda done, total: told.append((done, total)))
+    assert (built.augment, drawn.shape, drawn.dtype) == (("flip",), (2, 8, 8, 3), np.uint8)
+    assert told == [(25, 25)]

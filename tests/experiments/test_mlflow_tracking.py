@@ -15,7 +15,8 @@ from toy_study import STUDY, assessment
 from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.mlflow_tracking import MlflowTracker, send_waiting
-from rgf_keras.experiments.study import open_storage, run_study
+from rgf_keras.experiments.storage import open_storage
+from rgf_keras.experiments.study_run import run_study
 from rgf_keras.experiments.tracking import masked
 
 NUM_TRIALS, NUM_EPOCHS = 4, 20
@@ -90,15 +91,22 @@ def recorded(uri, name):
 def test_a_server_that_is_killed_in_mid_study_has_everything_afterwards(tmp_path, server, seconds):
     told = []
 
+    def wait_until_told(text):
+        for _ in range(1200):
+            if text in told[-1]:
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"{text}: {told}")
+
     def between_epochs(trial, epoch):
-        time.sleep(0.02)
         if (trial, epoch) == (1, 5):  # refused at the start, and until now
             server.start()
-            time.sleep(7)  # it is found again
+            wait_until_told("is back")
         elif (trial, epoch) == (2, 5):
             server.kill()
             time.sleep(seconds)
         elif (trial, epoch) == (3, 5):
+            wait_until_told("cannot record")
             server.start()
 
     run(tmp_path, server.uri, "cut", between_epochs, told.append)

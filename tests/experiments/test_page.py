@@ -3,6 +3,7 @@
 import csv
 import html.parser
 import re
+import shutil
 
 import optuna
 import pytest
@@ -11,7 +12,7 @@ from reported_study import NAME
 
 from rgf_keras.cli.report import compare_command, report_command
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments import compare, page, report
+from rgf_keras.experiments import compare, page, ranking, render, report
 from rgf_keras.experiments.records import Records
 
 
@@ -59,7 +60,7 @@ def run(record, records):
 
 
 def test_the_page_answers_the_question_with_intervals(study_page, record):
-    text = Reader(page.render(study_page, "html")).text
+    text = Reader(render.render(study_page, "html")).text
     summary = report.study_summary(record)
     assert reported_study.QUESTION in text
     assert summary["answer"] in text
@@ -69,7 +70,7 @@ def test_the_page_answers_the_question_with_intervals(study_page, record):
 
 
 def test_the_page_loads_nothing_and_runs_nothing_of_others(study_page):
-    found = Reader(page.render(study_page, "html"))
+    found = Reader(render.render(study_page, "html"))
     assert found.sources
     assert all(source.startswith("data:image/") for source in found.sources)
     assert "b" not in found.tags  # the question has one
@@ -101,28 +102,28 @@ def test_importance_is_of_what_was_searched(study_page):
 
 
 def test_all_formats(study_page, tmp_path):
-    page.write(study_page, tmp_path / "csv", "csv")
+    render.write(study_page, tmp_path / "csv", "csv")
     files = {path.stem: path for path in (tmp_path / "csv").iterdir()}
     assert set(files) == {table.key for table in study_page.tables}
     with open(files["p_u"], newline="") as file:
         assert list(csv.reader(file))[1] == ["0", "0.50 [0.40, 0.60]"]
-    markdown = page.render(study_page, "md")
+    markdown = render.render(study_page, "md")
     assert "| 0 | −8.2 |" in markdown
-    latex = page.render(study_page, "latex")
+    latex = render.render(study_page, "latex")
     assert latex.count(r"\begin{tabular}") == latex.count(r"\bottomrule") == len(study_page.tables)
     body = re.sub(r"^%.*|\\label{.*}", "", latex, flags=re.MULTILINE)
     assert not re.search(r"(?<!\\)[#_%]", body)
 
 
 def test_latex_is_escaped():
-    assert page._latex(r"50 % of a_b & \c") == r"50 \% of a\_b \& \textbackslash{}c"
+    assert render._latex(r"50 % of a_b & \c") == r"50 \% of a\_b \& \textbackslash{}c"
 
 
 def test_a_run_of_its_own(run):
     found = page.run_page(run)
     assert found.answer.startswith("Yes: of 11 cases 11 are memorized and 0 learned")
     assert len(found.grids) == 2
-    assert "rgf_gap" not in page.render(found, "html")
+    assert "rgf_gap" not in render.render(found, "html")
 
 
 def test_runs_side_by_side(record, records, run):
@@ -134,6 +135,18 @@ def test_runs_side_by_side(record, records, run):
     assert [title for title, _ in found.grids] == ["balanced", "baseline", "trial 1"]
     assert "overlap" in page.overlap(run.metrics, run.metrics, "rgf/gap")
     assert "overlap" not in found.caution
+
+
+def test_repeats_are_shown_by_their_means(tmp_path, mlflow_database):
+    shutil.copy(mlflow_database, tmp_path)
+    record = reported_study.make(tmp_path, repeats=2)
+    found = page.study_page(record, Records(f"sqlite:///{tmp_path}/mlflow.db"))
+    objective = found.measured[0]
+    assert objective.remark == "mean of 2 seeds"
+    winner = ranking.repeats(record)[ranking.best(record).number].objective
+    assert objective.values[-1].startswith(f"{winner.value:#.3g} [")
+    assert found.caution == ""
+    render.render(found, "html")
 
 
 @pytest.mark.parametrize(
@@ -162,4 +175,4 @@ def test_nothing_recorded_and_nothing_finished_are_told(tmp_path):
 def test_an_output_that_cannot_be_written_is_told(study_page, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RgfError, match="choose another -o"):
-        page.write(study_page, tmp_path / "file" / "report.html", "html")
+        render.write(study_page, tmp_path / "file" / "report.html", "html")

@@ -69,7 +69,7 @@ def test_the_baseline_is_not_pruned_and_pruned_trials_count(record):
     assert len(record.trials) == 8
 
 
-def test_pruned_trials_are_recorded_as_such(record, tracker):
+def test_pruned_trials_are_recorded_as_such(record, tracker, tmp_path):
     pruned = record.get_trials(states=[optuna.trial.TrialState.PRUNED])
     assert pruned
     runs = {each.name: each for each in tracker.runs.values()}
@@ -79,10 +79,13 @@ def test_pruned_trials_are_recorded_as_such(record, tracker):
         assert trial.user_attrs["reason"] == f"pruned at epoch {EPOCHS // 4}"
         run = runs[f"trial-{trial.number:04d}"]
         assert (run.status, run.tags["pruned"]) == ("KILLED", "True")
+        assert report.trial_line(trial, "rgf/gap", 8).endswith(f": pruned at epoch {EPOCHS // 4}")
     summary = report.study_summary(record)
+    assert all((trial["value"] is None) == trial["pruned"] for trial in summary["trials"])
     assert sum(trial["pruned"] for trial in summary["trials"]) == len(pruned)
     assert best(record).params["weight"] <= 0.5
     report.study_table(summary)
+    report.study_figure(tmp_path / "study.png", summary)
 
 
 def test_a_resumed_trial_reports_what_it_repeats_once(tmp_path):

@@ -21,6 +21,7 @@ def noisy(config, run, work, cache, track):
     if config.seed and config.spectral_decoupling.weight > 0.3:
         result.metrics["rgf/gap"] += 0.2
     result.metrics["rgf/gap"] += 0.001 * config.seed**2
+    result.metrics[f"rgf/z_{config.seed}"] = 1.0  # of a class that not all runs have enough of
     return result
 
 
@@ -108,6 +109,16 @@ def test_a_candidate_that_diverges_is_out(tmp_path):
     record = run(tmp_path, assess)
     assert best(record).number == 0
     assert "Nothing tried beats the baseline" in report.study_summary(record)["answer"]
+
+
+def test_a_baseline_that_diverges_with_other_seeds_leaves_nothing_feasible(tmp_path):
+    def assess(config, *rest):
+        if config.seed and not config.spectral_decoupling.weight:
+            raise Diverged("loss/generator", 7)
+        return assessment(config)
+
+    record = run(tmp_path, assess)
+    assert "No trial keeps the bounds" in report.study_summary(record)["answer"]
 
 
 @pytest.mark.parametrize("number", [1, -2])

@@ -7,6 +7,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from gaussian_denoiser import gaussian_model
 from keras import ops
 
 from rgf_keras.errors import RgfError
@@ -162,28 +163,9 @@ def test_networks_fit_even_sizes(shape):
 MEAN, DEVIATION = 0.2, 0.15
 
 
-class Perfect(keras.layers.Layer):
-    """Knows the expected noise of such images."""
-
-    def __init__(self, schedule, prediction):
-        super().__init__()
-        self.schedule, self.prediction = schedule, prediction
-
-    def call(self, inputs):
-        noisy, timesteps = inputs
-        of_image, of_noise = self.schedule.scales(timesteps)
-        variance = of_image**2 * DEVIATION**2 + of_noise**2
-        noise = of_noise * (noisy - of_image * MEAN) / variance
-        if self.prediction == "epsilon":
-            return noise
-        return of_image * noise - of_noise * (noisy - of_noise * noise) / of_image
-
-
 def gaussian(**options):
     """A model with a perfect network."""
-    model = small(timesteps=1000, **options)
-    model.network = Perfect(model.schedule, model.prediction)
-    return model
+    return gaussian_model(SHAPE, MEAN, DEVIATION, **{"eta": 1.0, **options})
 
 
 def exact_deviation(schedule, num_steps, eta):

@@ -9,6 +9,7 @@ import pytest
 
 from rgf_keras.errors import RgfError
 from rgf_keras.models import (
+    DDPM,
     GAN,
     VAE,
     BigGAN,
@@ -18,7 +19,7 @@ from rgf_keras.models import (
     to_uint8,
 )
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("quick_compilation")]
 
 MODELS = {
     "gan": lambda: GAN((28, 28, 3), latent_dim=8, units=(16, 32)),
@@ -26,6 +27,7 @@ MODELS = {
     "biggan": lambda: BigGAN((16, 16, 3), width=4, latent_dim=8, shared_dim=2, augment=True),
     "vae": lambda: VAE((28, 28, 3), latent_dim=4, units=(32, 16)),
     "conv_vae": lambda: VAE((32, 32, 1), "conv", "gaussian", latent_dim=4, width=4),
+    "diffusion": lambda: DDPM((4, 4, 1), "tiny", width=4, timesteps=9, num_steps=2, eta=1.0),
 }
 
 

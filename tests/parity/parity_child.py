@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras.models import GAN, VAE
+from rgf_keras.models import DDPM, GAN, VAE
 from rgf_keras.training import SpectralDecoupling, Trainer
 
-source, target = sys.argv[1:]
+source, target, *names = sys.argv[1:]
 STEPS, BATCH, LATENT = 20, 16, 6
 
 
@@ -29,21 +29,34 @@ def with_given_noise(family, table):
     return Given
 
 
+def gan_or_vae(family):
+    images, noise = given["images"], given["noise"]
+    model = with_given_noise(family, noise)((8, 8, 3), latent_dim=LATENT, units=(24, 16))
+    hooks = [SpectralDecoupling(0.5)] if family is GAN else []
+    return model, {"images": images}, hooks, lambda: keras.optimizers.Adam(1e-3)
+
+
+def diffusion(backbone, width):
+    """Timesteps and noise are given with the images. SGD, as Adam takes long to compile."""
+    data = {name: given[name] for name in ("images", "timesteps", "latents")}
+    model = DDPM((8, 8, 3), "tiny", width, backbone, prediction="v")
+    return model, data, [], lambda: keras.optimizers.SGD(0.05)
+
+
+MODELS = {
+    "gan": lambda: gan_or_vae(GAN),
+    "vae": lambda: gan_or_vae(VAE),
+    "diffusion": lambda: diffusion("keras", 8),
+    "diffusion_keras_cv": lambda: diffusion("keras_cv", 32),
+}
 results = {}
 with np.load(source) as given:
-    images = given["images"]
-    for name, family, hooks in (
-        ("gan", GAN, [SpectralDecoupling(0.5)]),
-        ("vae", VAE, []),
-    ):
-        model = with_given_noise(family, given["noise"])(
-            (8, 8, 3), latent_dim=LATENT, units=(24, 16)
-        )
+    for name in names:
+        model, data, hooks, optimizer = MODELS[name]()
         for i, variable in enumerate(model.trainable_variables):
             rng = np.random.default_rng(i)
             variable.assign(rng.normal(0, 0.1, variable.shape).astype("float32"))
-        optimizers = {p.name: keras.optimizers.Adam(1e-3) for p in model.players()}
-        trainer = Trainer(model, {"images": images}, optimizers, BATCH, regularizers=hooks)
-        results[name] = trainer.fit(1).steps
+        optimizers = {p.name: optimizer() for p in model.players()}
+        results[name] = Trainer(model, data, optimizers, BATCH, regularizers=hooks).fit(1).steps
 assert all(len(steps) == STEPS for steps in results.values())
 np.savez(target, **results)
