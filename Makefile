@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 .PHONY: study test lint clean
 
 study: .venv/study
-	@echo "== running studies/quickstart.py (about 6 minutes on two cores) =="
+	@echo "== running studies/quickstart.py (about 7 minutes on two cores) =="
 	$(BIN)/rgf study run studies/quickstart.py
 
 test: .venv/test lint

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rgf_keras.cli import assess, data, reject, report, score, study, system
+from rgf_keras.cli import assess, data, reject, report, reproduce, score, study, system
 from rgf_keras.cli.options import err
 from rgf_keras.errors import RgfError
 
@@ -17,6 +17,7 @@ app.add_typer(data.app, name="data")
 app.command("assess")(assess.assess_command)
 app.command("reject")(reject.reject_command)
 app.command("score")(score.score_command)
+app.command("reproduce")(reproduce.reproduce_command)
 app.command("report")(report.report_command)
 app.command("compare")(report.compare_command)
 app.command("sample")(assess.sample)

@@ -51,7 +51,7 @@ def reject_command(
     from rgf_keras.experiments.data import make_sets
     from rgf_keras.experiments.progress import progress
 
-    # Copying is asked about images as they are: half of every class with the factor.
+    # Copying is asked about images that are not skewed: half of every class with the factor.
     changes = {"data.rarity": 0.5, "evaluation.reference": "shared", **parse_settings(set_)}
     if seed is not None:
         changes["seed"] = seed

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rgf_keras.cli.jobs import CpusPerWorker, GpusPerWorker, OnCluster
 from rgf_keras.cli.options import (
     Backend,
     Json,
@@ -29,6 +30,9 @@ def score_command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of each process; its share of the cores.")
     ] = None,
+    cluster: OnCluster = None,
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
     ensemble: Annotated[
         int, typer.Option(min=1, help="Fits trained in one program (JAX, for accelerators).")
     ] = 1,
@@ -49,6 +53,7 @@ def score_command(
     choose_backend(backend)
     from rgf_keras.experiments import config as configs
     from rgf_keras.experiments import score_report
+    from rgf_keras.experiments.cluster import Share
     from rgf_keras.experiments.progress import progress
     from rgf_keras.experiments.score import default_folder, plan, score
     from rgf_keras.experiments.score_config import ScoreConfig, load_images
@@ -58,7 +63,8 @@ def score_command(
     changes = parse_settings(set_) | ({} if seed is None else {"seed": seed})
     given = configs.read(config, ScoreConfig) if config else ScoreConfig()
     chosen = given.with_values(changes)
-    resources = Resources(workers, threads, ensemble)
+    share = Share(cluster, cpus_per_worker, gpus_per_worker) if cluster else None
+    resources = Resources(workers, threads, ensemble, share)
     images, held_out = load_images(chosen.data)
     planned = plan(chosen, images, resources)
     others = {folder.name: score_report.other_scores(folder) for folder in against or []}

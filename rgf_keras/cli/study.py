@@ -1,13 +1,21 @@
 """`rgf study`: run and show Optuna studies."""
 
 import json
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from rgf_keras.cli.jobs import (
+    CpusPerWorker,
+    GpusPerWorker,
+    OnCluster,
+    Workers,
+    log_outcome,
+    run_job,
+    workers_of,
+)
 from rgf_keras.cli.options import (
     Backend,
     Json,
@@ -34,12 +42,10 @@ def study_run(
     name: Annotated[str | None, typer.Option(help="NAME-BACKEND if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
     backend: Backend = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at a time, each a process.")] = 1,
-    cluster: Annotated[
-        str | None, typer.Option(help="Run them on this Ray cluster: auto or an address.")
-    ] = None,
-    cpus_per_worker: Annotated[float, typer.Option(help="On the cluster.")] = 1.0,
-    gpus_per_worker: Annotated[float, typer.Option(help="On the cluster, e.g. 0.5.")] = 0.0,
+    workers: Workers = 1,
+    cluster: OnCluster = None,
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
     workspace: Workspace = Path("mlruns"),
@@ -68,49 +74,11 @@ def study_run(
         Plan(name, workspace.resolve() / "work", Cache(), num_trials, repeats, seed),
     )
     err.print(f"study '{name}': {question.question}", highlight=False)
-    where = _where(workers, cluster, cpus_per_worker, gpus_per_worker) if parallel else None
-    record = _run(job, where, question.minimize, num_trials)
-    summary = _record(record, job)
+    where = workers_of(workers, cluster, cpus_per_worker, gpus_per_worker)
+    record = run_job(job, where, question.minimize, num_trials)
+    summary = log_outcome(record, job)
     _show_study(summary, as_json)
     err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
-
-
-def _where(workers: int, cluster: str | None, cpus: float, gpus: float) -> Callable[[Any], Any]:
-    """What makes the workers, given where their progress is shown."""
-    from rgf_keras.experiments.cluster import Cluster
-    from rgf_keras.experiments.processes import Processes
-
-    if cluster is None:
-        return lambda track: Processes(workers, track)
-    return lambda track: Cluster(cluster, workers, cpus, gpus)
-
-
-def _run(job: Any, where: Callable[[Any], Any] | None, minimize: str, num_trials: int) -> Any:
-    """Run a job in this process, or by workers."""
-    from rgf_keras.experiments import report
-    from rgf_keras.experiments.parallel import run_parallel
-    from rgf_keras.experiments.progress import progress
-    from rgf_keras.experiments.study_run import run_job
-
-    def tell(trial: Any) -> None:
-        err.print(report.trial_line(trial, minimize, num_trials), highlight=False)
-
-    with progress(err) as track:
-        if where is None:
-            return run_job(job, track, tell)
-        return run_parallel(job, where(track), track, tell)
-
-
-def _record(record: Any, job: Any) -> dict[str, Any]:
-    """Log what the study has found to its run, and return it."""
-    from rgf_keras.experiments import report
-
-    folder = job.plan.work / job.plan.name
-    folder.mkdir(parents=True, exist_ok=True)
-    summary = report.study_summary(record)
-    with job.open_tracker() as tracker:
-        report.record_study(summary, record, tracker, folder)
-    return summary
 
 
 @app.command("show")

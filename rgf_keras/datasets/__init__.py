@@ -5,11 +5,13 @@ from rgf_keras.datasets.factors import (
     Colour,
     Factor,
     Fracture,
+    Plain,
     Swelling,
     Thickening,
     Thinning,
     factor,
     prepare,
+    shape_factors,
 )
 from rgf_keras.datasets.planting import balanced, counts, skewed
 from rgf_keras.datasets.sources import available, load
@@ -19,6 +21,7 @@ __all__ = [
     "Dataset",
     "Factor",
     "Fracture",
+    "Plain",
     "Swelling",
     "Thickening",
     "Thinning",
@@ -29,5 +32,6 @@ __all__ = [
     "load",
     "prepare",
     "read",
+    "shape_factors",
     "skewed",
 ]

@@ -62,7 +62,8 @@ def skewed(
     class the leak (1 − ρ)/(q − 1); what is left of a class is divided evenly among the other
     values. ρ = 1 is the extreme case (the rare class always, the others never), ρ = 1/q the
     balanced set. Shares become counts by rounding halves up: with two values,
-    floor(share · n + 1/2) of a class of n images have f = 1.
+    floor(share · n + 1/2) of a class of n images have f = 1. Where there is no factor
+    (:class:`~rgf_keras.datasets.Plain`) there is nothing to skew.
 
     Args:
         dataset: images, with a factor only if ``factor`` is None.
@@ -83,6 +84,8 @@ def skewed(
             f"classes are 0 to {dataset.num_classes - 1}"
         )
     num_values = _values(dataset, factor)
+    if num_values == 1:
+        return balanced(dataset, factor, seed, cache, progress)
     if not 1 / num_values <= rarity <= 1:
         raise RgfError(f"rarity must lie in [{1 / num_values:.3g}, 1], received {rarity}")
     rare = np.full(dataset.num_classes, (1 - rarity) / (num_values - 1))
@@ -109,10 +112,12 @@ def _values(dataset: Dataset, factor: Factor | None) -> int:
         raise RgfError(f"{dataset.name} already has the factor '{dataset.factor_name}'")
     if factor is None and dataset.factor is None:
         raise RgfError(f"{dataset.name} has no factor of its own; name one to plant")
-    values = dataset.factor_values if factor is None else factor.values
-    if len(values) < 2:
-        raise RgfError(f"a factor needs two values or more, {dataset.name} has {list(values)}")
-    return len(values)
+    if factor is not None:
+        return len(factor.values)
+    if len(dataset.factor_values) < 2:
+        values = list(dataset.factor_values)
+        raise RgfError(f"a factor needs two values or more, {dataset.name} has {values}")
+    return len(dataset.factor_values)
 
 
 def _arrange(

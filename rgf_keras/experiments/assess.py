@@ -219,7 +219,7 @@ def _write(
     for name, images in titled.items():
         path = work / f"samples-{name}.png"
         files[path.name] = figures.grid(path, images)
-    if hasattr(trainer.model, "real_loss"):
+    if "real_loss/f0" in curves["skewed"][-1]:
         files["real_loss.png"] = figures.real_loss(work / "real_loss.png", curves)
     return files
 

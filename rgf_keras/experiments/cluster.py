@@ -1,9 +1,11 @@
-"""Workers that are tasks of a Ray cluster."""
+"""A Ray cluster: tasks there, and a study's workers among them."""
 
 import logging
 import os
 import socket
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,78 +19,146 @@ PASSED_ON = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "RGF_CACHE_DIR", "RGF_DATA
 RETRIES = 3
 
 
-class Cluster:
-    """Ray tasks, each in a process of its own, wherever Ray finds room.
-
-    All nodes must reach the job's storage and tracking address. A trial that a lost node leaves
-    behind is resumed from its checkpoint where the nodes share the workspace, else begun again.
+@dataclass(frozen=True)
+class Share:
+    """What a task gets of a cluster.
 
     Args:
         address: ``"auto"`` or a running cluster's address.
-        num_workers: tasks at a time.
         cpus: per task.
         gpus: per task; fractions share a GPU.
+    """
+
+    address: str
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task that is over.
+
+    Args:
+        task: what :meth:`Tasks.start` returned.
+        result: what its function returned, if it did.
+        death: how its process or node was lost; empty if it was not.
+    """
+
+    task: Any
+    result: Any = None
+    death: str = ""
+
+
+class Tasks:
+    """Calls of a function in processes of a Ray cluster, each a new one, wherever Ray finds room.
+
+    What is lost with a node is tried again a few times.
+
+    Args:
+        share: where, and what each task gets.
+        function: what tasks call; a module's own, so that the nodes can import it.
 
     Raises:
         RgfError: Ray is not installed, or there is no cluster.
     """
 
-    def __init__(self, address: str, num_workers: int, cpus: float = 1.0, gpus: float = 0.0):
+    def __init__(self, share: Share, function: Callable[..., Any]):
         try:
             import ray
         except ImportError:
             raise RgfError(
                 "Ray is not installed; install it with pip install 'rgf-keras[cluster]'"
             ) from None
-        self.num_workers, self.ray = num_workers, ray
+        self.ray = ray
         try:
-            _knock(address)
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            _knock(share.address)
+            ray.init(address=share.address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises many kinds
             raise RgfError(
-                f"no Ray cluster at '{address}' ({first_line(error)}); start one with `ray start`"
+                f"no Ray cluster at '{share.address}' ({first_line(error)}); "
+                "start one with `ray start`"
             ) from error
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        self._task: Any = ray.remote(
-            num_cpus=cpus,
-            num_gpus=gpus,
+        self._function: Any = ray.remote(
+            num_cpus=share.cpus,
+            num_gpus=share.gpus,
             max_retries=RETRIES,
             max_calls=1,  # a new process for every task
             runtime_env={"env_vars": {**passed, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}},
-        )(_work)
+        )(function)
         self._pending: list[Any] = []
 
     @property
     def num_busy(self) -> int:
         return len(self._pending)
 
-    def start(self, job: Job, num_trials: int, alone: bool) -> None:
-        # What a task gets is Ray's to give: alone or not, it is the same.
-        self._pending.append(self._task.remote(job, num_trials))
+    def put(self, value: Any) -> Any:
+        """A large argument of many tasks, sent to each node once."""
+        return self.ray.put(value)
 
-    def wait(self, seconds: float) -> list[str]:
+    def start(self, *arguments: Any) -> Any:
+        """Call the function; returns what tells this task from others."""
+        self._pending.append(self._function.remote(*arguments))
+        return self._pending[-1]
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Wait for so long, or until a task is over."""
         if not self._pending:
             time.sleep(seconds)
             return []
-        ended, self._pending = self.ray.wait(self._pending, timeout=seconds)
-        deaths = []
-        for task in ended:
-            try:
-                message = self.ray.get(task)
-            except self.ray.exceptions.RayTaskError as error:
-                raise RuntimeError(f"in a worker:\n{error}") from error
-            except self.ray.exceptions.RayError as error:  # its process or node is gone
-                deaths.append(first_line(error))
-                continue
-            if message:
-                raise RgfError(message)
-        return deaths
+        ready, self._pending = self.ray.wait(self._pending, timeout=seconds)
+        return [self._ended(task) for task in ready]
 
     def close(self) -> None:
+        """End all tasks and leave the cluster."""
         for task in self._pending:
             self.ray.cancel(task, force=True)
         self._pending.clear()
         self.ray.shutdown()
+
+    def _ended(self, task: Any) -> Ended:
+        try:
+            return Ended(task, self.ray.get(task))
+        except self.ray.exceptions.RayTaskError as error:
+            raise RuntimeError(f"in a worker:\n{error}") from error
+        except self.ray.exceptions.RayError as error:  # its process or node is gone
+            return Ended(task, death=first_line(error))
+
+
+class Cluster:
+    """A study's workers as tasks of a Ray cluster.
+
+    All nodes must reach the job's storage and tracking address. A trial that a lost node leaves
+    behind is resumed from its checkpoint where the nodes share the workspace, else begun again.
+
+    Args:
+        share: where, and what each worker gets.
+        num_workers: tasks at a time.
+
+    Raises:
+        RgfError: Ray is not installed, or there is no cluster.
+    """
+
+    def __init__(self, share: Share, num_workers: int):
+        self.num_workers, self._tasks = num_workers, Tasks(share, _work)
+
+    @property
+    def num_busy(self) -> int:
+        return self._tasks.num_busy
+
+    def start(self, job: Job, num_trials: int, alone: bool) -> None:
+        # What a task gets is Ray's to give: alone or not, it is the same.
+        self._tasks.start(job, num_trials)
+
+    def wait(self, seconds: float) -> list[str]:
+        ended = self._tasks.wait(seconds)
+        for task in ended:
+            if task.result:
+                raise RgfError(task.result)
+        return [task.death for task in ended if task.death]
+
+    def close(self) -> None:
+        self._tasks.close()
 
 
 def _knock(address: str) -> None:

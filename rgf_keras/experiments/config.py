@@ -25,7 +25,8 @@ class DataConfig(Config):
 
     Attributes:
         name: a data set that ``rgf_keras.datasets.load`` knows.
-        factor: the factor to plant, or the data set's own factor of this name.
+        factor: the factor to plant, or the data set's own factor of this name; ``none`` for images
+            as they are, which copies can be looked for in.
         factor_parameters: its arguments; for a data set's own factor ``values``, in their order.
         rare_class: the class that has the factor's rare value.
         rarity: see :func:`rgf_keras.datasets.skewed`; in [0.5, 1] for two values.

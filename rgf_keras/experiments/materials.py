@@ -186,8 +186,8 @@ def _optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
 def real_loss_callbacks(
     model: GenerativeModel, held_out: Dataset, config: AssessConfig
 ) -> list[RealLossByFactor]:
-    """Figure 3's curves, for models with a discriminator."""
-    if not hasattr(model, "real_loss"):
+    """Figure 3's curves, for models with a discriminator and data with a factor."""
+    if not hasattr(model, "real_loss") or len(held_out.factor_values) == 1:
         return []
     rare = held_out.take(np.flatnonzero(held_out.labels == config.data.rare_class))
     return [RealLossByFactor(rare.images, rare.planted == len(rare.factor_values) - 1)]

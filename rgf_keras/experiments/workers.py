@@ -9,6 +9,7 @@ from typing import Any
 
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments import machine
+from rgf_keras.experiments.cluster import Share, Tasks
 from rgf_keras.experiments.fits import Fits
 from rgf_keras.experiments.progress import Advance
 from rgf_keras.experiments.score_config import Fit
@@ -30,16 +31,19 @@ class Resources:
         num_workers: processes that fits are spread over.
         num_threads: of each process; its share of the cores if None.
         ensemble: fits that are trained in one program (JAX).
+        cluster: where the processes are; None for this machine. Nodes must share the results'
+            folder. What threads they have is Ray's to say.
     """
 
     num_workers: int = 1
     num_threads: int | None = None
     ensemble: int = 1
+    cluster: Share | None = None
 
     @property
     def here(self) -> bool:
         """Whether the process that asks, which has all cores, can do the work itself."""
-        return self.num_workers == 1 and self.num_threads is None
+        return self.num_workers == 1 and self.num_threads is None and self.cluster is None
 
 
 ALONE = Resources()
@@ -61,6 +65,8 @@ def train(fits: Fits, groups: Sequence[Group], resources: Resources, advance: Ad
     if resources.here:
         for i, group in enumerate(groups):
             fits.train(group, lambda done, _, i=i: total.tell(i, done))  # type: ignore[misc]
+    elif resources.cluster:
+        _train_on_cluster(fits, groups, resources.num_workers, resources.cluster, total)
     else:
         _Pool(fits, groups, resources, total).run()
 
@@ -147,15 +153,55 @@ class _Pool:
         """A process has died: its group goes on in a new one, from its checkpoint."""
         worker = self.busy.pop(pipe)
         worker.process.join()
-        self.deaths[worker.group] += 1
-        if self.deaths[worker.group] == MAX_DEATHS:
-            raise RgfError(
-                f"{MAX_DEATHS} processes died at {self.groups[worker.group][0].name} "
-                f"(exit code {worker.process.exitcode}; −9 is often a lack of memory); "
-                "what they said is above; try fewer --workers"
-            )
+        how = f"exit code {worker.process.exitcode}; −9 is often a lack of memory"
+        _check_deaths(self.deaths, worker.group, self.groups, how)
         self.waiting.append(worker.group)
         self._start(worker.slot)
+
+
+def _train_on_cluster(
+    fits: Fits, groups: Sequence[Group], num_workers: int, share: Share, total: _Total
+) -> None:
+    """The same with a Ray task for each group; told when a group is done."""
+    tasks = Tasks(share, _fit)
+    waiting, deaths = list(range(len(groups)))[::-1], [0] * len(groups)
+    under_way: dict[object, int] = {}
+    try:
+        everywhere = tasks.put(fits)
+        while waiting or under_way:
+            while waiting and len(under_way) < num_workers:
+                group = waiting.pop()
+                under_way[tasks.start(everywhere, groups[group])] = group
+            for ended in tasks.wait(seconds=1.0):
+                group = under_way.pop(ended.task)
+                if ended.result:
+                    raise RgfError(ended.result)
+                if ended.death:
+                    _check_deaths(deaths, group, groups, ended.death)
+                    waiting.append(group)
+                else:
+                    total.tell(group, fits.steps(groups[group]))
+    finally:
+        tasks.close()
+
+
+def _check_deaths(deaths: list[int], group: int, groups: Sequence[Group], how: str) -> None:
+    """Count another death at a group, and give up after too many."""
+    deaths[group] += 1
+    if deaths[group] == MAX_DEATHS:
+        raise RgfError(
+            f"{MAX_DEATHS} processes died at {groups[group][0].name} ({how}); "
+            "what they said is above; try fewer --workers"
+        )
+
+
+def _fit(fits: Fits, group: Group) -> str:
+    """A task: trains a group; returns what it could not go on with."""
+    try:
+        fits.train(group, lambda done, steps: None)
+    except RgfError as error:
+        return str(error)
+    return ""
 
 
 def _work(pipe: Connection, fits: Fits, groups: Sequence[Group]) -> None:

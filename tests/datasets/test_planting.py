@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from rgf_keras.datasets import Colour, Dataset, balanced, counts, factor, read, skewed
+from rgf_keras.datasets import Colour, Dataset, Plain, balanced, counts, factor, read, skewed
 from rgf_keras.errors import RgfError
 
 SIZES = (10, 11, 7, 2)  # images of classes 0 to 3
@@ -38,6 +38,12 @@ def planted_indices(dataset):
 
 def test_balanced_gives_the_factor_to_half_of_every_class():
     assert num_rare(balanced(make(), COLOUR, seed=0)) == [5, 6, 4, 1]  # halves are rounded up
+
+
+def test_no_factor_leaves_images_as_they_are():
+    for planted in (balanced(make(), Plain(), 0), skewed(make(), Plain(), 1, 0, rarity=0.5)):
+        np.testing.assert_array_equal(planted.images, make().images)
+        assert counts(planted).tolist() == [[size] for size in SIZES]
 
 
 @pytest.mark.parametrize(

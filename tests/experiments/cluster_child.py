@@ -12,7 +12,7 @@ import toy_study
 from ray.cluster_utils import Cluster as Nodes
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.cluster import Cluster
+from rgf_keras.experiments.cluster import Cluster, Share
 from rgf_keras.experiments.parallel import run_parallel
 from rgf_keras.experiments.progress import silent
 from rgf_keras.experiments.study_run import Job, Plan
@@ -57,5 +57,5 @@ if __name__ == "__main__":
         open_tracker,
         Plan("toy", folder, Cache(folder / "cache"), num_trials=5, assess=assess),
     )
-    run_parallel(job, Cluster(nodes.address, 2), silent, lambda trial: None)
+    run_parallel(job, Cluster(Share(nodes.address), 2), silent, lambda trial: None)
     nodes.shutdown()

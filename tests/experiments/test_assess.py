@@ -86,6 +86,16 @@ def test_images_with_a_factor_of_their_own(tmp_path, cache):
         assess(bad, MemoryTracker().start("x", {}), tmp_path / "work", cache)
 
 
+def test_images_without_a_factor_are_looked_through_for_copies(tmp_path, cache):
+    data = DataConfig(num_train=320, num_test=200, factor="none", rarity=0.5)
+    config = AssessConfig(model=GANConfig(units=(16,)), **{**SMALL, "data": data})
+    result = assess(config, MemoryTracker().start("x", {}), tmp_path, cache)
+    assert result.metrics["rgf/gap"] == result.metrics["rgf/num_memorized"] == 0
+    assert {row.verdict for row in result.table} <= {"learned", "too few samples"}
+    assert np.isfinite(result.metrics["copying/c_t"])
+    assert "real_loss.png" not in result.files
+
+
 def test_an_oracle_that_is_too_weak_is_refused(tmp_path, cache):
     oracle = OracleConfig(epochs=1, min_accuracy=0.99)
     with pytest.raises(RgfError, match=r"the class oracle is right on .* of held-out images"):

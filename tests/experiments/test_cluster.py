@@ -9,23 +9,30 @@ import optuna
 import pytest
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.cluster import Cluster
+from rgf_keras.experiments.cluster import Cluster, Share
 from rgf_keras.experiments.ranking import finished
 from rgf_keras.experiments.storage import open_storage
 
-CHILD = Path(__file__).with_name("cluster_child.py")
+HERE = Path(__file__).parent
 
 
-def test_a_study_completes_when_a_node_is_lost_in_mid_trial(tmp_path):
+def run(child, folder):
+    """Run a script on a cluster that it starts."""
     pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
+    # What a node's processes import this test's modules from.
+    path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
     result = subprocess.run(
-        [sys.executable, str(CHILD), str(tmp_path)],
+        [sys.executable, str(HERE / child), str(folder)],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": _path()},
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": path},
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_a_study_completes_when_a_node_is_lost_in_mid_trial(tmp_path):
+    run("cluster_child.py", tmp_path)
     lines = (tmp_path / "assessed.log").read_text().splitlines()
     assert sorted(lines) == sorted(
         [*(f"trial-000{i} False" for i in range(5)), "trial-0002 True"]
@@ -36,12 +43,14 @@ def test_a_study_completes_when_a_node_is_lost_in_mid_trial(tmp_path):
     assert len(record.trials) == 5
 
 
+def test_a_score_completes_when_a_node_is_lost_in_mid_fit(tmp_path):
+    run("cluster_score_child.py", tmp_path)
+    fits = ["r000-full.npz", *(f"r000-k0000{fold}.npz" for fold in range(3))]
+    assert sorted(path.name for path in tmp_path.glob("r*.npz")) == sorted(fits)
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 61
+
+
 def test_no_cluster_is_one_line():
     pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
     with pytest.raises(RgfError, match=r"no Ray cluster at '127\.0\.0\.1:9'"):
-        Cluster("127.0.0.1:9", 2)
-
-
-def _path():
-    """What a node's processes import this test's modules from."""
-    return os.pathsep.join([str(CHILD.parent), *filter(None, sys.path)])
+        Cluster(Share("127.0.0.1:9"), 2)

@@ -5,6 +5,7 @@ from dataclasses import fields
 
 from rgf_keras.datasets.factors.base import Factor, Progress
 from rgf_keras.datasets.factors.colour import Colour
+from rgf_keras.datasets.factors.plain import Plain
 from rgf_keras.datasets.factors.shape import (
     Fracture,
     ShapeFactor,
@@ -20,6 +21,7 @@ __all__ = [
     "Colour",
     "Factor",
     "Fracture",
+    "Plain",
     "Progress",
     "ShapeFactor",
     "Swelling",
@@ -36,6 +38,7 @@ FACTORS: dict[str, type] = {
     "thickening": Thickening,
     "swelling": Swelling,
     "fracture": Fracture,
+    "none": Plain,
 }
 
 
@@ -48,7 +51,8 @@ def factor(name: str, parameters: Mapping[str, object] | None = None) -> Factor:
     """A factor by its name.
 
     Args:
-        name: ``"colour"``, ``"thinning"``, ``"thickening"``, ``"swelling"`` or ``"fracture"``.
+        name: ``"colour"``, ``"thinning"``, ``"thickening"``, ``"swelling"``, ``"fracture"`` or
+            ``"none"``.
         parameters: the factor's own arguments, e.g. ``{"rare": "blue"}`` or ``{"amount": 0.5}``.
 
     Raises:

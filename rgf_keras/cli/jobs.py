@@ -1,0 +1,54 @@
+"""Running the trials of a study: here, in processes, or on a cluster."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from rgf_keras.cli.options import err
+
+Workers = Annotated[int, typer.Option(min=1, help="Runs at a time, each a process.")]
+OnCluster = Annotated[
+    str | None, typer.Option(help="Run them on this Ray cluster: auto or an address.")
+]
+CpusPerWorker = Annotated[float, typer.Option(help="On the cluster.")]
+GpusPerWorker = Annotated[float, typer.Option(help="On the cluster, e.g. 0.5.")]
+
+
+def workers_of(
+    workers: int, cluster: str | None, cpus: float, gpus: float
+) -> Callable[[Any], Any] | None:
+    """What makes the workers, given where their progress is shown; None for this process."""
+    from rgf_keras.experiments.cluster import Cluster, Share
+    from rgf_keras.experiments.processes import Processes
+
+    if cluster is not None:
+        return lambda track: Cluster(Share(cluster, cpus, gpus), workers)
+    return (lambda track: Processes(workers, track)) if workers > 1 else None
+
+
+def run_job(job: Any, where: Callable[[Any], Any] | None, minimize: str, num_trials: int) -> Any:
+    """Run a job in this process, or by workers."""
+    from rgf_keras.experiments import report, study_run
+    from rgf_keras.experiments.parallel import run_parallel
+    from rgf_keras.experiments.progress import progress
+
+    def tell(trial: Any) -> None:
+        err.print(report.trial_line(trial, minimize, num_trials), highlight=False)
+
+    with progress(err) as track:
+        if where is None:
+            return study_run.run_job(job, track, tell)
+        return run_parallel(job, where(track), track, tell)
+
+
+def log_outcome(record: Any, job: Any) -> dict[str, Any]:
+    """Log what the study has found to its run, and return it."""
+    from rgf_keras.experiments import report
+
+    folder = job.plan.work / job.plan.name
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = report.study_summary(record)
+    with job.open_tracker() as tracker:
+        report.record_study(summary, record, tracker, folder)
+    return summary
