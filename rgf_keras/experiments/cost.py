@@ -51,7 +51,7 @@ def estimate(configs: Iterable[ExperimentConfig], cache: Cache, track: Track = s
         kinds.setdefault(kind, config)
         for training, number in _trainings(config):
             steps[f"{kind} {training}"] = number
-    advance = track("measuring steps", "kinds of model")
+    advance = track("measuring steps of each model", "models")
     seconds = {}
     for i, (kind, config) in enumerate(kinds.items(), 1):
         seconds[kind] = _seconds_per_step(config, cache)

@@ -107,10 +107,10 @@ def test_scores_are_compared():
 
     runs = [run("MNIST lr 1e-3", -30.0, 5.0, 80.0), run("MNIST lr 1e-4", -10.0, 3.0, 9.0)]
     first, second, order = score.agreement(runs)
-    assert "M is negative" in first
-    assert "M is not negative" in second
+    assert "nats, like the paper's" in first
+    assert "nats, unlike the paper's" in second
     assert order.endswith("the paper's order")
-    assert reproduce.find("score").tables(runs)[0].rows[0][-3:] == ["-18", "4.4", "205"]
+    assert reproduce.find("score").tables(runs)[0].rows[0][-3:] == ["−18", "4.4", "205"]
 
 
 @pytest.mark.backend

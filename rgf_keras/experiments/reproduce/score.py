@@ -44,12 +44,13 @@ def agreement(runs: Sequence[Recorded]) -> list[str]:
     lines = []
     for run in runs:
         low, median, high = (run.metrics[name] for name in METRICS)
-        skewed = low < 0 < median < high and high > -low
+        same = low < 0 < median < high and high > -low
         lines.append(
-            f"{run.label}: M is {'' if skewed else 'not '}negative for some images, positive for "
-            "most, and far larger for a few, as in the paper"
-            + f" (largest / median {number(high / median, '.0f')}, the paper's "
-            + f"{PAPER[run.label][2] / PAPER[run.label][1]:.0f})"
+            f"{run.label}: from {number(low, '.1f')} over {number(median, '.1f')} to "
+            f"{number(high, '.1f')} nats, "
+            + ("like" if same else "unlike")
+            + " the paper's, which are negative for some images, positive for most and far larger "
+            "for a few"
         )
     if len(runs) > 1:
         own = [run.metrics[METRICS[2]] for run in runs]
@@ -66,7 +67,7 @@ def _table(runs: Sequence[Recorded]) -> PaperTable:
     for run in runs:
         settings = [run.params[name] for name in ("num_repeats", "num_folds", "training.epochs")]
         own = [number(run.metrics[name], ".1f") for name in METRICS]
-        rows.append([run.label, *settings, *own, *(f"{x:g}" for x in PAPER[run.label])])
+        rows.append([run.label, *settings, *own, *(number(x, "g") for x in PAPER[run.label])])
     columns = ["run", "L", "K", "epochs", "min M", "median M", "max M"]
     columns += ["paper's min", "median", "max"]
     note = "In nats. The paper's: L = K = 10 and 100 epochs (CelebA 50)."
