@@ -60,8 +60,10 @@ def test_every_state_variable_moves(trained, backbone):
     ]
     assert np.isfinite(trainer.history.steps).all()
     # KerasCV's attention to constant tokens does not depend on its queries and keys, nor these on
-    # the normalization before: four weights in each of the four transformers.
-    assert len(still) == (16 if backbone == "keras_cv" else 0), still
+    # the normalization before: four weights in each of the four transformers, whose gradients are
+    # zero, or on some machines what rounding leaves of it, which Adam moves by.
+    assert len(still) <= (16 if backbone == "keras_cv" else 0), still
+    assert all("basic_transformer_block" in path for path in still)
     assert [w for w in warned if "softmax" in str(w.message)] == []
 
 
