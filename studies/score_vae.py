@@ -10,9 +10,16 @@ Command:  rgf study run studies/score_vae.py --backend jax
 
 import optuna
 
-from rgf_keras.experiments import Bound, OptimizerConfig, Study, TrainingConfig, VAEConfig
-from rgf_keras.experiments.score import judge
-from rgf_keras.experiments.score_config import ImagesConfig, ScoreConfig
+from rgf_keras.experiments import (
+    Bound,
+    ImagesConfig,
+    OptimizerConfig,
+    ScoreConfig,
+    Study,
+    TrainingConfig,
+    VAEConfig,
+)
+from rgf_keras.experiments.scores.score import judge
 
 BASELINE = ScoreConfig(
     data=ImagesConfig(name="mnist-10k", num_images=2000),

@@ -4,6 +4,7 @@
 
     cli > experiments > training, metrics (which do not know each other)
     training > models > backend           datasets: below experiments only
+    in experiments: reproduce > reports > rejection, scores, studies > assessment > tracking
     metrics, datasets: NumPy, no Keras when imported, but for metrics.features
 """
 
@@ -32,6 +33,16 @@ MAY_IMPORT = {
     "training": BASE | {"backend", "models"},
     "experiments": BASE | {"datasets", "models", "training", "metrics"},
     "cli": BASE | {"datasets", "models", "training", "metrics", "experiments"},
+}
+# Rooms of experiments; what lies in none may be imported by all.
+ROOMS = {
+    "tracking": set(),
+    "assessment": {"tracking"},
+    "rejection": {"tracking", "assessment"},
+    "scores": {"tracking", "assessment"},
+    "studies": {"tracking", "assessment"},
+    "reports": {"tracking", "assessment", "studies"},
+    "reproduce": {"tracking", "assessment", "scores", "studies", "reports"},
 }
 FEATURES = PACKAGE / "metrics" / "features.py"
 BACKENDS = {"tensorflow", "jax", "torch"}
@@ -74,6 +85,14 @@ def test_imports_point_down(path):
     assert units <= MAY_IMPORT[own]
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_point_down_in_experiments(room):
+    for path in (PACKAGE / "experiments" / room).glob("*.py"):
+        names = [name.split(".") for name in imports(path)]
+        rooms = {name[2] for name in names if name[:2] == ["rgf_keras", "experiments"]}
+        assert rooms & ROOMS.keys() <= ROOMS[room] | {room}, path
+
+
 def test_every_unit_has_a_place():
     assert {unit(path) for path in FILES} <= MAY_IMPORT.keys()
 
@@ -95,7 +114,7 @@ def test_numpy_parts_import_no_keras(name):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_only_its_backbone_imports_kerascv_and_with_it_tensorflow(backend):
-    modules = "models", "training", "experiments.reject", "metrics.features", "cli"
+    modules = "models", "training", "experiments.rejection.reject", "metrics.features", "cli"
     imported = ", ".join(f"rgf_keras.{module}" for module in modules)
     heavy = {"keras_cv", "tensorflow"}
     code = (

@@ -48,11 +48,11 @@ def assess_command(
     choose_backend(backend)
     from rgf_keras.cache import Cache, key_of
     from rgf_keras.experiments import config as configs
-    from rgf_keras.experiments import report
-    from rgf_keras.experiments.assess import assess
+    from rgf_keras.experiments.assessment.assess import assess
+    from rgf_keras.experiments.assessment.rgf_table import to_records
     from rgf_keras.experiments.progress import progress
-    from rgf_keras.experiments.rgf_table import to_records
-    from rgf_keras.experiments.tracking import environment_tags
+    from rgf_keras.experiments.reports import outcome
+    from rgf_keras.experiments.tracking.tracker import environment_tags
 
     changes = parse_settings(set_)
     if reference:
@@ -80,7 +80,7 @@ def assess_command(
     if as_json:
         typer.echo(json.dumps({"metrics": result.metrics, "table": to_records(result.table)}))
     else:
-        out.print(report.assessment_table(result.table))
+        out.print(outcome.assessment_table(result.table))
         for name in SHOWN:
             out.print(f"{name}: {result.metrics[name]:.3f}")
     err.print(f"tables, pictures and model: {work}")

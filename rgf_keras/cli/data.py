@@ -31,9 +31,9 @@ def preview(
     """Draw images with and without a factor, and count them."""
     choose_backend(None)
     from rgf_keras.cache import Cache
-    from rgf_keras.experiments import preview as previews
+    from rgf_keras.experiments.assessment import preview as previews
+    from rgf_keras.experiments.assessment.data import make_sets
     from rgf_keras.experiments.config import AssessConfig, parse
-    from rgf_keras.experiments.data import make_sets
     from rgf_keras.experiments.progress import progress
 
     settings = {"name": name, "factor": factor, "rare_class": rare_class, "rarity": rarity}

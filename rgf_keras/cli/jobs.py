@@ -19,8 +19,9 @@ def workers_of(
     workers: int, cluster: str | None, cpus: float, gpus: float
 ) -> Callable[[Any], Any] | None:
     """What makes the workers, given where their progress is shown; None for this process."""
-    from rgf_keras.experiments.cluster import Cluster, Share
-    from rgf_keras.experiments.processes import Processes
+    from rgf_keras.experiments.cluster import Share
+    from rgf_keras.experiments.studies.cluster import Cluster
+    from rgf_keras.experiments.studies.processes import Processes
 
     if cluster is not None:
         return lambda track: Cluster(Share(cluster, cpus, gpus), workers)
@@ -29,26 +30,27 @@ def workers_of(
 
 def run_job(job: Any, where: Callable[[Any], Any] | None, minimize: str, num_trials: int) -> Any:
     """Run a job in this process, or by workers."""
-    from rgf_keras.experiments import report, study_run
-    from rgf_keras.experiments.parallel import run_parallel
     from rgf_keras.experiments.progress import progress
+    from rgf_keras.experiments.reports import outcome
+    from rgf_keras.experiments.studies.parallel import run_parallel
+    from rgf_keras.experiments.studies.run import run_job
 
     def tell(trial: Any) -> None:
-        err.print(report.trial_line(trial, minimize, num_trials), highlight=False)
+        err.print(outcome.trial_line(trial, minimize, num_trials), highlight=False)
 
     with progress(err) as track:
         if where is None:
-            return study_run.run_job(job, track, tell)
+            return run_job(job, track, tell)
         return run_parallel(job, where(track), track, tell)
 
 
 def log_outcome(record: Any, job: Any) -> dict[str, Any]:
     """Log what the study has found to its run, and return it."""
-    from rgf_keras.experiments import report
+    from rgf_keras.experiments.reports import outcome
 
     folder = job.plan.work / job.plan.name
     folder.mkdir(parents=True, exist_ok=True)
-    summary = report.study_summary(record)
+    summary = outcome.study_summary(record)
     with job.open_tracker() as tracker:
-        report.record_study(summary, record, tracker, folder)
+        outcome.record_study(summary, record, tracker, folder)
     return summary

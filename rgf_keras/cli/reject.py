@@ -47,9 +47,9 @@ def reject_command(
     choose_backend(backend)
     from rgf_keras.cache import Cache, key_of
     from rgf_keras.experiments import config as configs
-    from rgf_keras.experiments import reject, reject_figures
-    from rgf_keras.experiments.data import make_sets
+    from rgf_keras.experiments.assessment.data import make_sets
     from rgf_keras.experiments.progress import progress
+    from rgf_keras.experiments.rejection import figures, reject
 
     # Copying is asked about images that are not skewed: half of every class with the factor.
     changes = {"data.rarity": 0.5, "evaluation.reference": "shared", **parse_settings(set_)}
@@ -69,7 +69,7 @@ def reject_command(
     with open_tracker(tracking_uri, workspace, "reject") as tracker, progress(err) as track:
         points = reject.sweep(chosen, thresholds, tracker, work, Cache(), track, reference or ())
         train = make_sets(chosen.data, chosen.seed, Cache(), track).skewed
-    reject_figures.draw(work, points, train.images)
+    figures.draw(work, points, train.images)
     if as_json:
         typer.echo(json.dumps(reject.records(points)))
     else:

@@ -57,10 +57,10 @@ def reproduce_command(
     chosen = choose_backend(backend)
     from rgf_keras.cache import Cache
     from rgf_keras.experiments import reproduce
-    from rgf_keras.experiments.cost import estimate
     from rgf_keras.experiments.progress import progress
-    from rgf_keras.experiments.storage import default_url
-    from rgf_keras.experiments.study_run import Job, Plan
+    from rgf_keras.experiments.reproduce.cost import estimate
+    from rgf_keras.experiments.studies.run import Job, Plan
+    from rgf_keras.experiments.studies.storage import default_url
 
     wanted = reproduce.find(paper, table, scale)
     name = f"{wanted.name}-{chosen}"

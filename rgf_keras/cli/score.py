@@ -52,13 +52,13 @@ def score_command(
     """Train with and without each image and compare its likelihoods. The same command continues."""
     choose_backend(backend)
     from rgf_keras.experiments import config as configs
-    from rgf_keras.experiments import score_report
     from rgf_keras.experiments.cluster import Share
     from rgf_keras.experiments.progress import progress
-    from rgf_keras.experiments.score import default_folder, plan, score
-    from rgf_keras.experiments.score_config import ScoreConfig, load_images
-    from rgf_keras.experiments.tracking import environment_tags
-    from rgf_keras.experiments.workers import Resources
+    from rgf_keras.experiments.scores import report
+    from rgf_keras.experiments.scores.config import ScoreConfig, load_images
+    from rgf_keras.experiments.scores.score import default_folder, plan, score
+    from rgf_keras.experiments.scores.workers import Resources
+    from rgf_keras.experiments.tracking.tracker import environment_tags
 
     changes = parse_settings(set_) | ({} if seed is None else {"seed": seed})
     given = configs.read(config, ScoreConfig) if config else ScoreConfig()
@@ -67,7 +67,7 @@ def score_command(
     resources = Resources(workers, threads, ensemble, share)
     images, held_out = load_images(chosen.data)
     planned = plan(chosen, images, resources)
-    others = {folder.name: score_report.other_scores(folder) for folder in against or []}
+    others = {folder.name: report.other_scores(folder) for folder in against or []}
     if dry_run:
         _show_plan(planned, chosen, as_json)
         return
@@ -83,10 +83,10 @@ def score_command(
             raise
         run.finish()
     if as_json:
-        typer.echo(json.dumps(score_report.summary(found)))
+        typer.echo(json.dumps(report.summary(found)))
     else:
-        out.print(score_report.table(found))
-        out.print(score_report.answer(found), highlight=False)
+        out.print(report.table(found))
+        out.print(report.answer(found), highlight=False)
     err.print(f"scores, pictures and fits: {folder}")
 
 

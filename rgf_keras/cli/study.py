@@ -55,9 +55,9 @@ def study_run(
     """Run a study, or what is left of it. The same command continues it."""
     chosen = choose_backend(backend)
     from rgf_keras.cache import Cache
-    from rgf_keras.experiments.storage import default_url
-    from rgf_keras.experiments.study import load_study
-    from rgf_keras.experiments.study_run import Job, Plan
+    from rgf_keras.experiments.studies.run import Job, Plan
+    from rgf_keras.experiments.studies.storage import default_url
+    from rgf_keras.experiments.studies.study import load_study
 
     question = load_study(file)
     name = name or f"{question.name}-{chosen}"
@@ -90,14 +90,14 @@ def study_show(
 ) -> None:
     """Show what a study has found so far."""
     choose_backend(None)
-    from rgf_keras.experiments import report
-    from rgf_keras.experiments.storage import find_study
+    from rgf_keras.experiments.reports import outcome
+    from rgf_keras.experiments.studies.storage import find_study
 
-    _show_study(report.study_summary(find_study(name, storage, workspace)), as_json)
+    _show_study(outcome.study_summary(find_study(name, storage, workspace)), as_json)
 
 
 def _plan(question: Any, name: str, num_trials: int, workspace: Path, as_json: bool) -> None:
-    from rgf_keras.experiments.study import plan
+    from rgf_keras.experiments.studies.study import plan
 
     planned = {"name": name, **plan(question, num_trials), "workspace": str(workspace)}
     if as_json:
@@ -108,9 +108,9 @@ def _plan(question: Any, name: str, num_trials: int, workspace: Path, as_json: b
 
 
 def _show_study(summary: dict[str, Any], as_json: bool) -> None:
-    from rgf_keras.experiments import report
+    from rgf_keras.experiments.reports import outcome
 
     if as_json:
         typer.echo(json.dumps(summary))
     else:
-        out.print(report.study_table(summary))
+        out.print(outcome.study_table(summary))

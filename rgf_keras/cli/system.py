@@ -53,7 +53,12 @@ def dashboard(
     choose_backend(None)
     import optuna_dashboard
 
-    from rgf_keras.experiments.storage import find_studies, journal_url, open_storage, sqlite_url
+    from rgf_keras.experiments.studies.storage import (
+        find_studies,
+        journal_url,
+        open_storage,
+        sqlite_url,
+    )
 
     urls = [storage] if storage else [journal_url(workspace), sqlite_url(workspace)]
     found = [url for url in urls if find_studies([url])]
@@ -69,14 +74,14 @@ def dashboard(
 def sync(tracking_uri: TrackingUri = None, workspace: Workspace = Path("mlruns")) -> None:
     """Send MLflow what it could not take while it was away."""
     choose_backend(None)
-    from rgf_keras.experiments import mlflow_tracking
+    from rgf_keras.experiments.tracking import mlflow_tracker
 
     address, spool = mlflow_address(tracking_uri, workspace), workspace / "spool"
     if not spool.exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
-    sent = mlflow_tracking.send_waiting(address, spool)
+    sent = mlflow_tracker.send_waiting(address, spool)
     err.print(f"sent {sent}" if sent else "everything is in MLflow", highlight=False)
-    for other, waiting in mlflow_tracking.waiting_by_address(spool).items():
+    for other, waiting in mlflow_tracker.waiting_by_address(spool).items():
         err.print(f"{waiting} wait for {other}: give it as --tracking-uri", highlight=False)
 
 
@@ -85,7 +90,7 @@ def info(backend: Backend = None, as_json: Json = False) -> None:
     choose_backend(backend)
     import keras
 
-    from rgf_keras.experiments.tracking import environment
+    from rgf_keras.experiments.tracking.tracker import environment
 
     found = {
         **environment(),

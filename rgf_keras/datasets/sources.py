@@ -3,26 +3,15 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from rgf_keras import archive
-from rgf_keras.datasets import celeba, cifar, compcars, folder
+from rgf_keras.datasets import celeba, cifar, compcars, folder, mnist
 from rgf_keras.datasets.dataset import Dataset
+from rgf_keras.datasets.downloads import downloaded, keras_cache
 from rgf_keras.errors import RgfError
 
-DIGITS = tuple("0123456789")
 SPLITS = ("train", "test")
-BUNDLED_TRAIN = 8000
-
-# Keras' own copy of MNIST (the file's SHA-256) and the digits in it (SHA-256 of the arrays), so
-# that a repacked file with the same digits is accepted and a damaged one is not.
-MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
-MNIST_FILE_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-MNIST_SHA256 = "f016250a7ac64ce49543f859bcbb33dd219254db0ac07a89ea96a5535ede1758"
 
 
 def load(
@@ -67,17 +56,19 @@ def load(
         RgfError: unknown name or split; file missing, corrupt, or not to be downloaded.
     """
     kind, _, path = name.partition(":")
-    known = [*DIGIT_SOURCES, *FILE_SOURCES]
+    known = ["mnist-10k", "mnist", *FILE_SOURCES]
     if name not in known and not (kind == "folder" and path):
         raise RgfError(f"unknown data set '{name}'; known: {', '.join([*known, 'folder:PATH'])}")
     if split not in SPLITS:
         raise RgfError(f"unknown split '{split}'; known: {', '.join(SPLITS)}")
     if name not in known:
         return folder.read(path, factor)[SPLITS.index(split)]
-    if name in FILE_SOURCES:
-        dataset = _from_files(name, split, data_dir, factor)
+    if name == "mnist-10k":
+        dataset = mnist.bundled(split)
+    elif name == "mnist":
+        dataset = mnist.read(split, data_dir)
     else:
-        dataset = DIGIT_SOURCES[name](split, data_dir)
+        dataset = _from_files(name, split, data_dir, factor)
     if factor in (None, dataset.factor_name):
         return dataset
     return replace(dataset, factor=None, factor_name=None, factor_values=())
@@ -85,60 +76,16 @@ def load(
 
 def available() -> dict[str, str]:
     """Where each data set is, or what it takes to have it."""
-    data_dir = os.environ.get("RGF_DATA_DIR")
-    mnist = Path(data_dir or _keras_cache()) / "mnist.npz"
-    missing = "missing; put Keras' mnist.npz there" if data_dir else "downloaded when first used"
-    where = {
-        "mnist-10k": "bundled",
-        "mnist": str(mnist) if mnist.exists() else f"{mnist} ({missing})",
-    }
+    where = {"mnist-10k": "bundled", "mnist": mnist.available()}
     for name, source in FILE_SOURCES.items():
         found = _place(source, None)
         if found:
             where[name] = str(found)
         elif source.download:
-            where[name] = f"{_keras_cache() / source.folder} (downloaded when first used)"
+            where[name] = f"{keras_cache() / source.folder} (downloaded when first used)"
         else:
             where[name] = f"{source.origin}; looked for in RGF_DATA_DIR"
     return where | {"folder:PATH": "a folder of class folders of your own"}
-
-
-def _mnist_10k(split: str, data_dir: str | Path | None) -> Dataset:
-    with resources.as_file(resources.files("rgf_keras.datasets") / "data/mnist-10k.npz") as path:
-        arrays, _ = archive.load(path)
-    digits = _digits(f"mnist-10k/{split}", arrays["images"], arrays["labels"])
-    return digits.split(BUNDLED_TRAIN, seed=0)[SPLITS.index(split)]
-
-
-def _mnist(split: str, data_dir: str | Path | None) -> Dataset:
-    parent = data_dir or os.environ.get("RGF_DATA_DIR")
-    if parent:
-        path = Path(parent) / "mnist.npz"
-    else:
-        path = _downloaded(MNIST_URL, MNIST_FILE_SHA256, "mnist.npz")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test")}
-    except FileNotFoundError:
-        raise RgfError(f"{path} does not exist; put Keras' mnist.npz there") from None
-    except archive.DAMAGED:
-        raise RgfError(f"{path} is corrupt or truncated; replace it by Keras' mnist.npz") from None
-    if archive.digest(arrays) != MNIST_SHA256:
-        raise RgfError(f"{path} does not hold the digits of MNIST; replace it by Keras' mnist.npz")
-    return _digits(f"mnist/{split}", arrays[f"x_{split}"], arrays[f"y_{split}"])
-
-
-def _digits(name: str, images: np.ndarray, labels: np.ndarray) -> Dataset:
-    return Dataset(
-        name=name,
-        images=images[..., None],
-        labels=labels.astype(np.int64),
-        indices=np.arange(len(images)),
-        class_names=DIGITS,
-    )
-
-
-DIGIT_SOURCES = {"mnist-10k": _mnist_10k, "mnist": _mnist}
 
 
 class FileSource(NamedTuple):
@@ -171,7 +118,7 @@ FILE_SOURCES = {
         origin="CIFAR-10 is at www.cs.toronto.edu/~kriz/cifar.html",
         files="its binary version's files",
         download=lambda: cifar.unpack(
-            _downloaded(cifar.URL, cifar.SHA256, cifar.FOLDERS["cifar10"])
+            downloaded(cifar.URL, cifar.SHA256, cifar.FOLDERS["cifar10"])
         ),
     ),
     "cifar10.1": FileSource(
@@ -223,26 +170,9 @@ def _from_files(name: str, split: str, data_dir: str | Path | None, factor: str 
 
 def _place(source: FileSource, data_dir: str | Path | None) -> Path | None:
     """The folder that holds a data set's files, None if there is none."""
-    cache = _keras_cache() if source.download else None
+    cache = keras_cache() if source.download else None
     for parent in (data_dir, os.environ.get("RGF_DATA_DIR"), cache):
         for place in (Path(parent) / source.folder, Path(parent)) if parent else ():
             if source.holds(place):
                 return place
     return None
-
-
-def _keras_cache() -> Path:
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
-
-
-def _downloaded(url: str, sha256: str, contents: str) -> Path:
-    """A file in Keras' cache, downloaded if it is not there yet."""
-    import keras  # only here: importing Keras fixes the backend
-
-    try:
-        return Path(keras.utils.get_file(origin=url, file_hash=sha256))
-    except Exception as error:  # get_file raises bare Exception when a download fails
-        raise RgfError(
-            f"cannot download {url} ({error}); put {contents} in a folder and set RGF_DATA_DIR to "
-            "the folder"
-        ) from error

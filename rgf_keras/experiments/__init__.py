@@ -1,6 +1,6 @@
 """What a researcher runs: an assessment, a study, their records."""
 
-from rgf_keras.experiments.assess import Assessment, assess
+from rgf_keras.experiments.assessment.assess import Assessment, assess
 from rgf_keras.experiments.config import (
     AssessConfig,
     DataConfig,
@@ -19,11 +19,11 @@ from rgf_keras.experiments.model_config import (
     SAGANConfig,
     VAEConfig,
 )
-from rgf_keras.experiments.score import score
-from rgf_keras.experiments.score_config import ImagesConfig, ScoreConfig
-from rgf_keras.experiments.score_result import Score
-from rgf_keras.experiments.study import Bound, Study
-from rgf_keras.experiments.study_run import run_study
+from rgf_keras.experiments.scores.config import ImagesConfig, ScoreConfig
+from rgf_keras.experiments.scores.result import Score
+from rgf_keras.experiments.scores.score import score
+from rgf_keras.experiments.studies.run import run_study
+from rgf_keras.experiments.studies.study import Bound, Study
 
 __all__ = [
     "AssessConfig",

@@ -57,7 +57,7 @@ def pareto(axis: plt.Axes, summary: Mapping[str, Any]) -> None:
 
     Args:
         axis: where to draw.
-        summary: of :func:`rgf_keras.experiments.report.study_summary`.
+        summary: of :func:`rgf_keras.experiments.reports.outcome.study_summary`.
     """
     objective, quality = summary["minimize"], summary["quality"]
     trials = [

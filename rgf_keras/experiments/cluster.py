@@ -1,4 +1,4 @@
-"""A Ray cluster: tasks there, and a study's workers among them."""
+"""Tasks on a Ray cluster."""
 
 import logging
 import os
@@ -10,9 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.progress import silent
-from rgf_keras.experiments.study_run import Job
-from rgf_keras.experiments.tracking import first_line
+from rgf_keras.experiments.tracking.tracker import first_line
 
 # What a task needs to know of this process's environment.
 PASSED_ON = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "RGF_CACHE_DIR", "RGF_DATA_DIR")
@@ -125,54 +123,8 @@ class Tasks:
             return Ended(task, death=first_line(error))
 
 
-class Cluster:
-    """A study's workers as tasks of a Ray cluster.
-
-    All nodes must reach the job's storage and tracking address. A trial that a lost node leaves
-    behind is resumed from its checkpoint where the nodes share the workspace, else begun again.
-
-    Args:
-        share: where, and what each worker gets.
-        num_workers: tasks at a time.
-
-    Raises:
-        RgfError: Ray is not installed, or there is no cluster.
-    """
-
-    def __init__(self, share: Share, num_workers: int):
-        self.num_workers, self._tasks = num_workers, Tasks(share, _work)
-
-    @property
-    def num_busy(self) -> int:
-        return self._tasks.num_busy
-
-    def start(self, job: Job, num_trials: int, alone: bool) -> None:
-        # What a task gets is Ray's to give: alone or not, it is the same.
-        self._tasks.start(job, num_trials)
-
-    def wait(self, seconds: float) -> list[str]:
-        ended = self._tasks.wait(seconds)
-        for task in ended:
-            if task.result:
-                raise RgfError(task.result)
-        return [task.death for task in ended if task.death]
-
-    def close(self) -> None:
-        self._tasks.close()
-
-
 def _knock(address: str) -> None:
     """Raise OSError if nobody is there: Ray itself would try for minutes."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     if parts.hostname and parts.port:
         socket.create_connection((parts.hostname, parts.port), timeout=5).close()
-
-
-def _work(job: Job, num_trials: int) -> str:
-    """A task: runs trials; returns what it could not go on with."""
-    try:
-        with job.open() as session:
-            session.run_some(num_trials, silent)
-    except RgfError as error:
-        return str(error)
-    return ""

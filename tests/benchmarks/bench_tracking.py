@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.assess import assess
-from rgf_keras.experiments.materials import prepare, reference_model
-from rgf_keras.experiments.mlflow_tracking import MlflowTracker
+from rgf_keras.experiments.assessment.assess import assess
+from rgf_keras.experiments.assessment.materials import prepare, reference_model
 from rgf_keras.experiments.progress import silent
-from rgf_keras.experiments.spool import Spool
-from rgf_keras.experiments.study import load_study
+from rgf_keras.experiments.studies.study import load_study
+from rgf_keras.experiments.tracking.mlflow_tracker import MlflowTracker
+from rgf_keras.experiments.tracking.spool import Spool
 
 STUDY = Path(__file__).parents[2] / "studies" / "quickstart.py"
 

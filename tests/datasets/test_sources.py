@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rgf_keras import archive
-from rgf_keras.datasets import available, load, sources
+from rgf_keras.datasets import available, load, mnist
 from rgf_keras.errors import RgfError
 
 # Digits 0 to 9 in the official MNIST test set.
@@ -66,7 +66,7 @@ def digits(num_train=6, num_test=4):
 def folder(tmp_path, monkeypatch):
     """A folder with a mnist.npz of ten images that passes for the real one."""
     np.savez(tmp_path / "mnist.npz", **digits())
-    monkeypatch.setattr(sources, "MNIST_SHA256", archive.digest(digits()))
+    monkeypatch.setattr(mnist, "SHA256", archive.digest(digits()))
     return tmp_path
 
 

@@ -12,11 +12,12 @@ import toy_study
 from ray.cluster_utils import Cluster as Nodes
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.cluster import Cluster, Share
-from rgf_keras.experiments.parallel import run_parallel
+from rgf_keras.experiments.cluster import Share
 from rgf_keras.experiments.progress import silent
-from rgf_keras.experiments.study_run import Job, Plan
-from rgf_keras.experiments.tracking import MemoryTracker
+from rgf_keras.experiments.studies.cluster import Cluster
+from rgf_keras.experiments.studies.parallel import run_parallel
+from rgf_keras.experiments.studies.run import Job, Plan
+from rgf_keras.experiments.tracking.tracker import MemoryTracker
 
 LOST = "trial-0002"
 

@@ -9,7 +9,7 @@ import toy_score
 from ray.cluster_utils import Cluster as Nodes
 
 from rgf_keras.experiments.cluster import Share
-from rgf_keras.experiments.workers import Resources
+from rgf_keras.experiments.scores.workers import Resources
 
 
 def lose_one(nodes, folder):

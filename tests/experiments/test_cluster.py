@@ -9,9 +9,10 @@ import optuna
 import pytest
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.cluster import Cluster, Share
-from rgf_keras.experiments.ranking import finished
-from rgf_keras.experiments.storage import open_storage
+from rgf_keras.experiments.cluster import Share
+from rgf_keras.experiments.studies.cluster import Cluster
+from rgf_keras.experiments.studies.ranking import finished
+from rgf_keras.experiments.studies.storage import open_storage
 
 HERE = Path(__file__).parent
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial
 
-from rgf_keras.experiments.assess import assess
+from rgf_keras.experiments.assessment.assess import assess
 from rgf_keras.experiments.config import ExperimentConfig
-from rgf_keras.experiments.paper_tables import PaperTable
-from rgf_keras.experiments.ranking import finished
-from rgf_keras.experiments.records import Recorded, Records
-from rgf_keras.experiments.study import WORST, Judge, Study
+from rgf_keras.experiments.reports.paper_tables import PaperTable
+from rgf_keras.experiments.reports.records import Recorded, Records
+from rgf_keras.experiments.studies.ranking import finished
+from rgf_keras.experiments.studies.study import WORST, Judge, Study
 
 # Minutes on two cores; about an hour on two cores; as the paper did.
 SCALES = ("smoke", "small", "paper")

@@ -18,8 +18,8 @@ from rgf_keras.experiments.config import (
     TrainingConfig,
 )
 from rgf_keras.experiments.model_config import DiffusionConfig, GANConfig, VAEConfig
-from rgf_keras.experiments.paper_tables import PaperTable, number, paper_tables
-from rgf_keras.experiments.records import Recorded
+from rgf_keras.experiments.reports.paper_tables import PaperTable, number, paper_tables
+from rgf_keras.experiments.reports.records import Recorded
 from rgf_keras.experiments.reproduce.reproduction import Reproduction
 
 # Which tables of an assessment a table of the paper is, and for which rare classes.

@@ -6,11 +6,11 @@ from scipy import stats
 
 from rgf_keras.experiments.config import OptimizerConfig, TrainingConfig
 from rgf_keras.experiments.model_config import VAEConfig
-from rgf_keras.experiments.paper_tables import PaperTable, number
-from rgf_keras.experiments.records import Recorded
+from rgf_keras.experiments.reports.paper_tables import PaperTable, number
+from rgf_keras.experiments.reports.records import Recorded
 from rgf_keras.experiments.reproduce.reproduction import Reproduction
-from rgf_keras.experiments.score import judge
-from rgf_keras.experiments.score_config import ImagesConfig, ScoreConfig
+from rgf_keras.experiments.scores.config import ImagesConfig, ScoreConfig
+from rgf_keras.experiments.scores.score import judge
 
 TABLES = ("headlines",)
 # Smallest, median and largest M in nats, with L = K = 10.

@@ -1,0 +1,1 @@
+"""One assessment: data, oracles, models, samples, and what is said of them."""

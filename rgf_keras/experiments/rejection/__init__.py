@@ -1,0 +1,1 @@
+"""Memorization rejection over several thresholds."""

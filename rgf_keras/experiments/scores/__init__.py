@@ -1,0 +1,1 @@
+"""The K-fold memorization score."""

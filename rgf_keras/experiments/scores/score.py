@@ -1,0 +1,158 @@
+"""The K-fold memorization score: L × K fits, resumed where they were left, and what they say."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import keras
+import numpy as np
+
+from rgf_keras.cache import Cache, key_of
+from rgf_keras.datasets import Dataset
+from rgf_keras.errors import RgfError
+from rgf_keras.experiments.assessment.materials import build_model
+from rgf_keras.experiments.progress import Track, silent
+from rgf_keras.experiments.scores import report, workers
+from rgf_keras.experiments.scores.config import (
+    FULL,
+    LEAVE_ONE_OUT,
+    Fit,
+    ScoreConfig,
+    jobs,
+    load_images,
+    number_of_folds,
+)
+from rgf_keras.experiments.scores.fits import Fits
+from rgf_keras.experiments.scores.lock import exclusive
+from rgf_keras.experiments.scores.result import Score, Taken, gather
+from rgf_keras.experiments.scores.workers import ALONE, Resources
+from rgf_keras.experiments.tracking.tracker import Run
+from rgf_keras.models import LikelihoodModel
+
+# Fewer repeats tell nothing of their spread.
+MIN_REPEATS = 3
+
+
+def judge(config: ScoreConfig, run: Run, work: Path, cache: Cache, track: Track = silent) -> Score:
+    """:func:`score` for a study: of the configured images, within the study's folder for a trial.
+
+    ``cache`` is not used: fits are kept in ``work``.
+    """
+    images, held_out = load_images(config.data)
+    return score(config, images, held_out, run, work, track)
+
+
+def score(
+    config: ScoreConfig,
+    images: Dataset,
+    held_out: Dataset,
+    run: Run,
+    work: Path,
+    track: Track = silent,
+    resources: Resources = ALONE,
+    others: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> Score:
+    """Train what is missing, and say how much a model memorizes of each image.
+
+    A run that was killed continues in the middle of the fit it was at. More repeats can be added
+    to finished ones.
+
+    Args:
+        config: what to train and how often.
+        images: to score.
+        held_out: images of the same kind, for the full-data run's loss and for ρ.
+        run: where parameters, metrics and files are logged.
+        work: folder of this configuration's results.
+        track: given a description, returns where progress is reported.
+        resources: how many fits are trained at a time.
+        others: scores of other runs by name, to be drawn beside.
+
+    Raises:
+        Diverged: a loss is not finite.
+        RgfError: a model without a likelihood, bad folds, a folder with another configuration's
+            results or in use by another process, an ensemble on another backend than JAX.
+    """
+    check(config, images, resources)
+    with exclusive(work, f"the score in {work}"):
+        fits = Fits.of(config, images, held_out, work)
+        run.log_params(config.flat())
+        run.set_tags({"data_sha256": images.fingerprint[:16], "seed": config.seed})
+        num_repeats = _train(fits, resources, track)
+        result = gather(fits, num_repeats)
+        report.record(result, run, work, others)
+    return result
+
+
+def default_folder(config: ScoreConfig, workspace: Path) -> Path:
+    """Where results go if no folder is named: scores that may share fits share it."""
+    described = {**config.fits_alike(), "backend": keras.backend.backend()}
+    return workspace / "work" / f"score-{key_of(described)}"
+
+
+def plan(config: ScoreConfig, images: Dataset, resources: Resources) -> dict[str, Any]:
+    """What a score would train, with nothing trained.
+
+    Raises:
+        RgfError: what :func:`score` refuses of its arguments.
+    """
+    check(config, images, resources)
+    num_folds, training = number_of_folds(config, len(images)), config.training
+    full = config.num_repeats if config.num_folds == LEAVE_ONE_OUT else config.full_run
+    num_fits = config.num_repeats * num_folds + full
+    steps = len(images) * (num_folds - 1) // num_folds // training.batch_size * training.epochs
+    scored = len(config.scored_epochs)
+    return {
+        "images": len(images),
+        "fits": num_fits,
+        "at_once": resources.num_workers * resources.ensemble,
+        "steps_per_fit": steps,
+        "scored_epochs": scored,
+        "cost": f"{num_fits * steps} training steps of {training.batch_size} images, and log p of "
+        f"{num_fits * scored * len(images)} images by {config.num_samples} draws each",
+    }
+
+
+def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
+    """Refuse what cannot be scored.
+
+    Raises:
+        RgfError: a model without a likelihood, bad folds, ensembles on another backend than JAX.
+    """
+    if resources.ensemble > 1 and keras.backend.backend() != "jax":
+        raise RgfError(f"ensembles need the jax backend, not {keras.backend.backend()}")
+    number_of_folds(config, len(images))
+    model = build_model(config.model, images, seed=0)
+    if not isinstance(model, LikelihoodModel):
+        raise RgfError(
+            f"a {type(model).__name__} draws images but cannot tell how likely a given one is, "
+            "and the score compares likelihoods; set model.family to vae or diffusion"
+        )
+
+
+def _train(fits: Fits, resources: Resources, track: Track) -> int:
+    """Train all that is missing; returns how many repeats there are in the end."""
+    config = fits.config
+    groups: list[list[Fit]] = [[FULL]] if config.full_run else []
+    for repeat in range(config.num_repeats):
+        if config.num_folds == LEAVE_ONE_OUT and (repeat or not config.full_run):
+            groups.append([Fit(repeat, None)])
+        groups += jobs(config, fits.images.labels, repeat, resources.ensemble)
+        last = repeat + 1 == config.num_repeats
+        if config.tolerance is None and not last:
+            continue  # all repeats are wanted anyway: one round
+        missing = [group for group in groups if not fits.finished(group)]
+        if missing:
+            workers.train(fits, missing, resources, track("training fits", "steps"))
+        groups = []
+        if not last and _settled(fits, repeat + 1):
+            return repeat + 1
+    return config.num_repeats
+
+
+def _settled(fits: Fits, num_repeats: int) -> bool:
+    """Whether a quantile is known as well as was asked for."""
+    if num_repeats < MIN_REPEATS or fits.config.tolerance is None:
+        return False
+    interval = Taken.read(fits, num_repeats).interval(fits.config.quantile, fits.config.seed)
+    return interval.high - interval.low <= fits.config.tolerance

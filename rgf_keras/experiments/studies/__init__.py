@@ -1,0 +1,1 @@
+"""Optuna studies: their trials, the processes that run them, and the ranking."""

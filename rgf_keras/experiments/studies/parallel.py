@@ -1,0 +1,105 @@
+"""Running a study with several workers: processes that claim trials, here or on a cluster."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from rgf_keras.errors import RgfError
+from rgf_keras.experiments.progress import Track
+from rgf_keras.experiments.studies.run import SECONDS_BETWEEN_LOOKS, Job, News, Session, finish
+
+# No process frees all that Keras and a device keep of a model: one is replaced after so many.
+TRIALS_PER_PROCESS = 10
+
+# So many workers in a row that die before they end a trial end the study.
+MAX_DEATHS = 5
+
+
+class Workers(Protocol):
+    """Where trials run. A worker is a process that claims trials, runs them and ends."""
+
+    num_workers: int
+
+    @property
+    def num_busy(self) -> int:
+        """Workers that have been started and have not ended."""
+
+    def start(self, job: Job, num_trials: int, alone: bool) -> None:
+        """Start a worker.
+
+        Args:
+            job: what to run.
+            num_trials: after so many it ends, or when there are no more to be had.
+            alone: it gets the share of all of them.
+        """
+
+    def wait(self, seconds: float) -> list[str]:
+        """Wait for so long, or until a worker ends; returns how workers died.
+
+        Raises:
+            RgfError: what a worker could not go on with.
+        """
+
+    def close(self) -> None:
+        """End all workers. Their trials can be resumed."""
+
+
+def run_parallel(
+    job: Job, workers: Workers, track: Track, on_trial: Callable[[FrozenTrial], None]
+) -> optuna.Study:
+    """Run a study, or what is left of it, in other processes.
+
+    The baseline runs first and alone, so that what trials share is made once. A worker that dies
+    is replaced, and its trial resumed. (See :func:`rgf_keras.experiments.studies.run.run_study`.)
+
+    Args:
+        job: what to run; its storage is for several processes.
+        workers: where to run it.
+        track: given a description, returns where progress is reported.
+        on_trial: called with every trial that ends, also on other machines.
+
+    Raises:
+        RgfError: a worker raised it; workers keep dying.
+    """
+    if job.storage.startswith("sqlite"):
+        raise RgfError(
+            "SQLite storages are for one worker; use journal:///PATH, PostgreSQL or MySQL"
+        )
+    with job.open() as session:
+        news = News(session, on_trial)
+        advance = track("trials", "trials")
+        deaths: list[str] = []
+        try:
+            while not session.done:
+                _start(session, job, workers)
+                deaths += workers.wait(SECONDS_BETWEEN_LOOKS)
+                if news.tell():
+                    deaths.clear()
+                    advance(*session.count())
+                _check(deaths)
+        finally:
+            workers.close()
+        news.tell()
+        finish(session)
+    return session.record
+
+
+def _start(session: Session, job: Job, workers: Workers) -> None:
+    """Start as many workers as trials are to be had."""
+    claimable, under_way = session.stage.census()
+    starting = max(workers.num_busy - under_way, 0)
+    free = workers.num_workers - workers.num_busy
+    alone = not session.search.has_baseline
+    for _ in range(min(claimable - starting, free)):
+        workers.start(job, 1 if alone else TRIALS_PER_PROCESS, alone)
+
+
+def _check(deaths: list[str]) -> None:
+    if len(deaths) >= MAX_DEATHS:
+        raise RgfError(
+            f"{len(deaths)} workers in a row died before their trials ended, the last one by "
+            f"{deaths[-1]}; is there enough memory? The same command continues, with fewer "
+            "--workers if you like"
+        )

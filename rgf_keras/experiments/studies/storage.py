@@ -1,0 +1,202 @@
+"""Where Optuna keeps studies: SQLite, a journal file, or a database server.
+
+SQLite is for one process, the journal for the processes of one machine, PostgreSQL and MySQL are
+for several machines.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+import optuna
+import sqlalchemy
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from rgf_keras.errors import RgfError
+from rgf_keras.experiments.studies.leases import DatabaseLeases, FileLeases, Leases
+from rgf_keras.experiments.tracking.tracker import first_line
+
+JOURNAL = "journal:///"
+REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's repeats
+
+
+def open_storage(url: str) -> BaseStorage:
+    """Optuna's storage behind an URL: ``journal:///PATH`` or one that SQLAlchemy knows.
+
+    Raises:
+        RgfError: it cannot be reached or written.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        storage = Journal(Path(url.removeprefix(JOURNAL))) if _is_journal(url) else RDBStorage(url)
+        storage.get_all_studies()
+        return storage
+    except Exception as error:  # every database driver raises exceptions of its own
+        raise RgfError(
+            f"cannot open the Optuna storage {_without_password(url)} ({first_line(error)}); "
+            "check the address and that it can be written"
+        ) from error
+
+
+def default_url(workspace: Path, name: str, parallel: bool) -> str:
+    """A study's place in a workspace: SQLite, but the journal once several processes were at it.
+
+    Args:
+        workspace: the folder.
+        name: the study's name.
+        parallel: several processes are to run it. A study in SQLite moves to the journal.
+
+    Raises:
+        RgfError: it is to move, but another process is running it.
+    """
+    sqlite, journal = sqlite_url(workspace), journal_url(workspace)
+    behind = _num_trials(sqlite, name) > _num_trials(journal, name)
+    if not parallel:
+        return sqlite if behind or not _num_trials(journal, name) else journal
+    if behind:
+        _move(sqlite, journal, name)
+    return journal
+
+
+def sqlite_url(workspace: Path) -> str:
+    """The address of a workspace's SQLite storage."""
+    return f"sqlite:///{(workspace / 'optuna.db').resolve()}"
+
+
+def journal_url(workspace: Path) -> str:
+    """The address of a workspace's journal."""
+    return f"{JOURNAL}{(workspace / 'optuna.journal').resolve()}"
+
+
+def find_studies(urls: list[str]) -> dict[str, BaseStorage]:
+    """Studies by name, each in the first of these storages that has it; files must exist."""
+    found: dict[str, BaseStorage] = {}
+    for url in (url for url in urls if _exists(url)):
+        storage = open_storage(url)
+        for name in optuna.get_all_study_names(storage):
+            if not name.endswith(REPEATS):
+                found.setdefault(name, storage)
+    return found
+
+
+def find_study(name: str, storage: str | None, workspace: Path) -> optuna.Study:
+    """A study by its name or the start of it, in a storage or in one of the workspace's.
+
+    Raises:
+        RgfError: there are no studies; the name is none's, or more than one's.
+    """
+    known = find_studies([storage] if storage else [journal_url(workspace), sqlite_url(workspace)])
+    if not known:
+        raise RgfError(
+            f"there are no studies in {storage or workspace}; run one with `rgf study run`"
+        )
+    found = [each for each in known if each == name] or [
+        each for each in known if each.startswith(name)
+    ]
+    if len(found) != 1:
+        raise RgfError(f"'{name}' names {len(found)} studies; known: {', '.join(known)}")
+    return optuna.load_study(study_name=found[0], storage=known[found[0]])
+
+
+def leases(storage: BaseStorage, study: str) -> Leases:
+    """The leases of a study in a storage.
+
+    Raises:
+        RgfError: the storage is for one process, and another one is running the study.
+    """
+    if isinstance(storage, Journal):
+        return FileLeases(_beside(storage.path, study))
+    assert isinstance(storage, RDBStorage)
+    url = storage.engine.url
+    if url.get_backend_name() != "sqlite":
+        return DatabaseLeases(url, study)
+    held = FileLeases(_beside(Path(url.database or "optuna.db"), study))
+    if not held.take("run"):
+        raise RgfError(f"study '{study}' is being run by another process; wait for it or end it")
+    return held
+
+
+class Journal(JournalStorage):
+    """Optuna's journal file, under a lock that does not outlive its holder.
+
+    Args:
+        path: of the file, made if it does not exist.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        super().__init__(JournalFileBackend(str(path), lock_obj=_JournalLock(path)))
+
+
+class _JournalLock(JournalFileOpenLock):
+    """A lock on the journal; whoever gets it removes the half line that a killed writer left."""
+
+    def __init__(self, path: Path):
+        super().__init__(str(path))
+        self.path = path
+        self._file: IO[bytes] | None = None
+
+    def acquire(self) -> bool:
+        self._file = open(self.path, "r+b")  # noqa: SIM115 (open as long as the lock is held)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._mend(self._file)
+        return True
+
+    def release(self) -> None:
+        assert self._file is not None
+        self._file.close()
+
+    @staticmethod
+    def _mend(file: IO[bytes]) -> None:
+        size = file.seek(0, os.SEEK_END)
+        start, tail = size, b""
+        while start and b"\n" not in tail:
+            start = max(start - 4096, 0)
+            file.seek(start)
+            tail = file.read(size - start)
+        whole = start + tail.rfind(b"\n") + 1
+        if whole < size:
+            file.truncate(whole)
+
+
+def _move(source: str, target: str, name: str) -> None:
+    """Move a study to another storage, its repeats first."""
+    old, new = open_storage(source), open_storage(target)
+    with leases(old, name):
+        known = optuna.get_all_study_names(old)
+        for part in (name + REPEATS, name):
+            if part in known:
+                if part in optuna.get_all_study_names(new):  # an earlier move was interrupted
+                    optuna.delete_study(study_name=part, storage=new)
+                optuna.copy_study(from_study_name=part, from_storage=old, to_storage=new)
+
+
+def _num_trials(url: str, name: str) -> int:
+    """How many trials of a study a storage holds; 0 if it holds none, or is not there."""
+    storage = find_studies([url]).get(name)
+    if storage is None:
+        return 0
+    return storage.get_n_trials(storage.get_study_id_from_name(name))
+
+
+def _is_journal(url: str) -> bool:
+    return url.startswith(JOURNAL)
+
+
+def _exists(url: str) -> bool:
+    if _is_journal(url):
+        return Path(url.removeprefix(JOURNAL)).exists()
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists()
+
+
+def _beside(path: Path, study: str) -> Path:
+    return path.with_name(f"{path.name}.leases") / study
+
+
+def _without_password(url: str) -> str:
+    try:
+        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    except Exception:  # not an URL at all
+        return url

@@ -1,0 +1,1 @@
+"""Where results are recorded: MLflow, through a spool that waits for it."""

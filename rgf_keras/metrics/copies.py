@@ -1,0 +1,150 @@
+"""How near generated samples come to training samples: copies, authenticity, MiFID, densities.
+
+(Whether they come nearer than test samples do is what :mod:`rgf_keras.metrics.data_copying` tests.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from rgf_keras.errors import RgfError
+from rgf_keras.metrics import neighbours
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Shares in [0, 1] of generated samples; near ones include exact ones."""
+
+    exact: float
+    near: float
+
+
+def share_of_copies(distances: np.ndarray, threshold: float, rounding: float = 1e-6) -> Copies:
+    """Shares of samples that are copies of training samples.
+
+    Args:
+        distances: (m,) of generated samples to their nearest training samples.
+        threshold: a sample at this distance or less is a near copy.
+        rounding: at this distance or less it is an exact one: features of the same image differ
+            by rounding.
+
+    Raises:
+        RgfError: no or bad distances, or ``threshold`` below ``rounding``.
+    """
+    distances = _checked_distances(distances)
+    if not 0 <= rounding <= threshold:
+        raise RgfError(f"threshold must be at least {rounding}, received {threshold}")
+    return Copies(float(np.mean(distances <= rounding)), float(np.mean(distances <= threshold)))
+
+
+def authenticity(
+    train: np.ndarray, generated: np.ndarray, metric: neighbours.Metric = "euclidean"
+) -> float:
+    """Share of generated samples that are no noisy copies (Alaa et al. 2022).
+
+    A sample is authentic if it lies farther from its nearest training sample than that one does
+    from its own nearest. Copies bring the share from about a half, for fresh samples, towards 0.
+
+    Args:
+        train: (l, d) features, l ≥ 2.
+        generated: (m, d).
+        metric: as for :func:`neighbours.nearest`.
+
+    Returns:
+        In [0, 1].
+    """
+    train, generated = neighbours.checked(train=train, generated=generated)
+    distances, indices = neighbours.nearest(generated, train, metric)
+    own, _ = neighbours.nearest(train, train, metric, leave_one_out=True)
+    return float(np.mean(distances > own[indices]))
+
+
+def memorization_distance(train: np.ndarray, generated: np.ndarray) -> float:
+    """Mean over generated samples of min 1 − |cos| to the training samples (Bai et al. 2021).
+
+    Args:
+        train: (l, d) features.
+        generated: (m, d).
+
+    Returns:
+        In [0, 1].
+    """
+    train, generated = neighbours.checked(train=train, generated=generated)
+    distances, _ = neighbours.nearest(generated, train, "cosine")
+    if min(train.min(), generated.min()) < 0:  # some cosines may be negative
+        opposite, _ = neighbours.nearest(-generated.astype(np.float64), train, "cosine")
+        distances = np.minimum(distances, opposite)
+    return float(distances.mean())
+
+
+def mifid(fid: float, distance: float, threshold: float = 0.1) -> float:
+    """Memorization-informed Fréchet distance of the Kaggle competition (Bai et al. 2021).
+
+    Args:
+        fid: Fréchet distance of generated to training samples, ≥ 0.
+        distance: :func:`memorization_distance`, in [0, 1].
+        threshold: a distance below it divides ``fid``; 0.1 in the competition.
+
+    Returns:
+        At least ``fid``; infinite if all samples are copies.
+    """
+    if not (fid >= 0 and 0 <= distance <= 1):
+        raise RgfError(f"fid must be ≥ 0 and distance in [0, 1], received {fid} and {distance}")
+    if distance >= threshold:
+        return fid
+    return fid / distance if distance else float("inf")
+
+
+def histogram(*distances: np.ndarray, num_bins: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    """Densities of nearest-neighbour distances, in common bins.
+
+    Args:
+        distances: s arrays, e.g. of the generated and of the test set.
+        num_bins: from the smallest to the largest distance of all.
+
+    Returns:
+        Edges (num_bins + 1,) and densities (s, num_bins), each of integral 1.
+    """
+    arrays = _checked_sets(distances, num_bins=num_bins)
+    edges = np.histogram_bin_edges(np.concatenate(arrays), num_bins)
+    return edges, np.array([np.histogram(values, edges, density=True)[0] for values in arrays])
+
+
+def kernel_density(*distances: np.ndarray, num_points: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth densities of nearest-neighbour distances, on a common grid.
+
+    Gaussian kernels with Scott's bandwidth, reflected at 0, below which there are no distances.
+
+    Args:
+        distances: s arrays, e.g. of the generated and of the test set.
+        num_points: of the grid, from 0 to beyond the largest distance.
+
+    Returns:
+        Grid (num_points,) and densities (s, num_points).
+
+    Raises:
+        RgfError: no or bad distances, or all of a set are equal, which leaves no bandwidth.
+    """
+    arrays = _checked_sets(distances, num_points=num_points)
+    if any(np.ptp(values) == 0 for values in arrays):
+        raise RgfError("all distances of a set are equal; draw them with histogram")
+    kernels = [stats.gaussian_kde(values) for values in arrays]
+    widest = max(float(np.sqrt(kernel.covariance[0, 0])) for kernel in kernels)
+    grid = np.linspace(0, max(values.max() for values in arrays) + 3 * widest, num_points)
+    return grid, np.array([kernel(grid) + kernel(-grid) for kernel in kernels])
+
+
+def _checked_distances(distances: np.ndarray) -> np.ndarray:
+    distances = np.asarray(distances, np.float64)
+    if distances.ndim != 1 or not len(distances) or not (distances >= 0).all():
+        raise RgfError(f"distances must be (m,) numbers ≥ 0, m ≥ 1, received {distances.shape}")
+    return distances
+
+
+def _checked_sets(sets: Sequence[np.ndarray], **counts: int) -> list[np.ndarray]:
+    for name, count in {"sets": len(sets), **counts}.items():
+        if count < 1:
+            raise RgfError(f"{name} must be at least 1, received {count}")
+    return [_checked_distances(distances) for distances in sets]

@@ -1,0 +1,107 @@
+"""The assessment end to end on few digits, on every backend."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rgf_keras.cache import Cache
+from rgf_keras.errors import RgfError
+from rgf_keras.experiments import (
+    AssessConfig,
+    DataConfig,
+    EvaluationConfig,
+    GANConfig,
+    OracleConfig,
+    TrainingConfig,
+    VAEConfig,
+    assess,
+)
+from rgf_keras.experiments.tracking.tracker import MemoryTracker
+
+pytestmark = pytest.mark.backend
+
+SMALL = {
+    "data": DataConfig(num_train=320, num_test=200),
+    "training": TrainingConfig(epochs=2, batch_size=32),
+    "oracle": OracleConfig(epochs=1, min_accuracy=0.0),
+    "evaluation": EvaluationConfig(num_samples=100, every=1, num_resamples=5),
+}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return Cache(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.mark.parametrize(
+    "model", [GANConfig(units=(16,)), VAEConfig(units=(32,))], ids=lambda model: model.family
+)
+def test_assessment_is_recorded_and_repeatable(tmp_path, cache, model):
+    config = AssessConfig(model=model, **SMALL)
+    tracker = MemoryTracker()
+    run = tracker.start("first", {})
+    first = assess(config, run, tmp_path, cache)
+    assert [row.name for row in first.table] == [*"0123456789", "all"]
+    assert first.table[-1].n_r == 100
+    assert set(first.metrics) <= set(run.metrics)
+    assert {"config.yaml", "rgf_table.csv", "samples.png", "model.keras"} <= set(run.artifacts)
+    assert ("real_loss.png" in run.artifacts) == (model.family == "gan")
+    assert [step for step, _ in run.metrics["epoch"]] == [1, 2]
+    assert run.params["model.family"] == model.family
+
+    second = assess(config, tracker.start("second", {}), tmp_path / "again", cache)
+    for name, value in first.metrics.items():
+        assert second.metrics[name] == pytest.approx(value, rel=1e-4), name
+
+
+def test_a_factor_of_several_values(tmp_path, cache):
+    data = DataConfig(
+        factor="thickening", factor_parameters={"amount": [0.5, 1.0]}, num_train=320, num_test=200
+    )
+    config = AssessConfig(model=GANConfig(units=(16,)), **{**SMALL, "data": data})
+    result = assess(config, MemoryTracker().start("x", {}), tmp_path, cache)
+    assert all(len(row.counts_r) == 3 for row in result.table)
+    assert sum(result.table[-1].counts_r) == 100
+
+
+def test_images_with_a_factor_of_their_own(tmp_path, cache):
+    rng = np.random.default_rng(0)
+    rows = ["file,size"]
+    for i in range(300):
+        file = tmp_path / "images" / "ab"[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (28, 28), np.uint8)).save(file)
+        rows.append(f"{file.parent.name}/{file.name},{'large' if i % 3 else 'small'}")
+    (tmp_path / "images" / "factors.csv").write_text("\n".join(rows))
+    data = DataConfig(
+        name=f"folder:{tmp_path / 'images'}",
+        factor="size",
+        factor_parameters={"values": ["large", "small"]},
+    )
+    config = AssessConfig(model=GANConfig(units=(16,)), **{**SMALL, "data": data})
+    result = assess(config, MemoryTracker().start("x", {}), tmp_path / "work", cache)
+    assert [row.name for row in result.table] == ["a", "b", "all"]
+    bad = config.with_values({"data.factor_parameters": {"rare": "small"}})
+    with pytest.raises(RgfError, match=r"own 'size', whose only parameter is 'values'; .* 'rare'"):
+        assess(bad, MemoryTracker().start("x", {}), tmp_path / "work", cache)
+
+
+def test_images_without_a_factor_are_looked_through_for_copies(tmp_path, cache):
+    data = DataConfig(num_train=320, num_test=200, factor="none", rarity=0.5)
+    config = AssessConfig(model=GANConfig(units=(16,)), **{**SMALL, "data": data})
+    result = assess(config, MemoryTracker().start("x", {}), tmp_path, cache)
+    assert result.metrics["rgf/gap"] == result.metrics["rgf/num_memorized"] == 0
+    assert {row.verdict for row in result.table} <= {"learned", "too few samples"}
+    assert np.isfinite(result.metrics["copying/c_t"])
+    assert "real_loss.png" not in result.files
+
+
+def test_an_oracle_that_is_too_weak_is_refused(tmp_path, cache):
+    oracle = OracleConfig(epochs=1, min_accuracy=0.99)
+    with pytest.raises(RgfError, match=r"the class oracle is right on .* of held-out images"):
+        assess(
+            AssessConfig(**{**SMALL, "oracle": oracle}),
+            MemoryTracker().start("x", {}),
+            tmp_path,
+            cache,
+        )

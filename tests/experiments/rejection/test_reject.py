@@ -1,0 +1,84 @@
+"""The sweep over rejection thresholds, end to end on few digits."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rgf_keras.cache import Cache
+from rgf_keras.datasets import load
+from rgf_keras.errors import RgfError
+from rgf_keras.experiments import (
+    AssessConfig,
+    DataConfig,
+    EvaluationConfig,
+    GANConfig,
+    OracleConfig,
+    TrainingConfig,
+)
+from rgf_keras.experiments.rejection import figures, reject
+from rgf_keras.experiments.tracking.tracker import MemoryTracker
+
+pytestmark = pytest.mark.backend
+
+CONFIG = AssessConfig(
+    data=DataConfig(num_train=400, num_test=200, rarity=0.5),
+    model=GANConfig(units=(16,)),
+    training=TrainingConfig(epochs=1, batch_size=32),
+    oracle=OracleConfig(epochs=1, min_accuracy=0.0),
+    evaluation=EvaluationConfig(num_samples=100, num_resamples=5, reference="shared"),
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return Cache(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Other digits as a folder of images; its name as a data set."""
+    digits = load("mnist-10k", "test")
+    path = tmp_path_factory.mktemp("digits")
+    for label, name in enumerate(digits.class_names):
+        (path / name).mkdir()
+        for i in np.flatnonzero(digits.labels == label)[:50]:
+            Image.fromarray(digits.images[i, ..., 0]).save(path / name / f"{i}.png")
+    return f"folder:{path}"
+
+
+def test_a_sweep_is_measured_drawn_and_not_repeated(tmp_path, cache, folder):
+    tracker = MemoryTracker()
+    points = reject.sweep(
+        CONFIG, [None, "auto", 2.0], tracker, tmp_path, cache, references=[folder]
+    )
+    assert [point.label for point in points] == ["none", "auto", "2.0"]
+    assert set(points[0].by_embedding) == {"oracle", "pixels"}
+    assert set(points[0].by_reference) == {"mnist-10k", folder}
+    assert points[0].by_reference["mnist-10k"] == points[0].metrics["copying/c_t"]
+    assert points[0].features[1].shape == (100, 64)
+    assert "generator/acceptance" not in points[0].metrics
+    assert points[2].metrics["generator/acceptance"] == 0
+    # What rejects everything leaves the generator as it was; what rejects nothing does not.
+    assert (points[0].images != points[2].images).any()
+    files = figures.draw(tmp_path, points, np.zeros((400, 28, 28, 3), np.uint8))
+    assert all(path.stat().st_size > 500 for path in files)
+    assert {"tradeoff.png", "classes.png", "copies-auto.png", "tsne-2.0.png"} <= {
+        path.name for path in files
+    }
+    again = reject.sweep(CONFIG, [None, "auto", 2.0], tracker, tmp_path, cache)
+    assert [point.metrics for point in again] == [point.metrics for point in points]
+    assert len(tracker.runs) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("mnist-10k", "the data itself"), ("cifar10.1", "does not exist|RGF_DATA_DIR")],
+)
+def test_a_bad_reference_is_named(tmp_path, cache, name, message):
+    with pytest.raises(RgfError, match=message):
+        reject.sweep(CONFIG, [None], MemoryTracker(), tmp_path, cache, references=[name])
+
+
+def test_a_threshold_named_twice_is_refused(tmp_path, cache):
+    with pytest.raises(RgfError, match="named twice"):
+        reject.sweep(CONFIG, [0.1, 0.1], MemoryTracker(), tmp_path, cache)

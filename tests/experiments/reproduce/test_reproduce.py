@@ -1,0 +1,146 @@
+"""Which runs a table needs, how it compares with the paper's, and the command from end to end."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rgf_keras.cache import Cache
+from rgf_keras.errors import RgfError
+from rgf_keras.experiments import AssessConfig, reproduce
+from rgf_keras.experiments.assessment import rgf_table
+from rgf_keras.experiments.reproduce import cost, rejection, rgf, score
+from rgf_keras.experiments.scores.config import ScoreConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a comparison reads of a recorded run."""
+
+    label: str
+    metrics: dict
+    params: dict = dataclasses.field(default_factory=dict)
+    table: list = dataclasses.field(default_factory=list)
+
+
+def z_table(verdicts):
+    counts = {"learned": (50, 50), "memorized": (100, 0)}
+    both = [[*map(counts.get, verdicts)], [(50, 50)] * len(verdicts)]
+    rows = rgf_table.build(
+        *map(np.array, both),
+        [str(i) for i in range(len(verdicts) - 1)],
+        1,
+        AssessConfig().evaluation,
+    )
+    assert [row.verdict for row in rows if not row.rare] == [
+        verdict for verdict, row in zip(verdicts, rows, strict=True) if not row.rare
+    ]
+    return rows
+
+
+def test_the_paper_has_five_factors_four_models_and_two_rare_classes():
+    runs = reproduce.find("rgf", "4", "paper").runs
+    assert len(runs) == 40
+    rejected = [config for config in runs.values() if config.spectral_decoupling.weight]
+    assert {config.spectral_decoupling.stop_epoch for config in rejected} == {80}
+    assert {config.data.rare_class for config in runs.values()} == {1, 2}
+    assert len(reproduce.find("rgf", "1", "small").runs) == 6
+
+
+@pytest.mark.parametrize("paper", [*reproduce.PAPERS])
+@pytest.mark.parametrize("scale", reproduce.SCALES)
+def test_every_table_is_a_study_of_its_runs(paper, scale):
+    for table in reproduce.PAPERS[paper][1]:
+        wanted = reproduce.find(paper, table, scale)
+        study = wanted.study()
+        different = {config.to_yaml() for config in wanted.runs.values()}
+        assert study.num_trials == len(wanted.runs) == len(different)
+        assert study.baseline == next(iter(wanted.runs.values()))
+        assert all(char.isalnum() or char in "-_" for char in study.name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("rgf", "9"), "no table '9'; known: 1, 2, 4"),
+        (("none",), "unknown paper"),
+        (("rgf", "1", "huge"), "unknown scale"),
+    ],
+)
+def test_what_is_not_there_is_named(arguments, message):
+    with pytest.raises(RgfError, match=message):
+        reproduce.find(*arguments)
+
+
+def test_verdicts_are_counted_against_the_papers():
+    own = Found("GAN colour", {}, table=z_table(["memorized"] * 11))
+    lines = rgf.agreement([own])
+    assert lines[0].startswith("GAN: 0 of 11 cases learned (0%)")
+    assert "9 of 110 (8%); agrees" in lines[0]
+    assert "from 0.50 to 0.00; the paper's from 0.35 to 0.87" in lines[1]
+    (line,) = rgf.agreement([Found("DDPM thinning", {}, table=z_table(["learned"] * 11))])
+    assert "1 of 110 (1%); differs" in line
+
+
+def test_trends_over_the_threshold_are_compared():
+    def point(tau, c_t):
+        numbers = {"copying/c_t": c_t, "copying/c_t_low": c_t - 1, "copying/c_t_high": c_t + 1}
+        return Found(rejection._label("GAN", tau), {"quality/frechet_oracle": 40 - c_t, **numbers})
+
+    points = [point(0.0, -10.0), point(0.10, -5.0), point(0.15, 1.0)]
+    copying, quality = rejection.agreement(points)
+    assert "rank correlation 1.00" in copying
+    assert copying.endswith("the same direction")
+    assert "rank correlation −1.00" in quality
+    assert quality.endswith("another direction")
+    (table,) = reproduce.find("mr", None, "small").tables(points)
+    assert table.rows[0][:2] == ["GAN 0.00", "50.0"]
+    assert table.rows[0][4:] == ["12.41", "5.08", "0.05", "−0.70"]
+
+
+def test_scores_are_compared():
+    def run(label, *values):
+        params = {"num_repeats": "1", "num_folds": "4", "training.epochs": "20"}
+        return Found(label, dict(zip(score.METRICS, values, strict=True)), params)
+
+    runs = [run("MNIST lr 1e-3", -30.0, 5.0, 80.0), run("MNIST lr 1e-4", -10.0, 3.0, 9.0)]
+    first, second, order = score.agreement(runs)
+    assert "nats, like the paper's" in first
+    assert "nats, unlike the paper's" in second
+    assert order.endswith("the paper's order")
+    assert reproduce.find("score").tables(runs)[0].rows[0][-3:] == ["−18", "4.4", "205"]
+
+
+@pytest.mark.backend
+def test_what_runs_share_costs_once(tmp_path):
+    small = {"data.num_train": 640, "training.epochs": 2}
+    plain = AssessConfig().with_values({**small, "evaluation.reference": "shared"})
+    mitigated = plain.with_values({"spectral_decoupling.weight": 0.5})
+    found = cost.estimate([plain, mitigated], Cache(tmp_path))
+    assert found.steps == 3 * 2 * 640 // 64
+    assert found.seconds == found.steps * found.seconds_per_step > 0
+    config = ScoreConfig().with_values(
+        {"data.num_images": 300, "num_folds": 3, "num_repeats": 1, "training.epochs": 1}
+    )
+    assert cost.estimate([config], Cache(tmp_path)).steps == 3 * (200 // 64) + 300 // 64
+
+
+def test_a_dry_run_says_what_it_would_cost(tmp_path):
+    command = [sys.executable, "-m", "rgf_keras.cli", "reproduce", "score", "--dry-run", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert json.loads(done.stdout)["runs"] == ["MNIST lr 1e-3", "MNIST lr 1e-4"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paper", [*reproduce.PAPERS])
+def test_smoke(paper, tmp_path):
+    command = [sys.executable, "-m", "rgf_keras.cli", "reproduce", paper, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["tables"]
+    assert found["agreement"]

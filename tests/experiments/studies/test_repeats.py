@@ -1,0 +1,129 @@
+"""Repeats: the best trials with fresh seeds, ranked by their means."""
+
+from dataclasses import replace
+
+import pytest
+from scipy import stats
+from toy_study import RANDOM, assessment
+
+from rgf_keras.cache import Cache
+from rgf_keras.errors import Diverged, RgfError
+from rgf_keras.experiments.reports import outcome
+from rgf_keras.experiments.studies.ranking import Mean, best, feasible, finished, repeats
+from rgf_keras.experiments.studies.run import run_study
+from rgf_keras.experiments.studies.storage import open_storage
+from rgf_keras.experiments.tracking.tracker import MemoryTracker
+
+
+def noisy(config, run, work, cache, track):
+    """The best first result is luck: with other seeds it is worse than the baseline."""
+    result = assessment(config)
+    if config.seed and config.spectral_decoupling.weight > 0.3:
+        result.metrics["rgf/gap"] += 0.2
+    result.metrics["rgf/gap"] += 0.001 * config.seed**2
+    result.metrics[f"rgf/z_{config.seed}"] = 1.0  # of a class that not all runs have enough of
+    return result
+
+
+def run(tmp_path, assess=noisy, tracker=None, **kwargs):
+    return run_study(
+        RANDOM,
+        "toy",
+        tmp_path,
+        open_storage(f"journal:///{tmp_path}/optuna.journal"),
+        tracker or MemoryTracker(),
+        Cache(tmp_path / "cache"),
+        **{"num_trials": 10, "repeats": 3, "assess": assess, **kwargs},
+    )
+
+
+def test_mean_and_interval_are_students():
+    # t(0.975, 2) = 4.3027, s = 1, 4.3027 / √3 = 2.4841
+    mean = Mean.of([1.0, 2.0, 3.0])
+    assert (mean.value, mean.low, mean.high) == pytest.approx((2.0, -0.48414, 4.48414), abs=1e-5)
+    interval = stats.ttest_1samp([1.0, 2.0, 3.0], 0).confidence_interval()
+    assert (mean.low, mean.high) == pytest.approx(tuple(interval))
+
+
+def test_luck_does_not_win(tmp_path):
+    record = run(tmp_path)
+    kept = [trial for trial in finished(record) if feasible(trial)]
+    lucky = min(kept, key=lambda trial: trial.value)
+    assert lucky.params["weight"] > 0.3
+    assert best(record).number != lucky.number
+    again = repeats(record)
+    assert len(again) == 4  # three candidates and the baseline
+    weight = best(record).params["weight"]
+    # gaps of seeds 1, 2, 3 are 0.5 − λ/4 + 0.001, 0.004, 0.009
+    objective = again[best(record).number].objective
+    assert objective.value == pytest.approx(0.5 - weight / 4 + 0.014 / 3)
+    difference = again[best(record).number].difference
+    assert difference.value == pytest.approx(-weight / 4)
+    assert difference.high - difference.low == pytest.approx(0, abs=1e-9)
+    assert again[0].difference is None
+
+
+def test_the_report_says_so(tmp_path):
+    summary = outcome.study_summary(run(tmp_path))
+    assert summary["best"] == summary["trials"][summary["best"]]["trial"]
+    assert "difference -" in summary["answer"]
+    assert "may be chance" not in summary["answer"]
+    table = outcome.study_table(summary)
+    assert "(3 seeds)" in next(iter(table.columns[2].cells))
+
+
+def test_repeats_are_counted_once_and_resumed(tmp_path):
+    seen = []
+
+    def assess(config, run, work, cache, track):
+        seen.append(work.name)
+        if len(seen) == 14:
+            raise KeyboardInterrupt
+        return noisy(config, run, work, cache, track)
+
+    tracker = MemoryTracker()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, assess, tracker)
+    run(tmp_path, assess, tracker)
+    assert seen[13] == seen[14] == "repeat-0003"
+    assert len(seen) == 10 + 4 * 3 + 1
+    run(tmp_path, assess, tracker)
+    assert len(seen) == 10 + 4 * 3 + 1
+    runs = [each for each in tracker.runs.values() if "repeat_of" in each.tags]
+    assert len(runs) == 12
+    assert {each.status for each in runs} == {"FINISHED"}
+
+
+def test_more_repeats_later_add_to_those_there(tmp_path):
+    run(tmp_path, repeats=0)
+    assert repeats(run(tmp_path, repeats=2))[0].objective.n == 2
+    assert repeats(run(tmp_path, repeats=4))[0].objective.n == 4
+
+
+def test_a_candidate_that_diverges_is_out(tmp_path):
+    def assess(config, *rest):
+        if config.seed == 2 and config.spectral_decoupling.weight:
+            raise Diverged("loss/generator", 7)
+        return assessment(config)
+
+    record = run(tmp_path, assess)
+    assert best(record).number == 0
+    assert "Nothing tried beats the baseline" in outcome.study_summary(record)["answer"]
+
+
+def test_a_baseline_that_diverges_with_other_seeds_leaves_nothing_feasible(tmp_path):
+    def assess(config, *rest):
+        if config.seed and not config.spectral_decoupling.weight:
+            raise Diverged("loss/generator", 7)
+        return assessment(config)
+
+    record = run(tmp_path, assess)
+    assert "No trial keeps the bounds" in outcome.study_summary(record)["answer"]
+
+
+@pytest.mark.parametrize("number", [1, -2])
+def test_too_few_repeats_are_refused(tmp_path, number):
+    with pytest.raises(RgfError, match=f"at least 2, received {number}"):
+        run(tmp_path, repeats=number)
+    with pytest.raises(RgfError, match=f"at least 2, received {number}"):
+        replace(RANDOM, repeats=number)
