@@ -5,6 +5,11 @@ class RgfError(Exception):
     """Something the user can mend: the message names the thing and the remedy in one line."""
 
 
+def how_to_install(extra: str) -> str:
+    """The command that adds one of pyproject's extras."""
+    return f"pip install -c constraints.txt -e '.[{extra}]'"
+
+
 class Diverged(RgfError):
     """Training produced a loss that is not finite.
 

@@ -17,13 +17,14 @@ from rgf_keras.cli.options import (
     open_tracker,
     out,
     parse_settings,
+    tell,
 )
 
 Fast = Annotated[
     bool, typer.Option("--fast", help="Few sampling steps, for models that take many.")
 ]
 SHOWN = (
-    *("rgf/gap", "quality/frechet_oracle", "quality/oracle_confidence"),
+    *("rgf/gap", "rgf/class_coverage", "quality/frechet_oracle", "quality/oracle_confidence"),
     *("copying/c_t", "copying/c_t_p", "oracle/class_accuracy", "oracle/factor_accuracy"),
 )
 
@@ -31,7 +32,8 @@ SHOWN = (
 def assess_command(
     config: Annotated[Path | None, typer.Argument(help="YAML; the defaults if not given.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, e.g. training.epochs=20.")
+        list[str] | None,
+        typer.Option("--set", help="key=value, e.g. training.epochs=20; --dry-run shows all."),
     ] = None,
     reference: Annotated[
         Literal["own", "shared"] | None, typer.Option(help="Whose P_u to compare with.")
@@ -83,7 +85,10 @@ def assess_command(
         out.print(outcome.assessment_table(result.table))
         for name in SHOWN:
             out.print(f"{name}: {result.metrics[name]:.3f}")
-    err.print(f"tables, pictures and model: {work}")
+        if result.metrics["rgf/class_coverage"] <= 0.5:
+            tell("the model hardly draws most classes, so that rgf/gap says little")
+    err.print(f"tables, pictures and model.keras: {work}", highlight=False, soft_wrap=True)
+    err.print(f"one page: rgf report {run.id} --workspace {workspace}", soft_wrap=True)
 
 
 def sample(

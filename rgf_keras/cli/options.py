@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import RgfError, how_to_install
 
 out, err = Console(), Console(stderr=True)
 
@@ -31,7 +31,7 @@ def choose_backend(backend: BackendName | None) -> str:
     """Fix the backend before anything imports Keras."""
     chosen = backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
     if importlib.util.find_spec(chosen) is None:
-        extra = f" with pip install 'rgf-keras[{chosen}]'" if chosen in ("jax", "torch") else ""
+        extra = f" with {how_to_install(chosen)}" if chosen in ("jax", "torch") else ""
         raise RgfError(f"the backend '{chosen}' is not installed; install it{extra}")
     os.environ["KERAS_BACKEND"] = chosen
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

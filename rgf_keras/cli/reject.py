@@ -34,7 +34,8 @@ def reject_command(
         typer.Option(help="A data set whose test images C_T is measured against too; repeatable."),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, e.g. rejection.mode=resample.")
+        list[str] | None,
+        typer.Option("--set", help="key=value, e.g. rejection.mode=resample; --dry-run shows all."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     backend: Backend = None,

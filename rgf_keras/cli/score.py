@@ -24,7 +24,8 @@ from rgf_keras.cli.options import (
 def score_command(
     config: Annotated[Path | None, typer.Argument(help="YAML; the defaults if not given.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, e.g. num_folds=8.")
+        list[str] | None,
+        typer.Option("--set", help="key=value, e.g. num_folds=8; --dry-run shows all."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the fits.")] = 1,
     threads: Annotated[

@@ -97,14 +97,15 @@ def study_show(
 
 
 def _plan(question: Any, name: str, num_trials: int, workspace: Path, as_json: bool) -> None:
+    import yaml
+
     from rgf_keras.experiments.studies.study import plan
 
     planned = {"name": name, **plan(question, num_trials), "workspace": str(workspace)}
     if as_json:
         typer.echo(json.dumps(planned))
     else:
-        for key, value in planned.items():
-            out.print(f"[bold]{key}[/bold]: {value}", highlight=False)
+        typer.echo(yaml.safe_dump(planned, sort_keys=False, allow_unicode=True), nl=False)
 
 
 def _show_study(summary: dict[str, Any], as_json: bool) -> None:

@@ -22,7 +22,7 @@ from rgf_keras.cli.options import (
     out,
     send_waiting,
 )
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import RgfError, how_to_install
 
 
 def ui(
@@ -49,7 +49,7 @@ def dashboard(
 ) -> None:
     """Start Optuna's dashboard, for studies alone."""
     if importlib.util.find_spec("optuna_dashboard") is None:
-        raise RgfError("Optuna's dashboard is an extra: pip install 'rgf-keras[dashboard]'")
+        raise RgfError(f"Optuna's dashboard is an extra: {how_to_install('dashboard')}")
     choose_backend(None)
     import optuna_dashboard
 
@@ -88,9 +88,7 @@ def sync(tracking_uri: TrackingUri = None, workspace: Workspace = Path("mlruns")
 def info(backend: Backend = None, as_json: Json = False) -> None:
     """Show versions, backends and devices."""
     choose_backend(backend)
-    import keras
-
-    from rgf_keras.experiments.tracking.tracker import environment
+    from rgf_keras.experiments.tracking.tracker import environment, list_devices
 
     found = {
         **environment(),
@@ -99,7 +97,7 @@ def info(backend: Backend = None, as_json: Json = False) -> None:
             for name in ("tensorflow", "jax", "torch")
             if importlib.util.find_spec(name) is not None
         ],
-        "devices": [str(device) for device in keras.distribution.list_devices()],
+        "devices": list_devices(),
     }
     if as_json:
         typer.echo(json.dumps(found))

@@ -1,5 +1,6 @@
 """What a researcher runs: an assessment, a study, their records."""
 
+from rgf_keras.experiments import quiet  # noqa: F401  # isort: skip (before Keras)
 from rgf_keras.experiments.assessment.assess import Assessment, assess
 from rgf_keras.experiments.config import (
     AssessConfig,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import RgfError, how_to_install
 from rgf_keras.experiments.tracking.tracker import first_line
 
 # What a task needs to know of this process's environment.
@@ -65,7 +65,7 @@ class Tasks:
             import ray
         except ImportError:
             raise RgfError(
-                "Ray is not installed; install it with pip install 'rgf-keras[cluster]'"
+                f"Ray is not installed; install it with {how_to_install('cluster')}"
             ) from None
         self.ray = ray
         try:

@@ -1,6 +1,6 @@
 """How much privacy a training spends, by Google's accountant (the package dp-accounting)."""
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import RgfError, how_to_install
 from rgf_keras.experiments.config import TrainingConfig
 
 
@@ -44,8 +44,7 @@ def epsilon(noise_multiplier: float, sampling_rate: float, num_steps: int, delta
         from dp_accounting.pld import PLDAccountant
     except ImportError:
         raise RgfError(
-            "the privacy accountant is not installed; install it with "
-            "pip install 'rgf-keras[privacy]'"
+            f"the privacy accountant is not installed; install it with {how_to_install('privacy')}"
         ) from None
     step = PoissonSampledDpEvent(sampling_rate, GaussianDpEvent(noise_multiplier))
     accountant = PLDAccountant().compose(SelfComposedDpEvent(step, num_steps))

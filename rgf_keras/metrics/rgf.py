@@ -14,6 +14,7 @@ from scipy import stats
 from rgf_keras.errors import RgfError
 
 Test = Literal["two_sample", "sample", "reference"]
+TOO_FEW = "too few samples"
 
 
 def proportion_z(
@@ -136,7 +137,7 @@ def decide(p: np.ndarray, z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) 
     p, z, rare = np.broadcast_arrays(_float(p), _float(z), np.asarray(rare, bool))
     expected = np.where(rare, z > 0, z < 0)
     return np.select(
-        [np.isnan(z), p > alpha, expected], ["too few samples", "learned", "memorized"], "deviates"
+        [np.isnan(z), p > alpha, expected], [TOO_FEW, "learned", "memorized"], "deviates"
     )
 
 

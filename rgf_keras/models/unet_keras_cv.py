@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import RgfError, how_to_install
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
 from rgf_keras.models.noise_schedules import NoiseSchedule
@@ -25,7 +25,7 @@ try:
     )
 except ImportError as error:
     raise RgfError(
-        f"KerasCV cannot be imported ({error}); pip install 'rgf-keras[keras-cv]', "
+        f"KerasCV cannot be imported ({error}); {how_to_install('keras-cv')}, "
         "or use the backbone 'keras'"
     ) from None
 

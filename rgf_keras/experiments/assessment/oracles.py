@@ -99,7 +99,7 @@ def train_oracles(
             raise RgfError(
                 f"the {name} oracle is right on {accuracy:.1%} of held-out images, less than "
                 f"oracle.min_accuracy {config.min_accuracy:.0%}; raise oracle.epochs "
-                f"({config.epochs}) or use more images"
+                f"(e.g. --set oracle.epochs={3 * config.epochs}) or use more images"
             )
         oracles.append(oracle)
         accuracies.append(accuracy)

@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from rgf_keras.errors import RgfError
+from rgf_keras.experiments.reports import outcome
 from rgf_keras.experiments.reports.page import (
     NAMES,
     Measured,
@@ -13,7 +14,6 @@ from rgf_keras.experiments.reports.page import (
     evidence,
     interval,
     measured,
-    overlap,
 )
 from rgf_keras.experiments.reports.paper_tables import paper_tables
 from rgf_keras.experiments.reports.records import Recorded
@@ -38,7 +38,7 @@ def compare_page(runs: Sequence[Recorded]) -> Page:
         answer="Both memorize alike."
         if values[0] == values[1]
         else f"{less.label} memorizes less: its gap is {gaps[0]}, that of {more.label} {gaps[1]}.",
-        caution=overlap(first.metrics, second.metrics, "rgf/gap"),
+        caution=outcome.overlap(first.metrics, second.metrics, "rgf/gap"),
         models=[run.label for run in runs],
         measured=metrics_side_by_side(runs),
         differing=differing(runs),
@@ -70,7 +70,7 @@ def differing(runs: Sequence[Recorded]) -> list[Measured]:
 
 def table(page: Page) -> Table:
     """The same for the terminal."""
-    view = Table(title=page.question, caption=page.answer)
+    view = Table(title=page.question, caption=f"{page.answer} {page.caution}".strip())
     view.add_column("")
     for name in page.models:
         view.add_column(name, justify="right")

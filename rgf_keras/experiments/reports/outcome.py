@@ -1,6 +1,8 @@
 """What a study or an assessment says, as tables for the terminal, JSON and a picture."""
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,21 +29,28 @@ from rgf_keras.experiments.tracking.tracker import Tracker
 
 
 def assessment_table(table: list[Row]) -> Table:
-    """The z-table: one line per class and one for all samples."""
-    view = Table(title="share of images with the factor, by class the oracle names")
-    for column in ("class", "n_u", "P_u", "n_r", "P_r", "z", "p", "verdict", "Holm"):
-        view.add_column(column, justify="left" if column in ("class", "verdict") else "right")
+    """The z-table: one line per class and one for all samples, 80 columns wide."""
+    view = Table(
+        title="% of images with the factor, by the class that the oracle names",
+        caption="u: balanced model; r: the model under test; * not by Holm's p",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    for column in ("class", "n_u", "P_u", "n_r", "P_r", "z", "p", "verdict"):
+        view.add_column(
+            column, justify="left" if column in ("class", "verdict") else "right", no_wrap=True
+        )
     for row in table:
+        changed = row.verdict_holm != row.verdict
         view.add_row(
             f"{row.name} (rare)" if row.rare else row.name,
             str(row.n_u),
-            f"{row.p_u:.2f} [{row.p_u_low:.2f}, {row.p_u_high:.2f}]",
+            _share(row.p_u, row.p_u_low, row.p_u_high),
             str(row.n_r),
-            f"{row.p_r:.2f} [{row.p_r_low:.2f}, {row.p_r_high:.2f}]",
-            f"{row.z_two_sample:.1f}",
-            f"{row.p_value:.2g}",
-            row.verdict,
-            row.verdict_holm,
+            _share(row.p_r, row.p_r_low, row.p_r_high),
+            "–" if math.isnan(row.z_two_sample) else f"{row.z_two_sample:.1f}",
+            _p_value(row.p_value),
+            f"{row.verdict}*" if changed else row.verdict,
             style="bold" if row.rare else None,
         )
     return view
@@ -63,15 +72,21 @@ def study_summary(record: optuna.Study) -> dict[str, Any]:
         "trials": trials,
         "best": winner.number,
         "answer": _answer(record, winner, again),
+        "caution": _caution(record, winner, again),
     }
 
 
 def study_table(summary: dict[str, Any]) -> Table:
     """Trials, the best first; infeasible ones last."""
-    view = Table(title=f"{summary['study']}: {summary['question']}", caption=summary["answer"])
+    view = Table(
+        title=f"{summary['study']}: {summary['question']}",
+        caption=f"{summary['answer']} {summary['caution']}".strip(),
+    )
     quality = summary["quality"]
     name = "Fréchet" if quality == charts.FRECHET else quality
-    for column in ("trial", "parameters", summary["minimize"], name, "coverage", "feasible"):
+    covered = any("rgf/class_coverage" in trial["metrics"] for trial in summary["trials"])
+    coverage = ("coverage",) if covered else ()
+    for column in ("trial", "parameters", summary["minimize"], name, *coverage, "feasible"):
         view.add_column(column, justify="left" if column == "parameters" else "right")
     for trial in ranking(summary):
         metrics = trial["metrics"]
@@ -80,7 +95,7 @@ def study_table(summary: dict[str, Any]) -> Table:
             "baseline" if trial["baseline"] else parameters(trial["parameters"]),
             _objective(trial),
             _number(metrics.get(quality), ".1f"),
-            _number(metrics.get("rgf/class_coverage"), ".0%"),
+            *([_number(metrics.get("rgf/class_coverage"), ".0%")] if covered else []),
             trial["reason"] or ", ".join(trial["broken"]) or "yes",
             style="bold" if trial["trial"] == summary["best"] else None,
         )
@@ -178,11 +193,37 @@ def _answer(record: optuna.Study, winner: FrozenTrial, again: dict[int, Repeated
         return f"No trial keeps the bounds; trial {winner.number} is nearest, missing {misses}."
     own = str(repeated.objective) if repeated else f"{winner.value:.3f}"
     if winner.user_attrs["baseline"]:
-        return f"Nothing tried beats the baseline: its {name} is {own}."
+        alone = len(record.get_trials(states=ENDED)) == 1
+        start = "Only the baseline has run" if alone else "Nothing tried beats the baseline"
+        return f"{start}: its {name} is {own}."
     start = f"Trial {winner.number} ({settings}) memorizes least within the bounds: {name} {own}"
     if repeated is None:
         return f"{start}, baseline {baseline_metrics(record)[name]:.3f}."
     return f"{start}, {_against(repeated, again[baseline_trial(record).number])}."
+
+
+def _caution(record: optuna.Study, winner: FrozenTrial, again: dict[int, Repeated]) -> str:
+    """What to know before believing that one trial is better than the baseline."""
+    reason = winner.user_attrs["reason"]
+    if winner.user_attrs["baseline"] or winner.number in again or reason:
+        return ""
+    name = record.user_attrs["minimize"]
+    return overlap(baseline_metrics(record), winner.user_attrs["metrics"], name)
+
+
+def overlap(first: Mapping[str, float], second: Mapping[str, float], name: str) -> str:
+    """What the intervals of a metric say of two models' difference; empty without intervals."""
+    bounds = [
+        metrics.get(f"{name}_{end}") for metrics in (first, second) for end in ("low", "high")
+    ]
+    if None in bounds:
+        return ""
+    kind = "The intervals are of the samples drawn; two trainings can differ by more."
+    if bounds[0] <= bounds[3] and bounds[2] <= bounds[1]:  # type: ignore[operator]
+        return (
+            f"The 95 % intervals overlap: repeat both with other seeds before believing it. {kind}"
+        )
+    return kind
 
 
 def _against(repeated: Repeated, baseline: Repeated) -> str:
@@ -200,6 +241,19 @@ def parameters(values: dict[str, Any]) -> str:
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values.items()
     )
+
+
+def _p_value(p: float) -> str:
+    if math.isnan(p):
+        return "–"
+    return "< 1e-4" if p < 1e-4 else f"{p:.2g}"
+
+
+def _share(share: float, low: float, high: float) -> str:
+    """A share with its interval, in percent."""
+    if math.isnan(share):
+        return "–"
+    return f"{share:.0%} [{low:.0%}, {high:.0%}]".replace("%", "")
 
 
 def _number(value: float | None, spec: str) -> str:

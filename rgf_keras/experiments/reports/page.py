@@ -1,5 +1,6 @@
 """What reports say, of a study and of a run; :mod:`.render` writes them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,7 @@ from rgf_keras.experiments.reports import outcome
 from rgf_keras.experiments.reports.paper_tables import PaperTable, number, paper_tables, significant
 from rgf_keras.experiments.reports.records import Recorded, Records
 from rgf_keras.experiments.studies.ranking import finished
+from rgf_keras.metrics.rgf import TOO_FEW
 
 MAX_COLUMNS = 8
 NAMES = {
@@ -114,7 +116,7 @@ def study_page(record: optuna.Study, records: Records) -> Page:
         kind=f"Study {record.study_name}",
         question=summary["question"],
         answer=summary["answer"],
-        caution=_caution(baseline, winner, summary["minimize"]),
+        caution=summary["caution"],
         models=[run.label for run in shown.values()],
         measured=_study_metrics(summary, [baseline, winner][: len(shown)]),
         pareto=charts.themed(partial(charts.pareto, summary=summary)),
@@ -132,22 +134,27 @@ def run_page(run: Recorded) -> Page:
     Raises:
         RgfError: the run holds no assessment.
     """
-    rows = run.table
-    memorized = sum(row.verdict == "memorized" for row in rows)
-    learned = sum(row.verdict == "learned" for row in rows)
-    gap = interval(run.metrics, "rgf/gap")
     return Page(
         title=f"{run.label}: does the model memorize?",
         kind=f"Run {run.label}",
         question=f"Does the model memorize {run.params.get('data.factor', 'the factor')}?",
-        answer=f"{'Yes' if memorized else 'No'}: of {len(rows)} cases {memorized} are memorized "
-        f"and {learned} learned; its memorization gap is {gap}.",
+        answer=_verdict(run),
         models=[run.label],
         measured=[measured(name, [run.metrics]) for name in NAMES if name in run.metrics],
         tables=paper_tables([run]),
         command=run.tags.get("command", ""),
         **evidence([run]),
     )
+
+
+def _verdict(run: Recorded) -> str:
+    """Whether a model memorizes, by how the rows of its z-table are judged."""
+    verdicts = Counter(row.verdict for row in run.table)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    start = "Yes" if verdicts["memorized"] else "No"
+    if verdicts[TOO_FEW] > len(run.table) / 2:
+        start = "Cannot tell, the model hardly draws most classes"
+    return f"{start}: of {len(run.table)} cases {counts}; gap {interval(run.metrics, 'rgf/gap')}."
 
 
 def interval(metrics: Mapping[str, float], name: str) -> str:
@@ -225,28 +232,6 @@ def _study_metrics(summary: Mapping[str, Any], trials: Sequence[Mapping[str, Any
 def _how(trials: Sequence[Mapping[str, Any]]) -> str:
     again = trials[-1]["repeats"]
     return f"mean of {again['objective']['n']} seeds" if again else "searched for its minimum"
-
-
-def _caution(baseline: Mapping[str, Any], winner: Mapping[str, Any], name: str) -> str:
-    if winner is baseline or winner["reason"] or winner["repeats"]:
-        return ""
-    return overlap(baseline["metrics"], winner["metrics"], name)
-
-
-def overlap(first: Mapping[str, float], second: Mapping[str, float], name: str) -> str:
-    """What the intervals of a metric say of two models' difference."""
-    bounds = [
-        metrics.get(f"{name}_{end}") for metrics in (first, second) for end in ("low", "high")
-    ]
-    if None in bounds:
-        return ""
-    kind = "The intervals are of the samples drawn; two trainings can differ by more."
-    overlap = bounds[0] <= bounds[3] and bounds[2] <= bounds[1]  # type: ignore[operator]
-    if overlap:
-        return (
-            f"The 95 % intervals overlap: repeat both with other seeds before believing it. {kind}"
-        )
-    return kind
 
 
 def _trials(

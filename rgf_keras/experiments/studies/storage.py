@@ -96,7 +96,8 @@ def find_study(name: str, storage: str | None, workspace: Path) -> optuna.Study:
         each for each in known if each.startswith(name)
     ]
     if len(found) != 1:
-        raise RgfError(f"'{name}' names {len(found)} studies; known: {', '.join(known)}")
+        many = f"'{name}' is the start of several studies" if found else f"no study is '{name}'"
+        raise RgfError(f"{many}; known: {', '.join(known)}")
     return optuna.load_study(study_name=found[0], storage=known[found[0]])
 
 

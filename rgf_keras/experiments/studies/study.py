@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.pruners import BasePruner, NopPruner
 from pydantic import ValidationError
 
@@ -206,6 +212,14 @@ def load_study(file: str | Path) -> Study:
     return names["study"]
 
 
+def _range(values: BaseDistribution) -> str:
+    if isinstance(values, CategoricalDistribution):
+        return f"one of {', '.join(map(str, values.choices))}"
+    assert isinstance(values, FloatDistribution | IntDistribution)
+    step = f", step {values.step}" if values.step not in (None, 1) else ""
+    return f"{values.low:g} to {values.high:g}{step}{', logarithmic' if values.log else ''}"
+
+
 def plan(study: Study, num_trials: int) -> dict[str, Any]:
     """What a study would do, with nothing run."""
     with warnings.catch_warnings():
@@ -217,7 +231,7 @@ def plan(study: Study, num_trials: int) -> dict[str, Any]:
         "question": study.question,
         "minimize": study.minimize,
         "subject_to": [str(bound) for bound in study.subject_to],
-        "search_space": {name: repr(values) for name, values in trial.distributions.items()},
+        "search_space": {name: _range(values) for name, values in trial.distributions.items()},
         "num_trials": num_trials,
         "repeats": study.repeats,
         "epochs_per_trial": study.baseline.training.epochs,

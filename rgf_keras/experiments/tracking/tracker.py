@@ -115,6 +115,13 @@ def environment() -> dict[str, str]:
     }
 
 
+def list_devices() -> list[str]:
+    """What the backend can compute on, e.g. ``["cpu:0"]``."""
+    import keras
+
+    return [str(device) for device in keras.distribution.list_devices()]
+
+
 def environment_tags() -> dict[str, str]:
     """The environment, and the command that is being run if it is one of ``rgf``."""
     command = os.environ.get("RGF_COMMAND")

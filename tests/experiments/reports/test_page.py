@@ -4,6 +4,7 @@ import csv
 import html.parser
 import re
 import shutil
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -122,7 +123,7 @@ def test_latex_is_escaped():
 
 def test_a_run_of_its_own(run):
     found = page.run_page(run)
-    assert found.answer.startswith("Yes: of 11 cases 11 are memorized and 0 learned")
+    assert found.answer.startswith("Yes: of 11 cases 11 memorized")
     assert len(found.grids) == 2
     assert "rgf_gap" not in render.render(found, "html")
 
@@ -134,7 +135,7 @@ def test_runs_side_by_side(record, records, run):
     assert [row.name for row in found.differing] == ["spectral_decoupling.weight"]
     assert found.measured[0].name == "memorization gap"
     assert [title for title, _ in found.grids] == ["balanced", "baseline", "trial 1"]
-    assert "overlap" in page.overlap(run.metrics, run.metrics, "rgf/gap")
+    assert "overlap" in outcome.overlap(run.metrics, run.metrics, "rgf/gap")
     assert "overlap" not in found.caution
 
 
@@ -153,7 +154,7 @@ def test_repeats_are_shown_by_their_means(tmp_path, mlflow_database):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nothing", "'nothing' names 0 studies; known: reported"),
+        ("nothing", "no study is 'nothing'; known: reported"),
         ("reported/99", "no trial 'reported/99'; known: 0, 1"),
         ("0123456789abcdef0123456789abcdef", "no run '0123456789abcdef0123456789abcdef'"),
         ("parent", "holds no assessment"),
@@ -177,3 +178,10 @@ def test_an_output_that_cannot_be_written_is_told(study_page, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RgfError, match="choose another -o"):
         render.write(study_page, tmp_path / "file" / "report.html", "html")
+
+
+def test_a_run_that_draws_few_classes_cannot_be_told(run, monkeypatch):
+    few = [replace(row, verdict="too few samples") for row in run.table[:8]]
+    monkeypatch.setitem(run.__dict__, "table", [*few, *run.table[8:]])  # it is a cached property
+    answer = page.run_page(run).answer
+    assert answer.startswith("Cannot tell, the model hardly draws most classes: of 11 cases 8 too")

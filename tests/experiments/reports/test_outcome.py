@@ -1,0 +1,25 @@
+"""Tables for the terminal."""
+
+import io
+
+import numpy as np
+from rich.console import Console
+
+from rgf_keras.experiments import EvaluationConfig
+from rgf_keras.experiments.assessment import rgf_table
+from rgf_keras.experiments.reports import outcome
+
+
+def test_a_z_table_fits_80_columns_and_has_no_nan():
+    counts_u = np.array([[50, 60], [1000, 2000], [0, 0], [1050, 2060]])
+    counts_r = np.array([[99, 9], [1, 2999], [0, 0], [100, 3008]])
+    names = ("0", "1", "9")
+    table = rgf_table.build(counts_r, counts_u, names, 1, EvaluationConfig())
+    console = Console(width=80, file=io.StringIO(), force_terminal=False)
+    console.print(outcome.assessment_table(table))
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert "nan" not in text
+    (line,) = (line for line in text.splitlines() if line.split()[:2] == ["1", "(rare)"])
+    assert line.split()[2:6] == ["3000", "67", "[65,", "68]"]
+    assert line.rstrip().endswith("memorized")
