@@ -3,9 +3,9 @@
 Question: which threshold τ (as a multiple of the training set's mean nearest-neighbour distance),
           from which epoch on and in which mode, copies least, with a Fréchet distance at most 1.1
           times the unmitigated model's?
-Cost:     about 30 minutes (estimated) on two CPU cores (TensorFlow): two oracles, and a balanced
-          model and 10 trials of a convolutional GAN that sees 100 digits for so long that it copies
-          them.
+Cost:     about 40 minutes on two CPU cores (TensorFlow; from four trials on busy ones): two
+          oracles, and a balanced model and 10 trials of a convolutional GAN that sees 100 digits
+          for so long that it copies them.
 Command:  rgf study run studies/mr_tau.py
 """
 

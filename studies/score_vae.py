@@ -3,8 +3,8 @@
 Question: which of β, an outlier component and a robust (β-divergence) reconstruction, with which
           learning rate and number of epochs, gives the smallest 0.95 quantile of the memorization
           score, with a held-out log p at most 2 nats below the unmitigated model's?
-Cost:     about 15 minutes (estimated) on two CPU cores (JAX): 15 trials of 2 × 4 fits of the
-          paper's dense VAE on 2,000 digits.
+Cost:     17 minutes on two busy CPU cores (JAX): 15 trials of 2 × 4 fits of the paper's
+          dense VAE on 2,000 digits.
 Command:  rgf study run studies/score_vae.py --backend jax
 """
 
