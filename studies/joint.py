@@ -3,8 +3,8 @@
 Question: which λ and τ, and which schedules of both, memorize the rare colour least, with a Fréchet
           distance at most 1.1 times and a data-copying deficit no larger than the unmitigated
           model's?
-Cost:     about 20 minutes on two CPU cores (TensorFlow; from five trials on busy ones): two oracles, one
-          balanced GAN, 16 trials.
+Cost:     about 20 minutes on two CPU cores (TensorFlow; from five trials on busy ones): two
+          oracles, one balanced GAN, 16 trials.
 Command:  rgf study run studies/joint.py
 """
 
