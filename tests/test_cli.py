@@ -156,3 +156,11 @@ def test_prepared_digits_are_listed_and_cleared(tmp_path):
 )
 def test_bad_data(tmp_path, arguments, part):
     assert_one_line(rgf("data", *arguments, RGF_DATA_DIR=str(tmp_path)), part)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_backends_start_without_a_word(backend):
+    result = rgf("info", "--json", KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3")
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert json.loads(result.stdout)["backend"] == backend

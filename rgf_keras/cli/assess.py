@@ -51,10 +51,10 @@ def assess_command(
     from rgf_keras.cache import Cache, key_of
     from rgf_keras.experiments import config as configs
     from rgf_keras.experiments.assessment.assess import assess
-    from rgf_keras.experiments.assessment.rgf_table import to_records
+    from rgf_keras.experiments.assessment.rgf_table import mostly_too_few, to_records
     from rgf_keras.experiments.progress import progress
     from rgf_keras.experiments.reports import outcome
-    from rgf_keras.experiments.tracking.tracker import environment_tags
+    from rgf_keras.experiments.tracking.tracker import environment_tags, masked
 
     changes = parse_settings(set_)
     if reference:
@@ -85,10 +85,12 @@ def assess_command(
         out.print(outcome.assessment_table(result.table))
         for name in SHOWN:
             out.print(f"{name}: {result.metrics[name]:.3f}")
-        if result.metrics["rgf/class_coverage"] <= 0.5:
-            tell("the model hardly draws most classes, so that rgf/gap says little")
+        if mostly_too_few(result.table):
+            tell("most classes have too few samples: rgf/gap says little")
     err.print(f"tables, pictures and model.keras: {work}", highlight=False, soft_wrap=True)
-    err.print(f"one page: rgf report {run.id} --workspace {workspace}", soft_wrap=True)
+    where = f" --tracking-uri {masked(tracking_uri)}" if tracking_uri else ""
+    report = f"rgf report {run.id} --workspace {workspace}{where}"
+    err.print(f"one page: {report}", highlight=False, soft_wrap=True)
 
 
 def sample(

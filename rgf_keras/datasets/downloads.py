@@ -7,11 +7,21 @@ from rgf_keras.errors import RgfError
 
 
 def keras_cache() -> Path:
+    """Where Keras keeps data sets: in ``$KERAS_HOME``, else in ``~/.keras``."""
     return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
 
 
 def downloaded(url: str, sha256: str, contents: str) -> Path:
-    """A file in Keras' cache, downloaded if it is not there yet."""
+    """A file in Keras' cache, downloaded if it is not there yet.
+
+    Args:
+        url: where from.
+        sha256: of the file.
+        contents: what to put into a folder instead, for the error.
+
+    Raises:
+        RgfError: it cannot be downloaded.
+    """
     import keras  # only here: importing Keras fixes the backend
 
     try:

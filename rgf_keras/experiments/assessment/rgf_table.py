@@ -127,7 +127,7 @@ def summary(rows: Sequence[Row], min_class_samples: int) -> dict[str, float]:
     Without a class of enough samples the gap is 1, the largest there is.
     """
     classes = [row for row in rows if row.name != "all"]
-    enough = [row for row in classes if row.verdict != "too few samples"]
+    enough = [row for row in classes if row.verdict != rgf.TOO_FEW]
     metrics = {
         "rgf/gap": float(np.mean([row.gap for row in enough])) if enough else 1.0,
         "rgf/num_memorized": float(sum(row.verdict == "memorized" for row in rows)),
@@ -139,6 +139,11 @@ def summary(rows: Sequence[Row], min_class_samples: int) -> dict[str, float]:
             if np.isfinite(value):
                 metrics[f"rgf/{name}_{row.name}"] = value
     return metrics
+
+
+def mostly_too_few(rows: Sequence[Row]) -> bool:
+    """Whether most rows have too few samples, of either model, to say anything."""
+    return sum(row.verdict == rgf.TOO_FEW for row in rows) > len(rows) / 2
 
 
 def gap_interval(rows: Sequence[Row], seed: int, num_draws: int = 1000) -> tuple[float, float]:
@@ -157,7 +162,7 @@ def gap_interval(rows: Sequence[Row], seed: int, num_draws: int = 1000) -> tuple
         Lower and upper bound in [0, 1]; the whole of it without a class of enough samples.
     """
     rng = np.random.default_rng(seed)
-    enough = [row for row in rows if row.name != "all" and row.verdict != "too few samples"]
+    enough = [row for row in rows if row.name != "all" and row.verdict != rgf.TOO_FEW]
     if not enough:
         return 0.0, 1.0
     gaps = [

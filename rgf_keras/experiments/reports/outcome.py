@@ -32,7 +32,7 @@ def assessment_table(table: list[Row]) -> Table:
     """The z-table: one line per class and one for all samples, 80 columns wide."""
     view = Table(
         title="% of images with the factor, by the class that the oracle names",
-        caption="u: balanced model; r: the model under test; * not by Holm's p",
+        caption="u: balanced model; r: the model under test; * another verdict by Holm's p",
         box=None,
         padding=(0, 1, 0, 0),
     )

@@ -9,12 +9,12 @@ from typing import Any
 import optuna
 
 from rgf_keras.experiments import charts
+from rgf_keras.experiments.assessment.rgf_table import mostly_too_few
 from rgf_keras.experiments.charts import Picture, data_url
 from rgf_keras.experiments.reports import outcome
 from rgf_keras.experiments.reports.paper_tables import PaperTable, number, paper_tables, significant
 from rgf_keras.experiments.reports.records import Recorded, Records
 from rgf_keras.experiments.studies.ranking import finished
-from rgf_keras.metrics.rgf import TOO_FEW
 
 MAX_COLUMNS = 8
 NAMES = {
@@ -152,8 +152,8 @@ def _verdict(run: Recorded) -> str:
     verdicts = Counter(row.verdict for row in run.table)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     start = "Yes" if verdicts["memorized"] else "No"
-    if verdicts[TOO_FEW] > len(run.table) / 2:
-        start = "Cannot tell, the model hardly draws most classes"
+    if mostly_too_few(run.table):
+        start = "Cannot tell"
     return f"{start}: of {len(run.table)} cases {counts}; gap {interval(run.metrics, 'rgf/gap')}."
 
 

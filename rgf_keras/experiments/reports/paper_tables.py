@@ -7,8 +7,9 @@ import numpy as np
 
 from rgf_keras.experiments.assessment.rgf_table import Row
 from rgf_keras.experiments.reports.records import Recorded
+from rgf_keras.metrics.rgf import TOO_FEW
 
-LETTERS = {"learned": "L", "memorized": "M", "deviates": "D", "too few samples": "–"}
+LETTERS = {"learned": "L", "memorized": "M", "deviates": "D", TOO_FEW: "–"}
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,8 @@ def list_devices() -> list[str]:
     """What the backend can compute on, e.g. ``["cpu:0"]``."""
     import keras
 
+    if keras.backend.backend() == "torch":  # Keras lists no devices there
+        return [str(keras.ops.zeros(1).device)]
     return [str(device) for device in keras.distribution.list_devices()]
 
 

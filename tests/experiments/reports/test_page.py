@@ -184,4 +184,4 @@ def test_a_run_that_draws_few_classes_cannot_be_told(run, monkeypatch):
     few = [replace(row, verdict="too few samples") for row in run.table[:8]]
     monkeypatch.setitem(run.__dict__, "table", [*few, *run.table[8:]])  # it is a cached property
     answer = page.run_page(run).answer
-    assert answer.startswith("Cannot tell, the model hardly draws most classes: of 11 cases 8 too")
+    assert answer.startswith("Cannot tell: of 11 cases 8 too few samples")
