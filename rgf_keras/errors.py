@@ -1,13 +1,36 @@
 """The one exception type that the command line turns into a single line and exit code 2."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class RgfError(Exception):
     """Something the user can mend: the message names the thing and the remedy in one line."""
 
 
+class ArgumentError(RgfError, ValueError):
+    """An argument that a function cannot take."""
+
+
 def how_to_install(extra: str) -> str:
     """The command that adds one of pyproject's extras."""
     return f"pip install -c constraints.txt -e '.[{extra}]'"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The known name that is nearest to a misspelt one, as the end of a sentence; or nothing.
+
+    >>> did_you_mean("color", ["colour", "thinning"])
+    "; did you mean 'colour'?"
+    """
+    nearest = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{nearest[0]}'?" if nearest else ""
+
+
+def first_line(error: BaseException) -> str:
+    """An exception's message, cut to one short line."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 class Diverged(RgfError):

@@ -19,7 +19,7 @@ from rgf_keras.experiments import (
     TrainingConfig,
     VAEConfig,
 )
-from rgf_keras.experiments.scores.score import judge
+from rgf_keras.experiments.scores.score import evaluate
 
 BASELINE = ScoreConfig(
     data=ImagesConfig(name="mnist-10k", num_images=2000),
@@ -58,7 +58,7 @@ study = Study(
     question="Which mitigation lowers the memorization score most at equal likelihood?",
     baseline=BASELINE,
     suggest=suggest,
-    judge=judge,
+    evaluate=evaluate,
     minimize="memorization/quantile",
     worst=1e6,
     subject_to=(Bound("quality/held_out_log_prob", at_least=-2.0, difference=True),),

@@ -2,10 +2,10 @@
 
 ::
 
-    cli > experiments > training, metrics (which do not know each other)
-    training > models > backend           datasets: below experiments only
-    in experiments: reproduce > reports > rejection, scores, studies > assessment > tracking
-    metrics, datasets: NumPy, no Keras when imported, but for metrics.features
+    cli > reproduce > reports > experiments > tracking, figures > config > training, metrics
+    training, metrics (which do not know each other) > models > backend;   datasets
+    below all: errors < runtime, archive, plugins < cache
+    metrics, datasets, config: no Keras when imported, but for metrics.features
 """
 
 import ast
@@ -20,29 +20,36 @@ import pytest
 import rgf_keras
 
 PACKAGE = Path(rgf_keras.__file__).parent
-BASE = {"errors", "archive", "cache"}  # and the package itself, for its version
+BASE = {"errors", "archive", "runtime", "plugins", "cache"}
+BELOW_CONFIG = BASE | {"datasets", "backend", "models", "training", "metrics"}
+BELOW_EXPERIMENTS = BELOW_CONFIG | {"config", "tracking", "figures"}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "archive": {"errors"},
-    "cache": {"errors", "archive"},
+    "runtime": {"errors"},
+    "plugins": {"errors"},
+    "cache": {"errors", "archive", "runtime"},
     "datasets": BASE,
     "backend": BASE,
-    "metrics": BASE | {"models"},  # features alone, which are Keras code
     "models": BASE | {"backend"},
+    "metrics": BASE | {"models"},  # features alone, which are Keras code
     "training": BASE | {"backend", "models"},
-    "experiments": BASE | {"datasets", "models", "training", "metrics"},
-    "cli": BASE | {"datasets", "models", "training", "metrics", "experiments"},
+    "config": BELOW_CONFIG,  # what builds from it imports it when it builds
+    "tracking": BASE | {"metrics"},  # the z-table, NumPy alone
+    "figures": BASE | {"metrics"},
+    "experiments": BELOW_EXPERIMENTS,
+    "reports": BELOW_EXPERIMENTS | {"experiments"},
+    "reproduce": BELOW_EXPERIMENTS | {"experiments", "reports"},
+    "testing": BELOW_EXPERIMENTS | {"experiments"},
+    "cli": BELOW_EXPERIMENTS | {"experiments", "reports", "reproduce"},
 }
-# Rooms of experiments; what lies in none may be imported by all.
+# Rooms of experiments.
 ROOMS = {
-    "tracking": set(),
-    "assessment": {"tracking"},
-    "rejection": {"tracking", "assessment"},
-    "scores": {"tracking", "assessment"},
-    "studies": {"tracking", "assessment"},
-    "reports": {"tracking", "assessment", "studies"},
-    "reproduce": {"tracking", "assessment", "scores", "studies", "reports"},
+    "assessment": set(),
+    "scores": set(),
+    "rejection": {"assessment"},
+    "studies": {"assessment"},
 }
 FEATURES = PACKAGE / "metrics" / "features.py"
 BACKENDS = {"tensorflow", "jax", "torch"}
@@ -103,7 +110,11 @@ def test_only_backend_names_a_backend(path):
 
 
 @pytest.mark.parametrize(
-    "name", ["datasets", "metrics", "archive", "cache", "errors", "cli", "__init__"]
+    "name",
+    [
+        *("datasets", "metrics", "config", "tracking", "figures", "runtime", "archive", "cache"),
+        *("errors", "plugins", "cli", "__init__"),
+    ],
 )
 def test_numpy_parts_import_no_keras(name):
     for path in (path for path in FILES if unit(path) == name and path != FEATURES):

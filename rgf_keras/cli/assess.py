@@ -48,13 +48,13 @@ def assess_command(
 ) -> None:
     """Train on balanced and skewed data and say what the model memorized."""
     choose_backend(backend)
-    from rgf_keras.cache import Cache, key_of
-    from rgf_keras.experiments import config as configs
+    from rgf_keras import config as configs
+    from rgf_keras.cache import Cache
     from rgf_keras.experiments.assessment.assess import assess
-    from rgf_keras.experiments.assessment.rgf_table import mostly_too_few, to_records
-    from rgf_keras.experiments.progress import progress
-    from rgf_keras.experiments.reports import outcome
-    from rgf_keras.experiments.tracking.tracker import environment_tags, masked
+    from rgf_keras.metrics.rgf_table import mostly_too_few, to_records
+    from rgf_keras.reports import outcome
+    from rgf_keras.runtime.progress import on_console
+    from rgf_keras.tracking.tracker import Context, environment_tags, masked
 
     changes = parse_settings(set_)
     if reference:
@@ -63,28 +63,27 @@ def assess_command(
         changes["seed"] = seed
     if fast:
         changes["evaluation.fast"] = True
-    chosen = (configs.read(config) if config else configs.AssessConfig()).with_values(changes)
+    given = configs.read(config, configs.AssessConfig) if config else configs.AssessConfig()
+    chosen = given.with_values(changes)
     if dry_run:
         typer.echo(json.dumps(chosen.model_dump(mode="json")) if as_json else chosen.to_yaml())
         return
     check_writable(workspace)
-    work = workspace / "work" / f"assess-{key_of(chosen.flat())}"
+    work = workspace / "work" / f"assess-{chosen.key}"
     work.mkdir(parents=True, exist_ok=True)
-    with open_tracker(tracking_uri, workspace, "assess") as tracker:
-        run = tracker.start("assess", environment_tags())
-        try:
-            with progress(err) as track:
-                result = assess(chosen, run, work, Cache(), track)
-        except BaseException:
-            run.finish("FAILED")
-            raise
-        run.finish()
+    with (
+        open_tracker(tracking_uri, workspace, "assess") as tracker,
+        tracker.run("assess", environment_tags()) as run,
+        on_console(err) as progress,
+    ):
+        result = assess(chosen, Context(run, work, Cache(), progress))
     if as_json:
         typer.echo(json.dumps({"metrics": result.metrics, "table": to_records(result.table)}))
     else:
         out.print(outcome.assessment_table(result.table))
         for name in SHOWN:
-            out.print(f"{name}: {result.metrics[name]:.3f}")
+            if name in result.metrics:
+                out.print(f"{name}: {result.metrics[name]:.3f}")
         if mostly_too_few(result.table):
             tell("most classes have too few samples: rgf/gap says little")
     err.print(f"tables, pictures and model.keras: {work}", highlight=False, soft_wrap=True)
@@ -94,7 +93,9 @@ def assess_command(
 
 
 def sample(
-    model: Annotated[Path, typer.Argument(help="A model.keras of a trial or assessment.")],
+    model: Annotated[
+        Path, typer.Argument(help="A model.keras (a guest's: model.npz) of a trial or assessment.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG.")] = Path("samples.png"),
     num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1)] = 64,
     seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
@@ -103,11 +104,12 @@ def sample(
 ) -> None:
     """Draw images from a trained generator, on any backend."""
     choose_backend(backend)
-    from rgf_keras.experiments import figures
-    from rgf_keras.experiments.progress import progress
-    from rgf_keras.models import load_model, to_uint8
+    from rgf_keras.experiments.assessment import models
+    from rgf_keras.figures import images as figures
+    from rgf_keras.models import sample_uint8
+    from rgf_keras.runtime.progress import on_console
 
-    with progress(err) as track:
-        images = load_model(model).sample(num_samples, seed, fast, track("samples"))
-    figures.grid(output, to_uint8(images))
+    with on_console(err) as progress:
+        images = sample_uint8(models.load(model), num_samples, seed, fast, progress.task("samples"))
+    figures.grid(output, images)
     err.print(f"{num_samples} samples: {output}")

@@ -31,16 +31,16 @@ def preview(
     """Draw images with and without a factor, and count them."""
     choose_backend(None)
     from rgf_keras.cache import Cache
-    from rgf_keras.experiments.assessment import preview as previews
+    from rgf_keras.config import AssessConfig, parse
     from rgf_keras.experiments.assessment.data import make_sets
-    from rgf_keras.experiments.config import AssessConfig, parse
-    from rgf_keras.experiments.progress import progress
+    from rgf_keras.figures import preview as previews
+    from rgf_keras.runtime.progress import on_console
 
     settings = {"name": name, "factor": factor, "rare_class": rare_class, "rarity": rarity}
     tree = {"data": {**settings, "factor_parameters": parse_settings(set_)}}
     config = parse(tree, AssessConfig).data
-    with progress(err) as track:
-        sets = make_sets(config, seed, Cache(), track)
+    with on_console(err) as progress:
+        sets = make_sets(config, seed, Cache(), progress)
     previews.draw(output, sets.balanced)
     if as_json:
         typer.echo(json.dumps(previews.count_records(sets)))
@@ -63,17 +63,17 @@ def prepare(
     from rgf_keras.cache import Cache
     from rgf_keras.datasets.factors import ShapeFactor, shape_factors
     from rgf_keras.errors import RgfError
-    from rgf_keras.experiments.progress import progress
+    from rgf_keras.runtime.progress import on_console
 
     factors = [datasets.factor(each) for each in factor or shape_factors()]
     shapes = [each for each in factors if isinstance(each, ShapeFactor)]
     if len(shapes) < len(factors):
         raise RgfError(f"only shape factors take preparing: {', '.join(shape_factors())}")
     cache = Cache()
-    with progress(err) as track:
+    with on_console(err) as progress:
         for split in ("train", "test"):
             dataset = datasets.load(name, split)
-            datasets.prepare(shapes, dataset, seed, cache, track(dataset.name, "images"))
+            datasets.prepare(shapes, dataset, seed, cache, progress.task(dataset.name, "images"))
     names = ", ".join(each.name for each in shapes)
     err.print(f"{names} of {name} are ready in {cache.folder} ({_megabytes(cache, 'shape')})")
 

@@ -19,34 +19,34 @@ def workers_of(
     workers: int, cluster: str | None, cpus: float, gpus: float
 ) -> Callable[[Any], Any] | None:
     """What makes the workers, given where their progress is shown; None for this process."""
-    from rgf_keras.experiments.cluster import Share
     from rgf_keras.experiments.studies.cluster import Cluster
-    from rgf_keras.experiments.studies.processes import Processes
+    from rgf_keras.runtime.processes import Processes
+    from rgf_keras.runtime.ray import Share
 
     if cluster is not None:
-        return lambda track: Cluster(Share(cluster, cpus, gpus), workers)
-    return (lambda track: Processes(workers, track)) if workers > 1 else None
+        return lambda progress: Cluster(Share(cluster, cpus, gpus), workers)
+    return (lambda progress: Processes(workers, progress)) if workers > 1 else None
 
 
 def run_job(job: Any, where: Callable[[Any], Any] | None, minimize: str, num_trials: int) -> Any:
     """Run a job in this process, or by workers."""
-    from rgf_keras.experiments.progress import progress
-    from rgf_keras.experiments.reports import outcome
     from rgf_keras.experiments.studies.parallel import run_parallel
     from rgf_keras.experiments.studies.run import run_job
+    from rgf_keras.reports import outcome
+    from rgf_keras.runtime.progress import on_console
 
     def tell(trial: Any) -> None:
         err.print(outcome.trial_line(trial, minimize, num_trials), highlight=False)
 
-    with progress(err) as track:
+    with on_console(err) as progress:
         if where is None:
-            return run_job(job, track, tell)
-        return run_parallel(job, where(track), track, tell)
+            return run_job(job, progress, tell)
+        return run_parallel(job, where(progress), progress, tell)
 
 
 def log_outcome(record: Any, job: Any) -> dict[str, Any]:
     """Log what the study has found to its run, and return it."""
-    from rgf_keras.experiments.reports import outcome
+    from rgf_keras.reports import outcome
 
     folder = job.plan.work / job.plan.name
     folder.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
 
 def open_tracker(uri: str | None, workspace: Path, experiment: str) -> Any:
     """MLflow at the given address, else at MLFLOW_TRACKING_URI, else in the workspace."""
-    from rgf_keras.experiments.tracking.mlflow_tracker import MlflowTracker
+    from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 
     given = uri or os.environ.get("MLFLOW_TRACKING_URI")
     artifacts = None if given else workspace / "artifacts"
@@ -71,7 +71,7 @@ def mlflow_address(uri: str | None, workspace: Path) -> str:
 
 def open_records(uri: str | None, workspace: Path) -> Any:
     """What MLflow holds, all that was recorded included if it can be sent now."""
-    from rgf_keras.experiments.reports.records import Records
+    from rgf_keras.tracking.records import Records
 
     address = mlflow_address(uri, workspace)
     if address == database(workspace, "mlflow") and not (workspace / "mlflow.db").exists():
@@ -85,7 +85,7 @@ def send_waiting(address: str, workspace: Path) -> None:
     if not any((workspace / "spool").glob("*/*.jsonl")):
         return
     choose_backend(None)
-    from rgf_keras.experiments.tracking import mlflow_tracker
+    from rgf_keras.tracking import mlflow_tracker
 
     try:
         if sent := mlflow_tracker.send_waiting(address, workspace / "spool"):

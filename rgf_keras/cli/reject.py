@@ -46,17 +46,19 @@ def reject_command(
 ) -> None:
     """Train with several rejection thresholds and compare quality and copying."""
     choose_backend(backend)
-    from rgf_keras.cache import Cache, key_of
-    from rgf_keras.experiments import config as configs
+    from rgf_keras import config as configs
+    from rgf_keras.cache import Cache
     from rgf_keras.experiments.assessment.data import make_sets
-    from rgf_keras.experiments.progress import progress
-    from rgf_keras.experiments.rejection import figures, reject
+    from rgf_keras.experiments.rejection import reject
+    from rgf_keras.figures import rejection as figures
+    from rgf_keras.runtime.progress import on_console
 
     # Copying is asked about images that are not skewed: half of every class with the factor.
     changes = {"data.rarity": 0.5, "evaluation.reference": "shared", **parse_settings(set_)}
     if seed is not None:
         changes["seed"] = seed
-    chosen = (configs.read(config) if config else configs.AssessConfig()).with_values(changes)
+    given = configs.read(config, configs.AssessConfig) if config else configs.AssessConfig()
+    chosen = given.with_values(changes)
     thresholds = [_parse(text) for text in threshold or ["none", "auto"]]
     for value in thresholds:
         chosen.with_values({"rejection.threshold": value, "rejection.quantile": None})
@@ -65,11 +67,11 @@ def reject_command(
         typer.echo(chosen.to_yaml())
         return
     check_writable(workspace)
-    work = workspace / "work" / f"reject-{key_of(chosen.flat())}"
+    work = workspace / "work" / f"reject-{chosen.key}"
     work.mkdir(parents=True, exist_ok=True)
-    with open_tracker(tracking_uri, workspace, "reject") as tracker, progress(err) as track:
-        points = reject.sweep(chosen, thresholds, tracker, work, Cache(), track, reference or ())
-        train = make_sets(chosen.data, chosen.seed, Cache(), track).skewed
+    with open_tracker(tracking_uri, workspace, "reject") as tracker, on_console(err) as progress:
+        points = reject.sweep(chosen, thresholds, tracker, work, Cache(), progress, reference or ())
+        train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
     figures.draw(work, points, train.images)
     if as_json:
         typer.echo(json.dumps(reject.records(points)))

@@ -37,7 +37,7 @@ def report_command(
 ) -> None:
     """Write one page that says what a study or a run found; or its tables alone."""
     choose_backend(None)
-    from rgf_keras.experiments.reports import page, render
+    from rgf_keras.reports import page, render
 
     records = open_records(tracking_uri, workspace)
     if "/" not in name and (study := _study(name, storage, workspace)):
@@ -62,7 +62,7 @@ def compare_command(
 ) -> None:
     """Show two runs side by side: what differs, and what came of it."""
     choose_backend(None)
-    from rgf_keras.experiments.reports import compare, render
+    from rgf_keras.reports import compare, render
 
     records = open_records(tracking_uri, workspace)
     runs = [_run(name, records, storage, workspace) for name in (first, second)]

@@ -55,17 +55,17 @@ def reproduce_command(
 ) -> None:
     """Make a paper's table again and say how it compares. The same command continues."""
     chosen = choose_backend(backend)
+    from rgf_keras import reproduce
     from rgf_keras.cache import Cache
-    from rgf_keras.experiments import reproduce
-    from rgf_keras.experiments.progress import progress
-    from rgf_keras.experiments.reproduce.cost import estimate
     from rgf_keras.experiments.studies.run import Job, Plan
     from rgf_keras.experiments.studies.storage import default_url
+    from rgf_keras.reproduce.cost import estimate
+    from rgf_keras.runtime.progress import on_console
 
     wanted = reproduce.find(paper, table, scale)
     name = f"{wanted.name}-{chosen}"
-    with progress(err) as track:
-        cost = estimate(wanted.runs.values(), Cache(), track)
+    with on_console(err) as progress:
+        cost = estimate(wanted.runs.values(), Cache(), progress)
     plan = f"{len(wanted.runs)} runs: {', '.join(wanted.runs)}"
     plan += (
         f"\ntraining takes about {_duration(cost.seconds)} here ({cost.steps} steps of "
@@ -101,7 +101,7 @@ def reproduce_command(
 
 def _study(paper: str, table: str | None, scale: str) -> Any:
     """The study, as workers make it too."""
-    from rgf_keras.experiments import reproduce
+    from rgf_keras import reproduce
 
     return reproduce.find(paper, table, scale).study()
 

@@ -52,14 +52,16 @@ def score_command(
 ) -> None:
     """Train with and without each image and compare its likelihoods. The same command continues."""
     choose_backend(backend)
-    from rgf_keras.experiments import config as configs
-    from rgf_keras.experiments.cluster import Share
-    from rgf_keras.experiments.progress import progress
+    from rgf_keras import config as configs
+    from rgf_keras.cache import Cache
+    from rgf_keras.config import ScoreConfig
     from rgf_keras.experiments.scores import report
-    from rgf_keras.experiments.scores.config import ScoreConfig, load_images
+    from rgf_keras.experiments.scores.folds import load_images
     from rgf_keras.experiments.scores.score import default_folder, plan, score
     from rgf_keras.experiments.scores.workers import Resources
-    from rgf_keras.experiments.tracking.tracker import environment_tags
+    from rgf_keras.runtime.progress import on_console
+    from rgf_keras.runtime.ray import Share
+    from rgf_keras.tracking.tracker import Context, environment_tags
 
     changes = parse_settings(set_) | ({} if seed is None else {"seed": seed})
     given = configs.read(config, ScoreConfig) if config else ScoreConfig()
@@ -74,15 +76,13 @@ def score_command(
         return
     check_writable(workspace)
     folder = results or default_folder(chosen, workspace)
-    with open_tracker(tracking_uri, workspace, "score") as tracker:
-        run = tracker.start("score", environment_tags())
-        try:
-            with progress(err) as track:
-                found = score(chosen, images, held_out, run, folder, track, resources, others)
-        except BaseException:
-            run.finish("FAILED")
-            raise
-        run.finish()
+    with (
+        open_tracker(tracking_uri, workspace, "score") as tracker,
+        tracker.run("score", environment_tags()) as run,
+        on_console(err) as progress,
+    ):
+        context = Context(run, folder, Cache(), progress)
+        found = score(chosen, images, held_out, context, resources, others)
     if as_json:
         typer.echo(json.dumps(report.summary(found)))
     else:

@@ -90,8 +90,8 @@ def study_show(
 ) -> None:
     """Show what a study has found so far."""
     choose_backend(None)
-    from rgf_keras.experiments.reports import outcome
     from rgf_keras.experiments.studies.storage import find_study
+    from rgf_keras.reports import outcome
 
     _show_study(outcome.study_summary(find_study(name, storage, workspace)), as_json)
 
@@ -109,7 +109,7 @@ def _plan(question: Any, name: str, num_trials: int, workspace: Path, as_json: b
 
 
 def _show_study(summary: dict[str, Any], as_json: bool) -> None:
-    from rgf_keras.experiments.reports import outcome
+    from rgf_keras.reports import outcome
 
     if as_json:
         typer.echo(json.dumps(summary))

@@ -74,7 +74,7 @@ def dashboard(
 def sync(tracking_uri: TrackingUri = None, workspace: Workspace = Path("mlruns")) -> None:
     """Send MLflow what it could not take while it was away."""
     choose_backend(None)
-    from rgf_keras.experiments.tracking import mlflow_tracker
+    from rgf_keras.tracking import mlflow_tracker
 
     address, spool = mlflow_address(tracking_uri, workspace), workspace / "spool"
     if not spool.exists():
@@ -88,7 +88,7 @@ def sync(tracking_uri: TrackingUri = None, workspace: Workspace = Path("mlruns")
 def info(backend: Backend = None, as_json: Json = False) -> None:
     """Show versions, backends and devices."""
     choose_backend(backend)
-    from rgf_keras.experiments.tracking.tracker import environment, list_devices
+    from rgf_keras.tracking.tracker import environment, list_devices
 
     found = {
         **environment(),

@@ -1,36 +1,53 @@
-"""What a researcher runs: an assessment, a study, their records."""
+"""What a researcher runs: an assessment, a score, a study. Importing imports no Keras."""
 
-from rgf_keras.experiments import quiet  # noqa: F401  # isort: skip (before Keras)
-from rgf_keras.experiments.assessment.assess import Assessment, assess
-from rgf_keras.experiments.config import (
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rgf_keras.config import (
     AssessConfig,
+    BigGANConfig,
+    CustomConfig,
     DataConfig,
+    DiffusionConfig,
     EvaluationConfig,
+    GANConfig,
+    ImagesConfig,
     OptimizerConfig,
     OracleConfig,
     PrivacyConfig,
+    RegularizerConfig,
     RejectionConfig,
+    SAGANConfig,
+    ScoreConfig,
     SpectralDecouplingConfig,
     TrainingConfig,
-)
-from rgf_keras.experiments.model_config import (
-    BigGANConfig,
-    DiffusionConfig,
-    GANConfig,
-    SAGANConfig,
     VAEConfig,
 )
-from rgf_keras.experiments.scores.config import ImagesConfig, ScoreConfig
-from rgf_keras.experiments.scores.result import Score
-from rgf_keras.experiments.scores.score import score
-from rgf_keras.experiments.studies.run import run_study
-from rgf_keras.experiments.studies.study import Bound, Study
+
+if TYPE_CHECKING:
+    from rgf_keras.experiments.assessment.assess import Assessment, assess
+    from rgf_keras.experiments.scores.result import Score
+    from rgf_keras.experiments.scores.score import score
+    from rgf_keras.experiments.studies.run import run_study
+    from rgf_keras.experiments.studies.study import Bound, Study
+
+# Where names are that are imported when they are first used.
+LAZY = {
+    "Assessment": "assessment.assess",
+    "assess": "assessment.assess",
+    "Score": "scores.result",
+    "score": "scores.score",
+    "run_study": "studies.run",
+    "Bound": "studies.study",
+    "Study": "studies.study",
+}
 
 __all__ = [
     "AssessConfig",
     "Assessment",
     "BigGANConfig",
     "Bound",
+    "CustomConfig",
     "DataConfig",
     "DiffusionConfig",
     "EvaluationConfig",
@@ -39,6 +56,7 @@ __all__ = [
     "OptimizerConfig",
     "OracleConfig",
     "PrivacyConfig",
+    "RegularizerConfig",
     "RejectionConfig",
     "SAGANConfig",
     "Score",
@@ -51,3 +69,9 @@ __all__ = [
     "run_study",
     "score",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{LAZY[name]}"), name)

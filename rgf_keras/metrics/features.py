@@ -6,13 +6,14 @@ Unlike the other metrics they are Keras code, which training can trace: import t
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras import archive
+from rgf_keras import archive, plugins
 from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.models import Oracle, to_float
@@ -164,6 +165,35 @@ class Application(FeatureExtractor):
             images = ops.repeat(images, 3, axis=-1)
         images = ops.image.resize(images, (self.side, self.side), antialias=True)
         return self.networks[0](self._preprocess((images + 1.0) * 127.5), training=False)
+
+
+def extractor(
+    name: str, weights: str = "imagenet", oracle: Oracle | None = None
+) -> FeatureExtractor:
+    """An embedding by its name.
+
+    Args:
+        name: ``"oracle"``, ``"pixels"``, a key of ``APPLICATIONS``, or a guest's, see
+            :mod:`rgf_keras.plugins`: a feature extractor, or what makes one without arguments.
+        weights: of one of ``APPLICATIONS``.
+        oracle: the class oracle, for its features.
+
+    Raises:
+        RgfError: unknown name, weights that cannot be had, or no class oracle.
+    """
+    if name == "oracle":
+        if oracle is None:
+            raise RgfError("there is no class oracle to embed images with; name another embedding")
+        return OracleFeatures(oracle)
+    ours = {each: partial(Application, each, weights) for each in APPLICATIONS}
+    guest = plugins.resolve("features", name, {"pixels": Pixels, "oracle": None, **ours})
+    made = guest if isinstance(guest, FeatureExtractor) else guest()
+    if not isinstance(made, FeatureExtractor):
+        raise RgfError(
+            f"'{name}' is a {type(made).__name__}; it must be a "
+            "rgf_keras.metrics.features.FeatureExtractor"
+        )
+    return made
 
 
 def _numbered(arrays: Sequence[np.ndarray]) -> list[tuple[str, np.ndarray]]:

@@ -1,6 +1,13 @@
 """Networks and their losses. They know nothing of data sets, files or tracking."""
 
-from rgf_keras.models.base import GenerativeModel, LikelihoodModel, Loss, Player, load_model
+from rgf_keras.models.base import (
+    GenerativeModel,
+    LikelihoodModel,
+    Loss,
+    Player,
+    load_model,
+    sample_uint8,
+)
 from rgf_keras.models.conditional import SAGAN, BigGAN
 from rgf_keras.models.diffusion import DDPM
 from rgf_keras.models.gan import GAN
@@ -20,6 +27,7 @@ __all__ = [
     "Oracle",
     "Player",
     "load_model",
+    "sample_uint8",
     "to_float",
     "to_uint8",
 ]

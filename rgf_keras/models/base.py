@@ -9,14 +9,14 @@ import keras
 import numpy as np
 
 from rgf_keras.errors import RgfError
+from rgf_keras.models.pixels import to_uint8
+from rgf_keras.runtime.progress import SILENT, Progress
 
 Tensor = Any
 Batch = Mapping[str, Tensor]
-Advance = Callable[[int, int], None]
 
-
-def silent(done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+# By how much rounding may take a pixel out of [−1, 1].
+RANGE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class GenerativeModel(keras.Model):
         return keras.random.normal((num, self.latent_dim), seed=self.noise)
 
     def sample(
-        self, num_samples: int, seed: int, fast: bool = False, advance: Advance = silent
+        self, num_samples: int, seed: int, fast: bool = False, progress: Progress = SILENT
     ) -> np.ndarray:
         """Draw images.
 
@@ -106,7 +106,7 @@ class GenerativeModel(keras.Model):
             num_samples: how many, at least 1.
             seed: of the latents.
             fast: whether a model that draws in many steps shall take few, at some cost in quality.
-            advance: called with (done, total) by a model that takes long.
+            progress: called with (done, total) by a model that takes long.
 
         Returns:
             (num_samples, H, W, C) float32 in [−1, 1].
@@ -151,6 +151,42 @@ class LikelihoodModel(GenerativeModel):
             (n,) float32 in nats.
         """
         raise NotImplementedError
+
+
+def sample_uint8(
+    model: keras.Model,
+    num_samples: int,
+    seed: int,
+    fast: bool = False,
+    progress: Progress = SILENT,
+) -> np.ndarray:
+    """Draw images from any model with ``sample``, a guest's too.
+
+    Args:
+        model: ours, or one with ``sample(n, seed)`` that draws (n, H, W, C) in [−1, 1], or uint8.
+        num_samples: how many.
+        seed: of the latents.
+        fast: see :meth:`GenerativeModel.sample`; guests are not told.
+        progress: likewise.
+
+    Returns:
+        (num_samples, H, W, C) uint8.
+
+    Raises:
+        RgfError: a guest's images are not finite, out of range, or of another number or shape.
+    """
+    if isinstance(model, GenerativeModel):
+        return to_uint8(model.sample(num_samples, seed, fast, progress))
+    images = keras.ops.convert_to_numpy(model.sample(num_samples, seed))
+    name = f"{type(model).__name__}.sample"
+    if images.ndim != 4 or len(images) != num_samples:
+        raise RgfError(f"{name} must draw ({num_samples}, H, W, C), received {images.shape}")
+    if images.dtype == np.uint8:
+        return images
+    if not np.isfinite(images).all() or np.abs(images).max() > 1 + RANGE_TOLERANCE:
+        low, high = images.min(), images.max()
+        raise RgfError(f"{name} must draw values in [−1, 1], received {low:.4g} to {high:.4g}")
+    return to_uint8(images)
 
 
 def load_model(path: str | Path) -> GenerativeModel:

@@ -11,7 +11,8 @@ from rgf_keras.errors import RgfError
 from rgf_keras.models import resnets
 from rgf_keras.models.adversarial import AdversarialModel
 from rgf_keras.models.augmentation import diff_augment, flip
-from rgf_keras.models.base import Advance, Batch, Loss, Tensor, silent
+from rgf_keras.models.base import Batch, Loss, Tensor
+from rgf_keras.runtime.progress import SILENT, Progress
 
 
 class ConditionalGAN(AdversarialModel):
@@ -93,7 +94,7 @@ class ConditionalGAN(AdversarialModel):
         num_samples: int,
         seed: int,
         fast: bool = False,
-        advance: Advance = silent,
+        progress: Progress = SILENT,
         labels: np.ndarray | None = None,
     ) -> np.ndarray:
         """Draw images.
@@ -102,7 +103,7 @@ class ConditionalGAN(AdversarialModel):
             num_samples: how many, at least 1.
             seed: of the latents.
             fast: without effect.
-            advance: never called.
+            progress: never called.
             labels: (num_samples,) integers; by default 0, 1, ..., num_classes − 1, again and again.
 
         Returns:

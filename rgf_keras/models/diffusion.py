@@ -11,7 +11,7 @@ from keras import ops
 from rgf_keras import backend
 from rgf_keras.errors import RgfError
 from rgf_keras.models import augmentation, unet
-from rgf_keras.models.base import Advance, Batch, LikelihoodModel, Loss, Player, Tensor, silent
+from rgf_keras.models.base import Batch, LikelihoodModel, Loss, Player, Tensor
 from rgf_keras.models.noise_schedules import SCHEDULES
 from rgf_keras.models.pixels import to_float
 from rgf_keras.models.sampling import STEPS_PER_CALL, Steps, calls, sampling_steps
@@ -20,6 +20,7 @@ from rgf_keras.models.variational_bound import (
     prior_divergence,
     stratified_timesteps,
 )
+from rgf_keras.runtime.progress import SILENT, Progress
 
 IMAGES_PER_BATCH = 100  # without gradients
 FAST = (25, 0.0)  # num_steps and eta
@@ -158,7 +159,7 @@ class DDPM(LikelihoodModel):
         num_samples: int,
         seed: int,
         fast: bool = False,
-        advance: Advance = silent,
+        progress: Progress = SILENT,
         num_steps: int | None = None,
         eta: float | None = None,
     ) -> np.ndarray:
@@ -168,7 +169,7 @@ class DDPM(LikelihoodModel):
             num_samples: how many, at least 1.
             seed: of the latents x_T and of the sampler's noise.
             fast: 25 steps with η = 0.
-            advance: called with (done, total) passes of the network over a batch.
+            progress: called with (done, total) passes of the network over a batch.
             num_steps: if not the model's.
             eta: η, if not the model's.
 
@@ -183,13 +184,13 @@ class DDPM(LikelihoodModel):
         eta = default_eta if eta is None else eta
         check_sampler(num_steps, eta, self.timesteps)
         steps = sampling_steps(self.schedule, num_steps, eta)
-        return self._walk(self.sample_latents(num_samples, seed), steps, seed, advance)
+        return self._walk(self.sample_latents(num_samples, seed), steps, seed, progress)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents x_T (n, H·W·C) to images (n, H, W, C) in [−1, 1], with η = 0."""
-        return self._walk(latents, sampling_steps(self.schedule, self.num_steps, 0.0), 0, silent)
+        return self._walk(latents, sampling_steps(self.schedule, self.num_steps, 0.0), 0, SILENT)
 
-    def _walk(self, latents: np.ndarray, steps: Steps, seed: int, advance: Advance) -> np.ndarray:
+    def _walk(self, latents: np.ndarray, steps: Steps, seed: int, progress: Progress) -> np.ndarray:
         """Takes latents through the steps, batch by batch."""
         latents = latents.reshape(-1, *self.image_shape)
         batches = _whole_batches(len(latents))
@@ -200,7 +201,7 @@ class DDPM(LikelihoodModel):
             for rows in calls(steps, batch, self.image_shape, seed):
                 x = self._compiled_steps(x, *rows)
                 done += len(rows[0])
-                advance(done, total)
+                progress(done, total)
             images.append(ops.convert_to_numpy(x))
         return np.concatenate(images)[: len(latents)]
 

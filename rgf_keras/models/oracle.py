@@ -24,7 +24,12 @@ class Oracle(keras.Model):
         width: filters of the first convolution.
         feature_dim: width of the hidden dense layer.
         seed: of the weights.
+
+    Attributes:
+        MIN_SIZE: height and width that the convolutions need.
     """
+
+    MIN_SIZE = 16
 
     def __init__(
         self,

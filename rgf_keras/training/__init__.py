@@ -1,7 +1,8 @@
 """One training loop for every model, on every backend."""
 
-from rgf_keras.training.callbacks import Evaluate, Progress, RealLossByFactor, SampleGrid
+from rgf_keras.training.callbacks import Evaluate, RealLossByFactor, ReportProgress, SampleGrid
 from rgf_keras.training.ensemble import Ensemble
+from rgf_keras.training.fit import FitTrainer
 from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer, SpectralDecoupling
 from rgf_keras.training.rejection import MemorizationRejection
@@ -11,12 +12,13 @@ from rgf_keras.training.trainer import History, Trainer
 __all__ = [
     "Ensemble",
     "Evaluate",
+    "FitTrainer",
     "History",
     "MemorizationRejection",
     "Privacy",
-    "Progress",
     "RealLossByFactor",
     "Regularizer",
+    "ReportProgress",
     "SampleGrid",
     "SpectralDecoupling",
     "Trainer",

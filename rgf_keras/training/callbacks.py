@@ -5,12 +5,14 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from rgf_keras.models.base import sample_uint8
+
 
 class SampleGrid(keras.callbacks.Callback):
     """Draws the same latents again and again.
 
     Args:
-        show: called with the epoch (counted from 1) and images (num_images, H, W, C) in [−1, 1].
+        show: called with the epoch (counted from 1) and images (num_images, H, W, C) uint8.
         num_images: how many.
         every: epochs between two grids.
     """
@@ -23,7 +25,7 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
-            self.show(epoch + 1, self.model.sample(self.num_images, seed=0, fast=True))
+            self.show(epoch + 1, sample_uint8(self.model, self.num_images, seed=0, fast=True))
 
 
 class RealLossByFactor(keras.callbacks.Callback):
@@ -66,16 +68,16 @@ class Evaluate(keras.callbacks.Callback):
             logs.update(self.evaluate(self.model))
 
 
-class Progress(keras.callbacks.Callback):
+class ReportProgress(keras.callbacks.Callback):
     """Tells how far training is.
 
     Args:
-        advance: called with (steps done, steps in all) after every fused call.
+        progress: called with (steps done, steps in all) after every fused call.
     """
 
-    def __init__(self, advance: Callable[[int, int], None]):
+    def __init__(self, progress: Callable[[int, int], None]):
         super().__init__()
-        self.advance = advance
+        self.progress = progress
         self.epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -83,4 +85,4 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         steps = self.params["steps"]
-        self.advance(self.epoch * steps + batch + 1, self.params["epochs"] * steps)
+        self.progress(self.epoch * steps + batch + 1, self.params["epochs"] * steps)

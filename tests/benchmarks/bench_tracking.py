@@ -18,10 +18,11 @@ from pathlib import Path
 from rgf_keras.cache import Cache
 from rgf_keras.experiments.assessment.assess import assess
 from rgf_keras.experiments.assessment.materials import prepare, reference_model
-from rgf_keras.experiments.progress import silent
 from rgf_keras.experiments.studies.study import load_study
-from rgf_keras.experiments.tracking.mlflow_tracker import MlflowTracker
-from rgf_keras.experiments.tracking.spool import Spool
+from rgf_keras.runtime.progress import SILENT
+from rgf_keras.tracking.mlflow_tracker import MlflowTracker
+from rgf_keras.tracking.spool import Spool
+from rgf_keras.tracking.tracker import Context
 
 STUDY = Path(__file__).parents[2] / "studies" / "quickstart.py"
 
@@ -49,7 +50,7 @@ def main() -> None:
     if arguments.epochs:
         config = config.with_values({"training.epochs": arguments.epochs, "evaluation.every": 2})
     cache = Cache()
-    reference_model(config, prepare(config, cache), cache, silent)
+    reference_model(config, prepare(config, cache), cache, SILENT)
     waited: list[float] = []
     sent: list[float] = []
     for name in ("append", "keep"):
@@ -62,7 +63,7 @@ def main() -> None:
         tracker = MlflowTracker(uri, "bench_tracking", work / "spool", artifacts)
         began, cpu = time.perf_counter(), time.process_time()
         run = timed(tracker.start, waited, time.perf_counter)("trial", {})
-        assess(config, run, work, cache)
+        assess(config, Context(run, work, cache))
         run.finish()
         whole, cpu = time.perf_counter() - began, time.process_time() - cpu
         timed(tracker.close, waited, time.perf_counter)()

@@ -19,8 +19,8 @@ import optuna
 import pytest
 from reported_study import NAME, QUESTION
 
-from rgf_keras.experiments.reports import page, render
-from rgf_keras.experiments.reports.records import Records
+from rgf_keras.reports import page, render
+from rgf_keras.tracking.records import Records
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium (extra 'test')")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

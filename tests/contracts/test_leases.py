@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.leases import DatabaseLeases, FileLeases
+from rgf_keras.runtime.leases import DatabaseLeases, FileLeases
 
 HOLDER = textwrap.dedent(
     """
     import sys
     from pathlib import Path
     import sqlalchemy
-    from rgf_keras.experiments.studies.leases import DatabaseLeases, FileLeases
+    from rgf_keras.runtime.leases import DatabaseLeases, FileLeases
     kind, where = sys.argv[1:]
     leases = (
         FileLeases(Path(where))

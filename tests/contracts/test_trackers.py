@@ -9,8 +9,8 @@ import mlflow
 import pytest
 from PIL import Image
 
-from rgf_keras.experiments.tracking.mlflow_tracker import MlflowTracker
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.tracking.mlflow_tracker import MlflowTracker
+from rgf_keras.tracking.tracker import MemoryTracker
 
 
 @dataclass

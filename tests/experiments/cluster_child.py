@@ -12,18 +12,19 @@ import toy_study
 from ray.cluster_utils import Cluster as Nodes
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.cluster import Share
-from rgf_keras.experiments.progress import silent
 from rgf_keras.experiments.studies.cluster import Cluster
 from rgf_keras.experiments.studies.parallel import run_parallel
 from rgf_keras.experiments.studies.run import Job, Plan
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.runtime.progress import SILENT
+from rgf_keras.runtime.ray import Share
+from rgf_keras.tracking.tracker import MemoryTracker
 
 LOST = "trial-0002"
 
 
-def assess(config, run, work, cache, track):
+def assess(config, context):
     """Leaves a checkpoint; one trial waits, the first time, for its node to be lost."""
+    work = context.folder
     resumed = (work / "checkpoint").exists()
     (work / "checkpoint").touch()
     with open(work.parents[1] / "assessed.log", "a") as log:
@@ -56,7 +57,7 @@ if __name__ == "__main__":
         partial(getattr, toy_study, "STUDY"),
         f"journal:///{folder}/optuna.journal",
         open_tracker,
-        Plan("toy", folder, Cache(folder / "cache"), num_trials=5, assess=assess),
+        Plan("toy", folder, Cache(folder / "cache"), num_trials=5, evaluate=assess),
     )
-    run_parallel(job, Cluster(Share(nodes.address), 2), silent, lambda trial: None)
+    run_parallel(job, Cluster(Share(nodes.address), 2), SILENT, lambda trial: None)
     nodes.shutdown()

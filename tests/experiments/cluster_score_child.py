@@ -8,8 +8,8 @@ from pathlib import Path
 import toy_score
 from ray.cluster_utils import Cluster as Nodes
 
-from rgf_keras.experiments.cluster import Share
 from rgf_keras.experiments.scores.workers import Resources
+from rgf_keras.runtime.ray import Share
 
 
 def lose_one(nodes, folder):

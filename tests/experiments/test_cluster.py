@@ -9,10 +9,10 @@ import optuna
 import pytest
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.cluster import Share
 from rgf_keras.experiments.studies.cluster import Cluster
 from rgf_keras.experiments.studies.ranking import finished
 from rgf_keras.experiments.studies.storage import open_storage
+from rgf_keras.runtime.ray import Share
 
 HERE = Path(__file__).parent
 

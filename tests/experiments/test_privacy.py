@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from rgf_keras.config import PrivacyConfig, TrainingConfig
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.config import PrivacyConfig, TrainingConfig
-from rgf_keras.experiments.privacy import epsilon, spent
+from rgf_keras.training.accounting import epsilon, spent
 
 
 def test_published_values():

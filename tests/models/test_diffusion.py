@@ -113,10 +113,10 @@ def test_progress_counts_passes_over_batches():
     def advance(done, total):
         told.append((done, total))
 
-    gaussian().sample(101, 0, advance=advance, num_steps=40)
+    gaussian().sample(101, 0, progress=advance, num_steps=40)
     assert told == [(25, 80), (40, 80), (65, 80), (80, 80)]
     told.clear()
-    gaussian().sample(2, 0, fast=True, advance=advance)
+    gaussian().sample(2, 0, fast=True, progress=advance)
     assert told == [(25, 25)]
 
 

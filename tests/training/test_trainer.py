@@ -6,7 +6,7 @@ import pytest
 from recipes import FAMILIES, small, trainer
 
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.training import Evaluate, Progress, SampleGrid, SpectralDecoupling, Trainer
+from rgf_keras.training import Evaluate, ReportProgress, SampleGrid, SpectralDecoupling, Trainer
 
 pytestmark = pytest.mark.backend
 
@@ -97,7 +97,7 @@ def test_callbacks_see_epochs_and_their_numbers_are_kept(skewed_digits):
     callbacks = [
         Evaluate(lambda model: {"quality/one": 1.0}, every=2),
         SampleGrid(lambda epoch, images: grids.append((epoch, images)), num_images=5, every=2),
-        Progress(lambda done, total: progress.append((done, total))),
+        ReportProgress(lambda done, total: progress.append((done, total))),
     ]
     history = trainer("vae", skewed_digits.images).fit(3, callbacks)
     assert ["quality/one" in epoch for epoch in history.epochs] == [False, True, True]

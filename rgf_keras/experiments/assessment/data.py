@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from rgf_keras import datasets
 from rgf_keras.cache import Cache
+from rgf_keras.config import DataConfig
 from rgf_keras.datasets import Dataset, Factor
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.config import DataConfig
-from rgf_keras.experiments.progress import Track, silent
+from rgf_keras.runtime.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
@@ -61,30 +61,30 @@ def factor_of(config: DataConfig, dataset: Dataset) -> Factor | None:
 
 
 def planted(
-    config: DataConfig, split: str, seed: int, cache: Cache, track: Track = silent
+    config: DataConfig, split: str, seed: int, cache: Cache, progress: Progress = SILENT
 ) -> tuple[Dataset, Dataset]:
     """The balanced and the skewed images of a split; arguments and errors as of `make_sets`."""
     images = source(config, split)
     factor = factor_of(config, images)
-    advance = track(f"{config.factor} of {images.name}", "images")
+    task = progress.task(f"{config.factor} of {images.name}", "images")
     rare = (config.rare_class, seed, config.rarity)
     return (
-        datasets.balanced(images, factor, seed, cache, advance),
-        datasets.skewed(images, factor, *rare, cache, advance),
+        datasets.balanced(images, factor, seed, cache, task),
+        datasets.skewed(images, factor, *rare, cache, task),
     )
 
 
-def make_sets(config: DataConfig, seed: int, cache: Cache, track: Track = silent) -> Sets:
+def make_sets(config: DataConfig, seed: int, cache: Cache, progress: Progress = SILENT) -> Sets:
     """Load the images and plant the factor, or choose among images that have it.
 
     Args:
         config: what to load and plant.
         seed: which images receive which value, and whatever is random about it.
         cache: where images that are costly to make are kept.
-        track: given a description, returns where progress is reported.
+        progress: is told how far the work is.
 
     Raises:
         RgfError: bad data, or a factor that does not fit it.
     """
-    train = planted(config, "train", seed, cache, track)
-    return Sets(*train, *planted(config, "test", seed, cache, track))
+    train = planted(config, "train", seed, cache, progress)
+    return Sets(*train, *planted(config, "test", seed, cache, progress))

@@ -1,93 +1,129 @@
-"""What the models of an assessment are made from: data, oracles, trainers, the balanced model."""
+"""What the models of an assessment share: data, oracles, an embedding, the balanced model."""
 
 import json
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import keras
 import numpy as np
 
 from rgf_keras.cache import Arrays, Cache, key_of
+from rgf_keras.config import AssessConfig
 from rgf_keras.datasets import Dataset
-from rgf_keras.experiments.assessment import rgf_table
+from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment.data import Sets, make_sets, planted
-from rgf_keras.experiments.assessment.mitigation import regularizers
-from rgf_keras.experiments.assessment.oracles import Labelled, Oracles, train_oracles
-from rgf_keras.experiments.config import (
-    AssessConfig,
-    ModelConfig,
-    OptimizerConfig,
-    TrainingConfig,
+from rgf_keras.experiments.assessment.models import (
+    AnyTrainer,
+    build_trainer,
+    check_model,
+    draw_samples,
 )
-from rgf_keras.experiments.progress import Advance, Track, silent
-from rgf_keras.metrics.features import OracleFeatures
-from rgf_keras.models import DDPM, GAN, SAGAN, VAE, BigGAN, GenerativeModel, to_uint8
-from rgf_keras.training import (
-    Privacy,
-    Progress,
-    RealLossByFactor,
-    Trainer,
+from rgf_keras.experiments.assessment.oracles import (
+    Labels,
+    Oracles,
+    check_oracles,
+    train_oracles,
 )
+from rgf_keras.metrics import rgf_table
+from rgf_keras.metrics.features import FeatureExtractor, extractor
+from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.training import RealLossByFactor, ReportProgress
 
-FAMILIES: dict[str, type[GenerativeModel]] = {
-    "gan": GAN,
-    "sagan": SAGAN,
-    "biggan": BigGAN,
-    "vae": VAE,
-    "diffusion": DDPM,
-}
 GRID_SIZE = 64
 
 
 @dataclass(frozen=True)
 class Materials:
-    """What every model of an assessment shares: data, oracles, features of held-out images."""
+    """What every model of an assessment shares.
+
+    Attributes:
+        data: D_u, D_r and held-out images.
+        oracles: of class and factor.
+        embedding: in which distances are measured.
+        held_out_features: (n, d) of the balanced held-out images.
+        cache: where features are kept.
+    """
 
     data: Sets
     oracles: Oracles
-    real_features: np.ndarray
+    embedding: FeatureExtractor
+    held_out_features: np.ndarray
+    cache: Cache
 
-    def count(self, found: Labelled) -> np.ndarray:
+    def count(self, labels: Labels) -> np.ndarray:
         """Labelled samples per class and value of the factor, (C + 1, V)."""
-        return rgf_table.count(
-            found.classes,
-            found.factor,
-            self.data.balanced.num_classes,
-            len(self.data.balanced.factor_values),
-        )
+        balanced = self.data.balanced
+        num_classes, num_values = balanced.num_classes, len(balanced.factor_values)
+        return rgf_table.count(labels.classes, labels.factor, num_classes, num_values)
 
-    def copying_features(self, cache: Cache) -> tuple[np.ndarray, np.ndarray]:
-        """Oracle features of the skewed training images and of held-out ones of their kind."""
-        extractor = OracleFeatures(self.oracles.classes)
-        return (
-            extractor.extract(self.data.skewed.images, cache),
-            extractor.extract(self.data.held_out_skewed.images, cache),
-        )
+    def features(self, images: np.ndarray, labels: Labels) -> np.ndarray:
+        """(n, d) features of images that were labelled."""
+        return _features(self.embedding, images, labels)
+
+    def copying_features(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of the skewed training images and of held-out ones of their kind."""
+        images = self.data.skewed.images, self.data.held_out_skewed.images
+        train, test = (self.embedding.extract(each, self.cache) for each in images)
+        return train, test
+
+    def trainer(self, config: AssessConfig, dataset: Dataset, checkpoints) -> AnyTrainer:
+        """A model as configured, ready to be trained on one of the sets."""
+        find = partial(extractor, oracle=self.oracles.classes)
+        return build_trainer(config, dataset, find, self.cache, checkpoints)
 
 
-def prepare(config: AssessConfig, cache: Cache, track: Track = silent) -> Materials:
-    """Load and plant the data, and train the oracles unless they are cached."""
-    sets = make_sets(config.data, config.seed, cache, track)
+def prepare(config: AssessConfig, cache: Cache, progress: Progress = SILENT) -> Materials:
+    """Load and plant the data, and train the oracles unless they are cached.
+
+    Raises:
+        RgfError: bad data; what the model, the oracles or their batches cannot take.
+    """
+    sets = make_sets(config.data, config.seed, cache, progress)
+    check_model(config, sets.skewed)
+    check_embeddings(config, sets.balanced)
     balanced = sets.balanced
     if config.oracle.num_train is not None:
         data = config.data.model_copy(update={"num_train": config.oracle.num_train})
-        balanced, _ = planted(data, "train", config.seed, cache, track)
-    oracles = train_oracles(balanced, sets.held_out, config.oracle, config.seed, cache, track)
-    return Materials(sets, oracles, oracles.label(sets.held_out.images).features)
+        balanced, _ = planted(data, "train", config.seed, cache, progress)
+    check_oracles(balanced, config.oracle)
+    oracles = train_oracles(balanced, sets.held_out, config.oracle, config.seed, cache, progress)
+    evaluation = config.evaluation
+    embedding = extractor(evaluation.embedding, evaluation.embedding_weights, oracles.classes)
+    images = sets.held_out.images
+    features = _features(embedding, images, oracles.label(images))
+    return Materials(sets, oracles, embedding, features, cache)
+
+
+def check_embeddings(config: AssessConfig, images: Dataset) -> None:
+    """Refuse to measure in the features of an oracle that has nothing to tell apart.
+
+    Raises:
+        RgfError: an embedding is the class oracle's, and there is a single class.
+    """
+    used = {"evaluation.embedding": config.evaluation.embedding}
+    if config.rejection.active:
+        used["rejection.embedding"] = config.rejection.embedding
+    for key, name in used.items():
+        if name == "oracle" and images.num_classes == 1:
+            raise RgfError(
+                f"{key}: the images of {images.name} have a single class, so that there is no "
+                f"class oracle whose features tell them apart; set {key}=pixels or to the name of "
+                "a network"
+            )
 
 
 def reference_model(
-    config: AssessConfig, materials: Materials, cache: Cache, track: Track
+    config: AssessConfig, materials: Materials, progress: Progress = SILENT
 ) -> Arrays:
     """The balanced model's counts per class, its first samples, and its curves for Figure 3."""
     if config.evaluation.reference == "shared":
         config = config.unmitigated()
+    # All of the configuration but the data, which the fingerprints stand for, and how results are
+    # evaluated: a mitigation that is added belongs to the key by itself.
+    identity = config.identity()
     description = {
-        "config": config.model_dump(
-            mode="json",
-            include={"model", "training", "spectral_decoupling", "rejection", "oracle", "seed"},
-        ),
+        "config": {name: identity[name] for name in identity.keys() - {"data", "evaluation"}},
         "samples": [config.evaluation.num_samples, config.evaluation.fast],
         "balanced": materials.data.balanced.fingerprint,
         "held_out": materials.data.held_out.fingerprint,
@@ -95,26 +131,26 @@ def reference_model(
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
     }
+    cache = materials.cache
 
     def compute() -> Arrays:
         partial_work = cache.folder / f"reference-{key_of(description)}.partial"
-        trainer = build_trainer(
-            config, materials.data.balanced, materials.oracles, cache, partial_work
-        )
+        trainer = materials.trainer(config, materials.data.balanced, partial_work)
         trainer.fit(
             config.training.epochs,
             [
                 *real_loss_callbacks(trainer.model, materials.data.held_out, config),
-                Progress(track("model on balanced data")),
+                ReportProgress(progress.task("model on balanced data")),
             ],
         )
         with trainer.averaged_weights():
-            images = draw(trainer.model, config, track("samples of the balanced model"))
-        found = materials.oracles.label(images)
+            task = progress.task("samples of the balanced model")
+            images = draw_samples(trainer.model, config, task)
+        labels = materials.oracles.label(images)
         shutil.rmtree(partial_work, ignore_errors=True)
         curves = json.dumps(trainer.history.epochs).encode()
         return {
-            "counts": materials.count(found),
+            "counts": materials.count(labels),
             "images": images[:GRID_SIZE],
             "epochs": np.frombuffer(curves, np.uint8),
         }
@@ -122,72 +158,18 @@ def reference_model(
     return cache.get("reference", description, compute)
 
 
-def build_trainer(
-    config: AssessConfig, dataset: Dataset, oracles: Oracles, cache: Cache, checkpoint_dir: Path
-) -> Trainer:
-    """A model as configured, ready to be trained on a data set."""
-    training = config.training
-    model = build_model(config.model, dataset, config.seed)
-    data = {"images": dataset.images}
-    if model.conditional:
-        data["labels"] = dataset.labels
-    return Trainer(
-        model,
-        data,
-        build_optimizers(training, model),
-        batch_size=training.batch_size,
-        seed=config.seed,
-        regularizers=regularizers(config, dataset, oracles, cache),
-        turns=training.player_turns,
-        privacy=build_privacy(training),
-        ema_decay=training.ema_decay,
-        ema_start=training.ema_start,
-        checkpoint_dir=checkpoint_dir,
-    )
-
-
-def draw(model: GenerativeModel, config: AssessConfig, advance: Advance) -> np.ndarray:
-    """The samples that a model is judged by, (M, H, W, C) uint8."""
-    evaluation = config.evaluation
-    return to_uint8(model.sample(evaluation.num_samples, config.seed, evaluation.fast, advance))
-
-
-def build_model(config: ModelConfig, dataset: Dataset, seed: int) -> GenerativeModel:
-    """A model as configured, for images like those of a data set."""
-    family = FAMILIES[config.family]
-    arguments = config.model_dump(exclude={"family"})
-    if family.conditional:
-        arguments["num_classes"] = dataset.num_classes
-    return family(image_shape=dataset.image_shape, seed=seed, **arguments)
-
-
-def build_optimizers(
-    config: TrainingConfig, model: GenerativeModel
-) -> dict[str, keras.optimizers.Optimizer]:
-    """One optimizer per player's name."""
-    return {
-        player.name: _optimizer(config.player_optimizers.get(player.name, config.optimizer))
-        for player in model.players()
-    }
-
-
-def build_privacy(config: TrainingConfig) -> Privacy | None:
-    """What makes updates private, if configured."""
-    noise_multiplier, clip_norm = config.privacy.noise_multiplier, config.privacy.clip_norm
-    return Privacy(noise_multiplier, clip_norm) if noise_multiplier is not None else None
-
-
-def _optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
-    if config.name == "adam":
-        return keras.optimizers.Adam(config.learning_rate, beta_1=config.beta_1)
-    return keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
-
-
 def real_loss_callbacks(
-    model: GenerativeModel, held_out: Dataset, config: AssessConfig
-) -> list[RealLossByFactor]:
+    model: keras.Model, held_out: Dataset, config: AssessConfig
+) -> list[keras.callbacks.Callback]:
     """Figure 3's curves, for models with a discriminator and data with a factor."""
     if not hasattr(model, "real_loss") or len(held_out.factor_values) == 1:
         return []
     rare = held_out.take(np.flatnonzero(held_out.labels == config.data.rare_class))
     return [RealLossByFactor(rare.images, rare.planted == len(rare.factor_values) - 1)]
+
+
+def _features(embedding: FeatureExtractor, images: np.ndarray, labels: Labels) -> np.ndarray:
+    """The class oracle has embedded images already when it labelled them."""
+    if embedding.name == "oracle" and labels.features is not None:
+        return labels.features
+    return embedding.extract(images)

@@ -1,49 +1,61 @@
 """The two oracles that label generated images: class and factor."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from rgf_keras.cache import Arrays, Cache
+from rgf_keras.config import OracleConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.config import OracleConfig
-from rgf_keras.experiments.progress import Advance, Track
 from rgf_keras.models import Oracle
-from rgf_keras.training import Progress, Trainer
+from rgf_keras.runtime.progress import Progress
+from rgf_keras.training import ReportProgress, Trainer
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labels:
     """Images as the oracles see them.
 
-    Args:
+    Attributes:
         classes: (n,) integers.
         factor: (n,) integers.
-        confidence: (n,) in [0, 1], the class oracle's softmax of the class it names.
-        features: (n, feature_dim), the class oracle's hidden layer.
+        confidence: (n,) in [0, 1], the class oracle's softmax of the class it names; None without
+            a class oracle.
+        features: (n, feature_dim), the class oracle's hidden layer; None likewise.
     """
 
     classes: np.ndarray
     factor: np.ndarray
-    confidence: np.ndarray
-    features: np.ndarray
+    confidence: np.ndarray | None
+    features: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class Oracles:
-    """Class and factor oracle, trained on the balanced set, with their held-out accuracies."""
+    """Class and factor oracle, trained on the balanced set.
 
-    classes: Oracle
-    factor: Oracle
-    class_accuracy: float
-    factor_accuracy: float
+    Attributes:
+        classes: None if there is a single class.
+        factor: None if there is a single value.
+        accuracies: on held-out images, by ``"class"`` and ``"factor"``.
+    """
 
-    def label(self, images: np.ndarray) -> Labelled:
+    classes: Oracle | None
+    factor: Oracle | None
+    accuracies: Mapping[str, float]
+
+    def label(self, images: np.ndarray) -> Labels:
         """Label images (n, H, W, C) uint8."""
-        classes, confidence, features = self.classes.classify(images)
-        return Labelled(classes, self.factor.classify(images)[0], confidence, features)
+        confidence = features = None
+        classes = factor = np.zeros(len(images), np.int64)
+        if self.classes:
+            classes, confidence, features = self.classes.classify(images)
+        if self.factor:
+            factor, _, _ = self.factor.classify(images)
+        return Labels(classes, factor, confidence, features)
 
 
 def train_oracles(
@@ -52,7 +64,7 @@ def train_oracles(
     config: OracleConfig,
     seed: int,
     cache: Cache,
-    track: Track,
+    progress: Progress,
 ) -> Oracles:
     """Train both oracles on D_u, or take them from the cache.
 
@@ -62,17 +74,24 @@ def train_oracles(
         config: the recipe.
         seed: of weights and data order.
         cache: where trained oracles are kept.
-        track: given a description, returns where progress is reported.
+        progress: is told how far the work is.
 
     Raises:
         RgfError: an oracle's held-out accuracy is below ``config.min_accuracy``.
     """
+    check_oracles(train, config)
     tasks = {
-        "class": (train.labels, test.labels, train.num_classes),
-        str(train.factor_name): (train.planted, test.planted, len(train.factor_values)),
-    }
-    oracles, accuracies = [], []
-    for name, (labels, test_labels, num_outputs) in tasks.items():
+        "class": ("class", train.labels, test.labels, train.num_classes),
+        "factor": (
+            str(train.factor_name), train.planted, test.planted, len(train.factor_values)
+        ),
+    }  # fmt: skip
+    oracles: dict[str, Oracle | None] = {}
+    accuracies: dict[str, float] = {}
+    for kind, (name, labels, test_labels, num_outputs) in tasks.items():
+        if num_outputs == 1:  # there is nothing to tell apart
+            oracles[kind] = None
+            continue
         oracle = Oracle(train.image_shape, num_outputs, seed=seed)
         description = {
             "oracle": name,
@@ -82,15 +101,11 @@ def train_oracles(
             "backend": keras.backend.backend(),
             "keras": keras.__version__,
         }
-        if num_outputs == 1:  # no factor: there is nothing to tell apart
-            oracles.append(oracle)
-            accuracies.append(1.0)
-            continue
         arrays = cache.get(
             "oracle",
             description,
             lambda o=oracle, y=labels, n=name: _train(  # type: ignore[misc]
-                o, train.images, y, config, seed, track(f"{n} oracle")
+                o, train.images, y, config, seed, progress.task(f"{n} oracle")
             ),
         )
         oracle.set_weights([arrays[key] for key in sorted(arrays)])
@@ -101,9 +116,27 @@ def train_oracles(
                 f"oracle.min_accuracy {config.min_accuracy:.0%}; raise oracle.epochs "
                 f"(e.g. --set oracle.epochs={3 * config.epochs}) or use more images"
             )
-        oracles.append(oracle)
-        accuracies.append(accuracy)
-    return Oracles(*oracles, *accuracies)
+        oracles[kind], accuracies[kind] = oracle, accuracy
+    return Oracles(oracles["class"], oracles["factor"], accuracies)
+
+
+def check_oracles(train: Dataset, config: OracleConfig) -> None:
+    """Refuse images that no oracle can be trained on.
+
+    Raises:
+        RgfError: they are too small, or fewer than a batch.
+    """
+    height, width, _ = train.image_shape
+    if min(height, width) < Oracle.MIN_SIZE:
+        raise RgfError(
+            f"data.name: the images of {train.name} are {height}×{width}, but the oracles need "
+            f"{Oracle.MIN_SIZE}×{Oracle.MIN_SIZE} or more; use larger images"
+        )
+    if config.batch_size > len(train):
+        raise RgfError(
+            f"oracle.batch_size: {config.batch_size} is more than the {len(train)} images of "
+            f"{train.name}; set it to at most {len(train)}"
+        )
 
 
 def _train(
@@ -112,7 +145,7 @@ def _train(
     labels: np.ndarray,
     config: OracleConfig,
     seed: int,
-    advance: Advance,
+    progress: Progress,
 ) -> Arrays:
     optimizer = keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
     trainer = Trainer(
@@ -122,5 +155,5 @@ def _train(
         batch_size=config.batch_size,
         seed=seed,
     )
-    trainer.fit(config.epochs, [Progress(advance)])
+    trainer.fit(config.epochs, [ReportProgress(progress)])
     return {f"{i:02d}": weight for i, weight in enumerate(oracle.get_weights())}

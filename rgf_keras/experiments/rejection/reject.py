@@ -4,25 +4,25 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.table import Table
 
 from rgf_keras import archive
 from rgf_keras.cache import Cache
+from rgf_keras.config import AssessConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.assessment import copying
+from rgf_keras.experiments.assessment import models
 from rgf_keras.experiments.assessment.assess import assess
-from rgf_keras.experiments.assessment.copying import Copying
 from rgf_keras.experiments.assessment.data import planted
-from rgf_keras.experiments.assessment.materials import Materials, draw, prepare
-from rgf_keras.experiments.config import AssessConfig
-from rgf_keras.experiments.progress import Track, silent
-from rgf_keras.experiments.tracking.tracker import Tracker, environment_tags
-from rgf_keras.metrics import data_copying
-from rgf_keras.metrics.features import FeatureExtractor, OracleFeatures, Pixels
-from rgf_keras.models import load_model
+from rgf_keras.experiments.assessment.materials import Materials, prepare
+from rgf_keras.metrics import copying, data_copying
+from rgf_keras.metrics.copying import Copying
+from rgf_keras.metrics.features import FeatureExtractor, Pixels
+from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.tracking.tracker import Context, Tracker, environment_tags
 
 Threshold = float | str | None
 
@@ -64,7 +64,7 @@ def sweep(
     tracker: Tracker,
     work: Path,
     cache: Cache,
-    track: Track = silent,
+    progress: Progress = SILENT,
     references: Sequence[str] = (),
 ) -> list[Point]:
     """Train with each threshold and measure quality and copying.
@@ -77,22 +77,22 @@ def sweep(
         tracker: one run per threshold.
         work: folder for checkpoints and files.
         cache: where oracles and features are kept.
-        track: given a description, returns where progress is reported.
+        progress: is told how far the work is.
         references: data sets whose test images C_T is measured against as well.
     """
     if len(set(thresholds)) < len(thresholds):
         raise RgfError("a threshold is named twice")
-    materials = prepare(config, cache, track)
-    held_out = _held_out(config, references, materials, cache, track)
+    materials = prepare(config, cache, progress)
+    held_out = _held_out(config, references, materials, progress)
     points = []
     for threshold in thresholds:
         folder = work / f"threshold-{_label(threshold)}"
         folder.mkdir(parents=True, exist_ok=True)
-        metrics = _metrics(config, threshold, tracker, folder, cache, track)
-        model = load_model(folder / "model.keras")
-        images = draw(model, config, track("samples"))
+        metrics = _metrics(config, threshold, tracker, folder, cache, progress)
+        model = models.load(folder / metrics["model"])
+        images = models.draw_samples(model, config, progress.task("samples"))
         points.append(
-            _point(threshold, metrics, images, folder, materials, held_out, cache, config.seed)
+            _point(threshold, metrics["metrics"], images, folder, materials, held_out, config.seed)
         )
     return points
 
@@ -101,8 +101,7 @@ def _held_out(
     config: AssessConfig,
     names: Sequence[str],
     materials: Materials,
-    cache: Cache,
-    track: Track,
+    progress: Progress,
 ) -> dict[str, Dataset]:
     """By name: the data's own test images, and those of other data sets with the same factor."""
     found = {config.data.name: materials.data.held_out_skewed}
@@ -110,7 +109,7 @@ def _held_out(
         if name == config.data.name:
             raise RgfError(f"{name} is the data itself: its test images are used anyway")
         data = config.data.model_copy(update={"name": name, "num_test": None})
-        _, found[name] = planted(data, "test", config.seed, cache, track)
+        _, found[name] = planted(data, "test", config.seed, materials.cache, progress)
         expected, shape = materials.data.skewed.image_shape, found[name].image_shape
         if shape != expected:
             raise RgfError(f"{name} cannot be a reference: {shape} images, not {expected}")
@@ -123,21 +122,19 @@ def _metrics(
     tracker: Tracker,
     folder: Path,
     cache: Cache,
-    track: Track,
-) -> dict[str, float]:
+    progress: Progress,
+) -> dict[str, Any]:
     """Train and assess with one threshold, unless that was finished before."""
     record = folder / "metrics.json"
     if not record.exists():
         chosen = config.with_values({"rejection.threshold": threshold, "rejection.quantile": None})
-        run = tracker.start(f"threshold-{_label(threshold)}", environment_tags())
-        try:
-            metrics = assess(chosen, run, folder, cache, track).metrics
-        except BaseException:
-            run.finish("FAILED")
-            raise
-        run.finish()
-        record.write_text(json.dumps(metrics))
-    return json.loads(record.read_text())
+        with tracker.run(f"threshold-{_label(threshold)}", environment_tags()) as run:
+            assessment = assess(chosen, Context(run, folder, cache, progress))
+        name = next(name for name in assessment.files if name.startswith("model."))
+        record.write_text(json.dumps({"metrics": assessment.metrics, "model": name}))
+    found = json.loads(record.read_text())
+    # before 0.2 the metrics alone
+    return found if "metrics" in found else {"metrics": found, "model": "model.keras"}
 
 
 def _label(threshold: Threshold) -> str:
@@ -151,11 +148,10 @@ def _point(
     folder: Path,
     materials: Materials,
     held_out: Mapping[str, Dataset],
-    cache: Cache,
     seed: int,
 ) -> Point:
     train, (test, *_) = materials.data.skewed, held_out.values()
-    oracle = OracleFeatures(materials.oracles.classes)
+    oracle, cache = materials.embedding, materials.cache
 
     def measured(extractor: FeatureExtractor, reference: Dataset) -> Copying:
         of_train, of_test = (extractor.extract(x.images, cache) for x in (train, reference))
@@ -164,15 +160,15 @@ def _point(
     own = measured(oracle, test)
     further = {name: measured(oracle, each) for name, each in list(held_out.items())[1:]}
     by_reference = {next(iter(held_out)): own, **further}
-    by_embedding = {"oracle": own, "pixels": measured(Pixels(), test)}
+    by_embedding = {oracle.name: own, "pixels": measured(Pixels(), test)}
     of_train = oracle.extract(train.images, cache)
     three = (of_train, oracle.extract(test.images, cache), oracle.extract(images))
     labels = (train.labels, test.labels, materials.oracles.label(images).classes)
     return Point(
         threshold,
         metrics,
-        {name: result.metrics["copying/c_t"] for name, result in by_embedding.items()},
-        {name: result.metrics["copying/c_t"] for name, result in by_reference.items()},
+        {name: result.c_t.value for name, result in by_embedding.items()},
+        {name: result.c_t.value for name, result in by_reference.items()},
         _by_class(three, labels, train.class_names),
         images,
         own,

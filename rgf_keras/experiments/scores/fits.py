@@ -13,17 +13,14 @@ import numpy as np
 
 from rgf_keras import archive
 from rgf_keras.cache import key_of
+from rgf_keras.config import ScoreConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.assessment.materials import build_model, build_optimizers, build_privacy
-from rgf_keras.experiments.scores.config import Fit, ScoreConfig, folds
-from rgf_keras.models import GenerativeModel, LikelihoodModel, to_uint8
-from rgf_keras.training import Ensemble, Evaluate, Progress, Trainer
+from rgf_keras.experiments.scores.folds import Fit, folds
+from rgf_keras.models import GenerativeModel, LikelihoodModel, sample_uint8
+from rgf_keras.training import Ensemble, Evaluate, ReportProgress, Trainer
 
 CHECKPOINT_SECONDS = 30.0
-
-# Told (steps done, steps in all) of one group of fits.
-Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ class Fits:
             RgfError: it is another configuration's.
         """
         description = {
-            "config": config.fits_alike(),
+            "config": config.fit_identity(),
             "images": images.fingerprint,
             "held_out": held_out.fingerprint,
             "backend": keras.backend.backend(),
@@ -132,14 +129,14 @@ class Fits:
     def finished(self, group: Sequence[Fit]) -> bool:
         return all(self.folder.finished(fit) for fit in group)
 
-    def train(self, group: Sequence[Fit], advance: Advance) -> None:
+    def train(self, group: Sequence[Fit], progress: Callable[[int, int], None]) -> None:
         """Train a group at once, from its checkpoint if there is one.
 
         Raises:
             Diverged: a loss is not finite.
         """
         trainer = self._trainer(group)
-        callbacks: list[keras.callbacks.Callback] = [Progress(advance)]
+        callbacks: list[keras.callbacks.Callback] = [ReportProgress(progress)]
         if group[0].fold is None:
             callbacks.append(Evaluate(self._elbo, every=1))
         record = _Record(self, trainer, group)
@@ -160,7 +157,7 @@ class Fits:
         """A trainer at the beginning of a group or where it was left; compiled once per size."""
         seeds = [fit.seed(self.config.seed) for fit in group]
         rows = [self._rows(fit) for fit in group]
-        models = (build_model(self.config.model, self.images, seed) for seed in seeds)
+        models = (self._build(seed) for seed in seeds)
         checkpoints = self.folder.checkpoints(group)
         known = self._trainers.get(len(group))
         if isinstance(known, Ensemble):
@@ -180,11 +177,11 @@ class Fits:
     ) -> Trainer:
         training = self.config.training
         data = {"images": self.images.images}
-        optimizers = build_optimizers(training, build_model(self.config.model, self.images, 0))
+        optimizers = training.build_optimizers([p.name for p in self._build(0).players()])
         options: dict[str, Any] = {
             "batch_size": training.batch_size,
             "turns": training.player_turns,
-            "privacy": build_privacy(training),
+            "privacy": training.privacy.build(),
             "ema_decay": training.ema_decay,
             "ema_start": training.ema_start,
             "checkpoint_dir": checkpoints,
@@ -193,6 +190,10 @@ class Fits:
         if len(seeds) > 1:
             return Ensemble(models, data, optimizers, seeds, rows, **options)
         return Trainer(next(models), data, optimizers, seed=seeds[0], rows=rows[0], **options)
+
+    def _build(self, seed: int) -> GenerativeModel:
+        images = self.images
+        return self.config.model.build(images.image_shape, images.num_classes, seed)
 
     def held_out_of(self, fit: Fit) -> np.ndarray:
         """(n,) booleans: which images a fit does not see."""
@@ -219,7 +220,7 @@ class Fits:
     def _samples(self, trainer: Trainer) -> np.ndarray:
         """Images (m, H, W, C) uint8 as the model on all data draws them, as many as held out."""
         with trainer.averaged_weights():
-            return to_uint8(trainer.model.sample(len(self.held_out), self.config.seed))
+            return sample_uint8(trainer.model, len(self.held_out), self.config.seed)
 
 
 class _Record(keras.callbacks.Callback):

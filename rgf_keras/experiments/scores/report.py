@@ -11,11 +11,11 @@ import numpy as np
 from rich.table import Table
 
 from rgf_keras import archive
+from rgf_keras.config import ScoreConfig
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.scores import figures
-from rgf_keras.experiments.scores.config import ScoreConfig
 from rgf_keras.experiments.scores.result import Score, spread
-from rgf_keras.experiments.tracking.tracker import Run
+from rgf_keras.figures import scores as figures
+from rgf_keras.tracking.tracker import Run
 
 SCORES = "scores.npz"
 

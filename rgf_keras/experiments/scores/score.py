@@ -8,48 +8,38 @@ from typing import Any
 import keras
 import numpy as np
 
-from rgf_keras.cache import Cache, key_of
+from rgf_keras.cache import key_of
+from rgf_keras.config import ScoreConfig
+from rgf_keras.config.score import LEAVE_ONE_OUT
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.assessment.materials import build_model
-from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.experiments.scores import report, workers
-from rgf_keras.experiments.scores.config import (
-    FULL,
-    LEAVE_ONE_OUT,
-    Fit,
-    ScoreConfig,
-    jobs,
-    load_images,
-    number_of_folds,
-)
 from rgf_keras.experiments.scores.fits import Fits
-from rgf_keras.experiments.scores.lock import exclusive
+from rgf_keras.experiments.scores.folds import FULL, Fit, jobs, load_images, number_of_folds
 from rgf_keras.experiments.scores.result import Score, Taken, gather
 from rgf_keras.experiments.scores.workers import ALONE, Resources
-from rgf_keras.experiments.tracking.tracker import Run
-from rgf_keras.models import LikelihoodModel
+from rgf_keras.runtime.locks import exclusive
+from rgf_keras.runtime.progress import Progress
+from rgf_keras.tracking.tracker import Context
 
 # Fewer repeats tell nothing of their spread.
 MIN_REPEATS = 3
 
 
-def judge(config: ScoreConfig, run: Run, work: Path, cache: Cache, track: Track = silent) -> Score:
+def evaluate(config: ScoreConfig, context: Context) -> Score:
     """:func:`score` for a study: of the configured images, within the study's folder for a trial.
 
-    ``cache`` is not used: fits are kept in ``work``.
+    The context's cache is not used: fits are kept in its folder.
     """
     images, held_out = load_images(config.data)
-    return score(config, images, held_out, run, work, track)
+    return score(config, images, held_out, context)
 
 
 def score(
     config: ScoreConfig,
     images: Dataset,
     held_out: Dataset,
-    run: Run,
-    work: Path,
-    track: Track = silent,
+    context: Context,
     resources: Resources = ALONE,
     others: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Score:
@@ -62,9 +52,7 @@ def score(
         config: what to train and how often.
         images: to score.
         held_out: images of the same kind, for the full-data run's loss and for ρ.
-        run: where parameters, metrics and files are logged.
-        work: folder of this configuration's results.
-        track: given a description, returns where progress is reported.
+        context: its folder holds this configuration's results; its cache is not used.
         resources: how many fits are trained at a time.
         others: scores of other runs by name, to be drawn beside.
 
@@ -74,19 +62,20 @@ def score(
             results or in use by another process, an ensemble on another backend than JAX.
     """
     check(config, images, resources)
-    with exclusive(work, f"the score in {work}"):
-        fits = Fits.of(config, images, held_out, work)
+    run, folder = context.run, context.folder
+    with exclusive(folder, f"the score in {folder}"):
+        fits = Fits.of(config, images, held_out, folder)
         run.log_params(config.flat())
         run.set_tags({"data_sha256": images.fingerprint[:16], "seed": config.seed})
-        num_repeats = _train(fits, resources, track)
+        num_repeats = _train(fits, resources, context.progress)
         result = gather(fits, num_repeats)
-        report.record(result, run, work, others)
+        report.record(result, run, folder, others)
     return result
 
 
 def default_folder(config: ScoreConfig, workspace: Path) -> Path:
     """Where results go if no folder is named: scores that may share fits share it."""
-    described = {**config.fits_alike(), "backend": keras.backend.backend()}
+    described = {**config.fit_identity(), "backend": keras.backend.backend()}
     return workspace / "work" / f"score-{key_of(described)}"
 
 
@@ -122,15 +111,27 @@ def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
     if resources.ensemble > 1 and keras.backend.backend() != "jax":
         raise RgfError(f"ensembles need the jax backend, not {keras.backend.backend()}")
     number_of_folds(config, len(images))
-    model = build_model(config.model, images, seed=0)
-    if not isinstance(model, LikelihoodModel):
+    model = config.model.build(images.image_shape, images.num_classes, seed=0)
+    if not callable(getattr(model, "log_prob", None)):
         raise RgfError(
             f"a {type(model).__name__} draws images but cannot tell how likely a given one is, "
-            "and the score compares likelihoods; set model.family to vae or diffusion"
+            "and the score compares likelihoods; set model.family to vae or diffusion, or to a "
+            "custom one with log_prob"
+        )
+    if not callable(getattr(model, "players", None)):
+        raise RgfError(
+            f"model.target: the score trains a {type(model).__name__} many times by our Trainer, "
+            "which needs its players(); add them"
+        )
+    fewest = len(images) - -(-len(images) // number_of_folds(config, len(images)))
+    if config.training.images_per_step > fewest:
+        raise RgfError(
+            f"training.batch_size: a step takes {config.training.images_per_step} images, but a "
+            f"fit has {fewest}; set it to at most {fewest}"
         )
 
 
-def _train(fits: Fits, resources: Resources, track: Track) -> int:
+def _train(fits: Fits, resources: Resources, progress: Progress) -> int:
     """Train all that is missing; returns how many repeats there are in the end."""
     config = fits.config
     groups: list[list[Fit]] = [[FULL]] if config.full_run else []
@@ -143,7 +144,7 @@ def _train(fits: Fits, resources: Resources, track: Track) -> int:
             continue  # all repeats are wanted anyway: one round
         missing = [group for group in groups if not fits.finished(group)]
         if missing:
-            workers.train(fits, missing, resources, track("training fits", "steps"))
+            workers.train(fits, missing, resources, progress.task("training fits", "steps"))
         groups = []
         if not last and _settled(fits, repeat + 1):
             return repeat + 1

@@ -8,11 +8,11 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments import machine
-from rgf_keras.experiments.cluster import Share, Tasks
-from rgf_keras.experiments.progress import Advance
-from rgf_keras.experiments.scores.config import Fit
 from rgf_keras.experiments.scores.fits import Fits
+from rgf_keras.experiments.scores.folds import Fit
+from rgf_keras.runtime import machine
+from rgf_keras.runtime.progress import Progress
+from rgf_keras.runtime.ray import Share, Tasks
 
 Group = Sequence[Fit]
 
@@ -49,19 +49,19 @@ class Resources:
 ALONE = Resources()
 
 
-def train(fits: Fits, groups: Sequence[Group], resources: Resources, advance: Advance) -> None:
+def train(fits: Fits, groups: Sequence[Group], resources: Resources, progress: Progress) -> None:
     """Train groups of fits, here or in processes of their own.
 
     Args:
         fits: what trains them.
         groups: what is still to be trained.
         resources: how many processes with how many threads.
-        advance: told (steps done, steps in all) over all groups.
+        progress: told (steps done, steps in all) over all groups.
 
     Raises:
         RgfError: what a fit raises; or processes keep dying.
     """
-    total = _Total([fits.steps(group) for group in groups], advance)
+    total = _Total([fits.steps(group) for group in groups], progress)
     if resources.here:
         for i, group in enumerate(groups):
             fits.train(group, lambda done, _, i=i: total.tell(i, done))  # type: ignore[misc]
@@ -74,12 +74,12 @@ def train(fits: Fits, groups: Sequence[Group], resources: Resources, advance: Ad
 class _Total:
     """Adds up how far the groups are."""
 
-    def __init__(self, steps: Sequence[int], advance: Advance):
-        self.steps, self.done, self.advance = list(steps), [0] * len(steps), advance
+    def __init__(self, steps: Sequence[int], progress: Progress):
+        self.steps, self.done, self.progress = list(steps), [0] * len(steps), progress
 
     def tell(self, group: int, done: int) -> None:
         self.done[group] = done
-        self.advance(sum(self.done), sum(self.steps))
+        self.progress(sum(self.done), sum(self.steps))
 
 
 @dataclass

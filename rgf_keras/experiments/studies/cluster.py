@@ -1,9 +1,9 @@
 """Workers that are tasks of a Ray cluster."""
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.cluster import Share, Tasks
-from rgf_keras.experiments.progress import silent
 from rgf_keras.experiments.studies.run import Job
+from rgf_keras.runtime.progress import SILENT
+from rgf_keras.runtime.ray import Share, Tasks
 
 
 class Cluster:
@@ -46,7 +46,7 @@ def _work(job: Job, num_trials: int) -> str:
     """A task: runs trials; returns what it could not go on with."""
     try:
         with job.open() as session:
-            session.run_some(num_trials, silent)
+            session.run_some(num_trials, SILENT)
     except RgfError as error:
         return str(error)
     return ""

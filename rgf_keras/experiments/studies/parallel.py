@@ -7,8 +7,8 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.progress import Track
 from rgf_keras.experiments.studies.run import SECONDS_BETWEEN_LOOKS, Job, News, Session, finish
+from rgf_keras.runtime.progress import Progress
 
 # No process frees all that Keras and a device keep of a model: one is replaced after so many.
 TRIALS_PER_PROCESS = 10
@@ -47,7 +47,7 @@ class Workers(Protocol):
 
 
 def run_parallel(
-    job: Job, workers: Workers, track: Track, on_trial: Callable[[FrozenTrial], None]
+    job: Job, workers: Workers, progress: Progress, on_trial: Callable[[FrozenTrial], None]
 ) -> optuna.Study:
     """Run a study, or what is left of it, in other processes.
 
@@ -57,7 +57,7 @@ def run_parallel(
     Args:
         job: what to run; its storage is for several processes.
         workers: where to run it.
-        track: given a description, returns where progress is reported.
+        progress: is told how far the work is.
         on_trial: called with every trial that ends, also on other machines.
 
     Raises:
@@ -69,7 +69,7 @@ def run_parallel(
         )
     with job.open() as session:
         news = News(session, on_trial)
-        advance = track("trials", "trials")
+        progress = progress.task("trials", "trials")
         deaths: list[str] = []
         try:
             while not session.done:
@@ -77,7 +77,7 @@ def run_parallel(
                 deaths += workers.wait(SECONDS_BETWEEN_LOOKS)
                 if news.tell():
                     deaths.clear()
-                    advance(*session.count())
+                    progress(*session.count())
                 _check(deaths)
         finally:
             workers.close()

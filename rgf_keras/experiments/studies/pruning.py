@@ -8,7 +8,7 @@ import optuna
 
 from rgf_keras.experiments.studies.ranking import baseline_trial
 from rgf_keras.experiments.studies.study import Study
-from rgf_keras.experiments.tracking.tracker import Run
+from rgf_keras.tracking.tracker import Run
 
 
 class Watched(Run):

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
-from rgf_keras.experiments.config import ExperimentConfig
+from rgf_keras.config import ExperimentConfig
 from rgf_keras.experiments.studies.ranking import baseline_trial, feasible, finished
 from rgf_keras.experiments.studies.search import Search
 from rgf_keras.experiments.studies.stages import Stage, running
 from rgf_keras.experiments.studies.storage import REPEATS
 from rgf_keras.experiments.studies.study import Outcome
-from rgf_keras.experiments.tracking.tracker import Run
+from rgf_keras.tracking.tracker import Run
 
 # How many feasible trials are repeated beside the baseline.
 CANDIDATES = 3
@@ -72,7 +72,6 @@ class Repeats(Stage):
         trial.set_user_attr("reason", outcome.reason)
         self.record.tell(trial, outcome.value(self.search.study))
         run.set_tags({"reason": outcome.reason})
-        run.finish()
 
     def _missing(self, trials: Sequence[FrozenTrial]) -> list[tuple[int, int]]:
         """Trials and seeds that nobody has begun, all candidates of a seed one after the other."""

@@ -15,16 +15,16 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from rgf_keras.cache import Cache
+from rgf_keras.config import ExperimentConfig
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.experiments.config import ExperimentConfig
-from rgf_keras.experiments.progress import Track, silent
 from rgf_keras.experiments.studies.pruning import Watched
 from rgf_keras.experiments.studies.repeats import Repeats
 from rgf_keras.experiments.studies.search import Search
 from rgf_keras.experiments.studies.stages import ENDED, Stage, running
 from rgf_keras.experiments.studies.storage import leases, open_storage
-from rgf_keras.experiments.studies.study import Judge, Outcome, Study, check_repeats
-from rgf_keras.experiments.tracking.tracker import Run, Tracker, environment_tags
+from rgf_keras.experiments.studies.study import Evaluate, Outcome, Study, check_repeats
+from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.tracking.tracker import Context, Run, Tracker, environment_tags
 
 # How long a process waits that finds all trials taken.
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -41,7 +41,7 @@ class Plan:
         num_trials: budget, the baseline included; the study's own if None.
         repeats: fresh seeds for the best trials in the end; the study's own if None.
         seed: of the sampler. (The models' seed is part of the configuration.)
-        assess: how a configuration is judged; as the study says if None.
+        evaluate: instead of the study's own, if given.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Plan:
     num_trials: int | None = None
     repeats: int | None = None
     seed: int = 0
-    assess: Judge | None = None
+    evaluate: Evaluate | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Session:
         ended = sum(trial.state in ENDED for trial in trials)
         return ended, ended + len(running(trials)) + max(self.stage.room(trials), 0)
 
-    def run_next(self, track: Track) -> bool:
+    def run_next(self, progress: Progress) -> bool:
         """Run one trial; False if none is to be had now.
 
         Raises:
@@ -127,42 +127,37 @@ class Session:
         if trial is None:
             return False
         folder = self.plan.work / self.plan.name / stage.name(trial)
-        run = self._start(stage, trial)
-        try:
-            outcome = self._judge(stage.config(trial), stage.watch(trial, run), folder, track)
+        with self._run(stage, trial) as run:
+            context = Context(stage.watch(trial, run), folder, self.plan.cache, progress)
+            outcome = self._evaluate(stage.config(trial), context)
             stage.close(trial, outcome, run)
-        except Exception:
-            run.finish("FAILED")
-            raise
         shutil.rmtree(folder, ignore_errors=True)
         return True
 
-    def run_some(self, most: int, track: Track) -> None:
+    def run_some(self, most: int, progress: Progress) -> None:
         """Run trials one after the other while there are any, at most so many."""
-        while most > 0 and self.run_next(track):
+        while most > 0 and self.run_next(progress):
             keras.utils.clear_session()
             most -= 1
 
-    def _start(self, stage: Stage, trial: optuna.Trial) -> Run:
-        run = self.tracker.start(
-            stage.name(trial),
-            {**environment_tags(), **stage.tags(trial)},
-            parent=self.parent,
-            id=trial.user_attrs.get("mlflow_run_id"),
-        )
-        trial.set_user_attr("mlflow_run_id", run.id)
-        return run
+    @contextmanager
+    def _run(self, stage: Stage, trial: optuna.Trial) -> Iterator[Run]:
+        known = trial.user_attrs.get("mlflow_run_id")
+        tags = {**environment_tags(), **stage.tags(trial)}
+        with self.tracker.run(stage.name(trial), tags, self.parent, known) as run:
+            trial.set_user_attr("mlflow_run_id", run.id)
+            yield run
 
-    def _judge(self, config: ExperimentConfig, run: Run, folder: Path, track: Track) -> Outcome:
-        folder.mkdir(parents=True, exist_ok=True)
-        judge = self.plan.assess or self.search.study.judge
+    def _evaluate(self, config: ExperimentConfig, context: Context) -> Outcome:
+        context.folder.mkdir(parents=True, exist_ok=True)
+        evaluate = self.plan.evaluate or self.search.study.evaluate
         try:
-            return Outcome(judge(config, run, folder, self.plan.cache, track).metrics)
+            return Outcome(evaluate(config, context).metrics)
         except Diverged as error:
             return Outcome({}, str(error))
         except optuna.TrialPruned as error:
-            assert isinstance(run, Watched)
-            return Outcome(run.evaluation, str(error), pruned=True)
+            assert isinstance(context.run, Watched)
+            return Outcome(context.run.evaluation, str(error), pruned=True)
 
 
 class News:
@@ -242,9 +237,9 @@ def run_study(
     num_trials: int | None = None,
     seed: int = 0,
     repeats: int | None = None,
-    track: Track = silent,
+    progress: Progress = SILENT,
     on_trial: Callable[[FrozenTrial], None] = lambda trial: None,
-    assess: Judge | None = None,
+    evaluate: Evaluate | None = None,
 ) -> optuna.Study:
     """Run a study, or what is left of it, in this process.
 
@@ -255,35 +250,39 @@ def run_study(
 
     Args:
         study: what to search.
-        name: see :class:`Plan`, as ``num_trials``, ``seed``, ``repeats`` and ``assess``.
+        name: see :class:`Plan`, as ``num_trials``, ``seed``, ``repeats`` and ``evaluate``.
         workspace: folder for checkpoints and files of running trials.
         storage: Optuna's record.
         tracker: MLflow's record: one parent run, one child per trial.
         cache: what trials share.
-        track: given a description, returns where progress is reported.
+        progress: is told how far the work is.
         on_trial: called with every trial that ends.
 
     Raises:
         RgfError: the study was started with another configuration or is being run by another
             process; the baseline has no result; anything an assessment refuses.
     """
-    plan = Plan(name, workspace, cache, num_trials, repeats, seed, assess)
+    plan = Plan(name, workspace, cache, num_trials, repeats, seed, evaluate)
     with open_session(study, storage, tracker, plan) as session:
-        return _run(session, track, on_trial)
+        return _run(session, progress, on_trial)
 
 
 def run_job(
-    job: Job, track: Track = silent, on_trial: Callable[[FrozenTrial], None] = lambda trial: None
+    job: Job,
+    progress: Progress = SILENT,
+    on_trial: Callable[[FrozenTrial], None] = lambda trial: None,
 ) -> optuna.Study:
     """Run a job in this process, see :func:`run_study`."""
     with job.open() as session:
-        return _run(session, track, on_trial)
+        return _run(session, progress, on_trial)
 
 
-def _run(session: Session, track: Track, on_trial: Callable[[FrozenTrial], None]) -> optuna.Study:
+def _run(
+    session: Session, progress: Progress, on_trial: Callable[[FrozenTrial], None]
+) -> optuna.Study:
     news = News(session, on_trial)
     while not session.done:
-        if not session.run_next(track):
+        if not session.run_next(progress):
             time.sleep(SECONDS_BETWEEN_LOOKS)
         news.tell()
     finish(session)

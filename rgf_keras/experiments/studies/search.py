@@ -8,14 +8,14 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
-from rgf_keras.errors import RgfError
-from rgf_keras.experiments.config import ExperimentConfig, explain
-from rgf_keras.experiments.studies.leases import Leases
+from rgf_keras.config import ExperimentConfig, explain
+from rgf_keras.errors import RgfError, first_line
 from rgf_keras.experiments.studies.pruning import Watched
 from rgf_keras.experiments.studies.ranking import baseline_metrics, feasible, finished
 from rgf_keras.experiments.studies.stages import ENDED, Stage, running
 from rgf_keras.experiments.studies.study import Outcome, Study
-from rgf_keras.experiments.tracking.tracker import Run, first_line
+from rgf_keras.runtime.leases import Leases
+from rgf_keras.tracking.tracker import Run
 
 
 class Search(Stage):
@@ -82,7 +82,6 @@ class Search(Stage):
         is_baseline = trial.user_attrs["baseline"]
         if is_baseline and outcome.reason:
             self.record.tell(trial, state=TrialState.FAIL)
-            run.finish("FAILED")
             raise RgfError(f"the baseline has no result: {outcome.reason}")
         baseline = outcome.metrics if is_baseline else baseline_metrics(self.record)
         for metric, violation in outcome.violations(self.study.subject_to, baseline).items():
@@ -101,7 +100,8 @@ class Search(Stage):
                 "reason": outcome.reason,
             }
         )
-        run.finish("KILLED" if outcome.pruned else "FINISHED")
+        if outcome.pruned:
+            run.ending = "KILLED"
 
     def _set_sampler(self, number: int) -> None:
         # A sampler of its own for every trial: what it suggests depends on the trials before it,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from rgf_keras.experiments.config import ExperimentConfig
-from rgf_keras.experiments.studies.leases import Leases
+from rgf_keras.config import ExperimentConfig
 from rgf_keras.experiments.studies.study import Outcome
-from rgf_keras.experiments.tracking.tracker import Run
+from rgf_keras.runtime.leases import Leases
+from rgf_keras.tracking.tracker import Run
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -99,7 +99,7 @@ class Stage(ABC):
 
     @abstractmethod
     def config(self, trial: optuna.Trial) -> ExperimentConfig:
-        """What a trial is to judge."""
+        """What a trial is to evaluate."""
 
     @abstractmethod
     def end(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:

@@ -14,9 +14,8 @@ import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.leases import DatabaseLeases, FileLeases, Leases
-from rgf_keras.experiments.tracking.tracker import first_line
+from rgf_keras.errors import RgfError, first_line
+from rgf_keras.runtime.leases import DatabaseLeases, FileLeases, Leases
 
 JOURNAL = "journal:///"
 REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's repeats

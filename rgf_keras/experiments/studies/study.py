@@ -3,7 +3,7 @@
 import runpy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,12 +17,12 @@ from optuna.distributions import (
 from optuna.pruners import BasePruner, NopPruner
 from pydantic import ValidationError
 
-from rgf_keras.cache import Cache, key_of
-from rgf_keras.errors import RgfError
-from rgf_keras.experiments.assessment.assess import assess
-from rgf_keras.experiments.config import ExperimentConfig, explain
-from rgf_keras.experiments.progress import Track
-from rgf_keras.experiments.tracking.tracker import Run, first_line
+from rgf_keras import plugins
+from rgf_keras.cache import key_of
+from rgf_keras.config import ExperimentConfig, explain
+from rgf_keras.config.base import flatten
+from rgf_keras.errors import RgfError, first_line
+from rgf_keras.tracking.tracker import Context
 
 # What a trial without a result is worth: the worst gap there is, and far outside every bound.
 WORST = 1.0
@@ -31,16 +31,23 @@ FAR_OUTSIDE = 1e6
 Suggest = Callable[[optuna.Trial], ExperimentConfig]
 
 
-class Judged(Protocol):
-    """What judging a configuration leaves."""
+class Result(Protocol):
+    """What evaluating a configuration leaves."""
 
     @property
     def metrics(self) -> dict[str, float]: ...
 
 
-# (config, run, folder, cache, track) → metrics, as :func:`rgf_keras.experiments.assess` and
-# :func:`rgf_keras.experiments.scores.score.judge` do.
-Judge = Callable[[Any, Run, Path, Cache, Track], Judged]
+# (config, context) → metrics, as :func:`rgf_keras.experiments.assess` and
+# :func:`rgf_keras.experiments.scores.score.evaluate` do.
+Evaluate = Callable[[Any, Context], Result]
+
+
+def _assess(config: Any, context: Context) -> Result:
+    """Assess, importing Keras when the first trial runs."""
+    from rgf_keras.experiments.assessment.assess import assess
+
+    return assess(config, context)
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class Study:
             than the worst while a bound is missed that the baseline of that epoch sets.
         repeats: fresh seeds with which the baseline and the best feasible trials are run again in
             the end, at least 2; 0 for none. The ranking is then by their means.
-        judge: what becomes of a configuration; its kind is that of ``baseline``.
+        evaluate: (config, context) → what has metrics; the config's kind is that of ``baseline``.
         worst: what a trial without a result is worth, beyond all that ``minimize`` can be.
     """
 
@@ -124,21 +131,38 @@ class Study:
     sampler: Callable[[int], optuna.samplers.BaseSampler] = _sampler
     pruner: Callable[[], BasePruner] = NopPruner
     repeats: int = 0
-    judge: Judge = assess
+    evaluate: Evaluate = _assess
     worst: float = WORST
+    judge: InitVar[Any] = None  # what evaluate was called before 0.2
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, judge: Any) -> None:
+        if judge is not None:
+            warnings.warn(
+                "Study(judge=f(config, run, folder, cache, track)) is now evaluate=f(config, "
+                "context); judge will go with the next release",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+            object.__setattr__(self, "evaluate", _of_judge(judge))
         check_repeats(self.repeats)
 
     @property
     def key(self) -> str:
         """A hash of what trials of one study must share."""
         bounds = [str(bound) for bound in self.subject_to]
-        return key_of({"baseline": self.baseline.flat(), "of": self.minimize, "bounds": bounds})
+        return key_of({"baseline": flatten(self.baseline), "of": self.minimize, "bounds": bounds})
 
     def configure(self, trial: optuna.Trial, is_baseline: bool) -> ExperimentConfig:
-        """What a trial is to judge."""
+        """What a trial is to evaluate."""
         return self.baseline if is_baseline else self.suggest(trial)
+
+
+def _of_judge(judge: Callable[..., Result]) -> Evaluate:
+    def evaluate(config: Any, context: Context) -> Result:
+        progress = context.progress.task
+        return judge(config, context.run, context.folder, context.cache, progress)
+
+    return evaluate
 
 
 def check_repeats(repeats: int) -> None:
@@ -197,6 +221,7 @@ def load_study(file: str | Path) -> Study:
         RgfError: the file is missing, is no Python, fails, or defines no study.
     """
     path = Path(file)
+    plugins.add_folder(path.parent)  # what the file imports from beside itself
     try:
         names = runpy.run_path(str(path))
     except FileNotFoundError:

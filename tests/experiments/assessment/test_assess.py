@@ -16,7 +16,7 @@ from rgf_keras.experiments import (
     VAEConfig,
     assess,
 )
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.tracking.tracker import Context, MemoryTracker
 
 pytestmark = pytest.mark.backend
 
@@ -40,7 +40,7 @@ def test_assessment_is_recorded_and_repeatable(tmp_path, cache, model):
     config = AssessConfig(model=model, **SMALL)
     tracker = MemoryTracker()
     run = tracker.start("first", {})
-    first = assess(config, run, tmp_path, cache)
+    first = assess(config, Context(run, tmp_path, cache))
     assert [row.name for row in first.table] == [*"0123456789", "all"]
     assert first.table[-1].n_r == 100
     assert set(first.metrics) <= set(run.metrics)
@@ -49,7 +49,7 @@ def test_assessment_is_recorded_and_repeatable(tmp_path, cache, model):
     assert [step for step, _ in run.metrics["epoch"]] == [1, 2]
     assert run.params["model.family"] == model.family
 
-    second = assess(config, tracker.start("second", {}), tmp_path / "again", cache)
+    second = assess(config, Context(tracker.start("second", {}), tmp_path / "again", cache))
     for name, value in first.metrics.items():
         assert second.metrics[name] == pytest.approx(value, rel=1e-4), name
 
@@ -59,7 +59,7 @@ def test_a_factor_of_several_values(tmp_path, cache):
         factor="thickening", factor_parameters={"amount": [0.5, 1.0]}, num_train=320, num_test=200
     )
     config = AssessConfig(model=GANConfig(units=(16,)), **{**SMALL, "data": data})
-    result = assess(config, MemoryTracker().start("x", {}), tmp_path, cache)
+    result = assess(config, Context(MemoryTracker().start("x", {}), tmp_path, cache))
     assert all(len(row.counts_r) == 3 for row in result.table)
     assert sum(result.table[-1].counts_r) == 100
 
@@ -79,17 +79,17 @@ def test_images_with_a_factor_of_their_own(tmp_path, cache):
         factor_parameters={"values": ["large", "small"]},
     )
     config = AssessConfig(model=GANConfig(units=(16,)), **{**SMALL, "data": data})
-    result = assess(config, MemoryTracker().start("x", {}), tmp_path / "work", cache)
+    result = assess(config, Context(MemoryTracker().start("x", {}), tmp_path / "work", cache))
     assert [row.name for row in result.table] == ["a", "b", "all"]
     bad = config.with_values({"data.factor_parameters": {"rare": "small"}})
     with pytest.raises(RgfError, match=r"own 'size', whose only parameter is 'values'; .* 'rare'"):
-        assess(bad, MemoryTracker().start("x", {}), tmp_path / "work", cache)
+        assess(bad, Context(MemoryTracker().start("x", {}), tmp_path / "work", cache))
 
 
 def test_images_without_a_factor_are_looked_through_for_copies(tmp_path, cache):
     data = DataConfig(num_train=320, num_test=200, factor="none", rarity=0.5)
     config = AssessConfig(model=GANConfig(units=(16,)), **{**SMALL, "data": data})
-    result = assess(config, MemoryTracker().start("x", {}), tmp_path, cache)
+    result = assess(config, Context(MemoryTracker().start("x", {}), tmp_path, cache))
     assert result.metrics["rgf/gap"] == result.metrics["rgf/num_memorized"] == 0
     assert {row.verdict for row in result.table} <= {"learned", "too few samples"}
     assert np.isfinite(result.metrics["copying/c_t"])
@@ -101,7 +101,5 @@ def test_an_oracle_that_is_too_weak_is_refused(tmp_path, cache):
     with pytest.raises(RgfError, match=r"the class oracle is right on .* of held-out images"):
         assess(
             AssessConfig(**{**SMALL, "oracle": oracle}),
-            MemoryTracker().start("x", {}),
-            tmp_path,
-            cache,
+            Context(MemoryTracker().start("x", {}), tmp_path, cache),
         )

@@ -15,8 +15,9 @@ from rgf_keras.experiments import (
     TrainingConfig,
 )
 from rgf_keras.experiments.assessment import materials
-from rgf_keras.experiments.assessment.materials import build_trainer
+from rgf_keras.experiments.assessment.models import build_model, build_trainer, draw_samples
 from rgf_keras.experiments.assessment.oracles import Oracles
+from rgf_keras.metrics.features import extractor
 from rgf_keras.models import Oracle
 
 
@@ -25,7 +26,7 @@ def test_conditional_models_learn_from_the_labels_of_the_data(tmp_path):
     dataset = Dataset("noise", images, np.arange(16) % 3, np.arange(16), ("a", "b", "c"))
     model = BigGANConfig(width=4, latent_dim=8, shared_dim=2, augment=True, flip=True)
     config = AssessConfig(model=model, training=TrainingConfig(epochs=1, batch_size=8))
-    trainer = build_trainer(config, dataset, None, Cache(tmp_path), tmp_path / "checkpoints")
+    trainer = build_trainer(config, dataset, extractor, Cache(tmp_path), tmp_path / "checkpoints")
     assert trainer.model.num_classes == 3
     assert np.isfinite(trainer.fit(1).steps).all()
 
@@ -36,7 +37,7 @@ def test_oracles_may_see_more_images_than_the_generator(tmp_path, monkeypatch, n
 
     def train_oracles(train, *rest):
         seen.append(train)
-        return Oracles(Oracle((28, 28, 3), 10), Oracle((28, 28, 3), 2), 1.0, 1.0)
+        return Oracles(Oracle((28, 28, 3), 10), Oracle((28, 28, 3), 2), {})
 
     monkeypatch.setattr(materials, "train_oracles", train_oracles)
     config = AssessConfig(
@@ -53,7 +54,7 @@ def test_diffusion_models_are_built_and_drawn_as_configured():
     model = DiffusionConfig(size="tiny", width=4, timesteps=30, num_steps=3, augment=("flip",))
     config = AssessConfig(model=model, evaluation=EvaluationConfig(num_samples=2, fast=True))
     told = []
-    built = materials.build_model(config.model, dataset, seed=0)
-    drawn = materials.draw(built, config, lambda done, total: told.append((done, total)))
+    built = build_model(config, dataset)
+    drawn = draw_samples(built, config, lambda done, total: told.append((done, total)))
     assert (built.augment, drawn.shape, drawn.dtype) == (("flip",), (2, 8, 8, 3), np.uint8)
     assert told == [(25, 25)]

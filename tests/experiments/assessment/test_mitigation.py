@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rgf_keras.cache import Cache
+from rgf_keras.config import RejectionConfig
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments import (
     AssessConfig,
@@ -15,9 +16,7 @@ from rgf_keras.experiments import (
     VAEConfig,
     assess,
 )
-from rgf_keras.experiments.assessment.mitigation import threshold
-from rgf_keras.experiments.config import RejectionConfig
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.tracking.tracker import Context, MemoryTracker
 
 pytestmark = pytest.mark.backend
 
@@ -48,7 +47,7 @@ def cache(tmp_path_factory):
     ],
 )
 def test_thresholds_of_the_training_set(changes, expected):
-    assert threshold(RejectionConfig(**changes), CIRCLE) == pytest.approx(expected)
+    assert RejectionConfig(**changes).resolved_threshold(CIRCLE) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("embedding", ["oracle", "pixels"])
@@ -64,7 +63,7 @@ def test_an_assessment_with_rejection(tmp_path, cache, embedding, mode):
         }
     )
     run = MemoryTracker().start("x", {})
-    assess(config, run, tmp_path, cache)
+    assess(config, Context(run, tmp_path, cache))
     acceptance = [value for _, value in run.metrics["generator/acceptance"]]
     assert acceptance[0] == 1
     assert 0 <= acceptance[1] <= 1
@@ -94,5 +93,5 @@ def test_rejection_needs_a_gan():
 
 def test_an_unknown_embedding_is_named(tmp_path, cache):
     config = CONFIG.with_values({"rejection.threshold": 0.1, "rejection.embedding": "clip"})
-    with pytest.raises(RgfError, match="unknown network 'clip'"):
-        assess(config, MemoryTracker().start("x", {}), tmp_path, cache)
+    with pytest.raises(RgfError, match="unknown feature extractor 'clip'"):
+        assess(config, Context(MemoryTracker().start("x", {}), tmp_path, cache))

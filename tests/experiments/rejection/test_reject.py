@@ -15,8 +15,9 @@ from rgf_keras.experiments import (
     OracleConfig,
     TrainingConfig,
 )
-from rgf_keras.experiments.rejection import figures, reject
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.experiments.rejection import reject
+from rgf_keras.figures import rejection as figures
+from rgf_keras.tracking.tracker import MemoryTracker
 
 pytestmark = pytest.mark.backend
 

@@ -7,12 +7,13 @@ import optuna
 from toy_study import BASELINE, suggest
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments import Assessment, Study, figures
-from rgf_keras.experiments.assessment import rgf_table
-from rgf_keras.experiments.reports import outcome
+from rgf_keras.experiments import Assessment, Study
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.experiments.tracking.mlflow_tracker import MlflowTracker
+from rgf_keras.figures import images as figures
+from rgf_keras.metrics import rgf_table
+from rgf_keras.reports import outcome
+from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 
 NAME = "reported"
 QUESTION = "Does <b>λ</b> & Co. help?"
@@ -26,20 +27,23 @@ def table(weight, config):
     both = [np.stack([PER_CLASS - x, x], axis=1).astype(int) for x in (skewed, ones)]
     both = [np.concatenate([x, x.sum(axis=0, keepdims=True)]) for x in both]
     names = [str(digit) for digit in range(NUM_CLASSES)]
-    return rgf_table.build(*both, names, 1, config.evaluation)
+    return rgf_table.build(*both, names, 1)
 
 
 def epochs(level):
     return [{"real_loss/f0": 0.7, "real_loss/f1": 0.7 + level / epoch} for epoch in range(1, 5)]
 
 
-def assess(config, run, work, cache, track):
+def assess(config, context):
     """Logs what a real assessment logs."""
+    run, work = context.run, context.folder
     weight = config.spectral_decoupling.weight
     rows = table(weight, config)
     low, high = rgf_table.gap_interval(rows, 0, 200)
     metrics = {
-        **rgf_table.summary(rows, 10),
+        "rgf/gap": rgf_table.mean_gap(rows),
+        "rgf/class_coverage": rgf_table.class_coverage(rows, 10),
+        **{f"rgf/z_{name}": z for name, z in rgf_table.by_name(rows, "z_two_sample").items()},
         **{"rgf/gap_low": low, "rgf/gap_high": high},
         "quality/frechet_oracle": 10 + 2 * weight,
         "quality/frechet_oracle_low": 9 + 2 * weight,
@@ -78,6 +82,6 @@ def make(workspace, num_trials=7, **kwargs):
     work, artifacts = workspace / "work", workspace / "artifacts"
     with MlflowTracker(uri, NAME, workspace / "spool", artifacts) as tracker:
         cache = Cache(workspace / "cache")
-        record = run_study(study, NAME, work, storage, tracker, cache, assess=assess, **kwargs)
+        record = run_study(study, NAME, work, storage, tracker, cache, evaluate=assess, **kwargs)
         outcome.record_study(outcome.study_summary(record), record, tracker, work / NAME)
     return optuna.load_study(study_name=NAME, storage=storage)

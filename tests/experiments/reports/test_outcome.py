@@ -5,16 +5,15 @@ import io
 import numpy as np
 from rich.console import Console
 
-from rgf_keras.experiments import EvaluationConfig
-from rgf_keras.experiments.assessment import rgf_table
-from rgf_keras.experiments.reports import outcome
+from rgf_keras.metrics import rgf_table
+from rgf_keras.reports import outcome
 
 
 def test_a_z_table_fits_80_columns_and_has_no_nan():
     counts_u = np.array([[50, 60], [1000, 2000], [0, 0], [1050, 2060]])
     counts_r = np.array([[99, 9], [1, 2999], [0, 0], [100, 3008]])
     names = ("0", "1", "9")
-    table = rgf_table.build(counts_r, counts_u, names, 1, EvaluationConfig())
+    table = rgf_table.build(counts_r, counts_u, names, 1)
     console = Console(width=80, file=io.StringIO(), force_terminal=False)
     console.print(outcome.assessment_table(table))
     text = console.file.getvalue()

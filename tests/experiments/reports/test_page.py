@@ -13,9 +13,9 @@ from reported_study import NAME
 
 from rgf_keras.cli.report import compare_command, report_command
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.reports import compare, outcome, page, render
-from rgf_keras.experiments.reports.records import Records
 from rgf_keras.experiments.studies import ranking
+from rgf_keras.reports import compare, outcome, page, render
+from rgf_keras.tracking.records import Records
 
 
 class Reader(html.parser.HTMLParser):

@@ -8,12 +8,13 @@ import sys
 import numpy as np
 import pytest
 
+from rgf_keras import reproduce
 from rgf_keras.cache import Cache
+from rgf_keras.config import ScoreConfig
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments import AssessConfig, reproduce
-from rgf_keras.experiments.assessment import rgf_table
-from rgf_keras.experiments.reproduce import cost, rejection, rgf, score
-from rgf_keras.experiments.scores.config import ScoreConfig
+from rgf_keras.experiments import AssessConfig
+from rgf_keras.metrics import rgf_table
+from rgf_keras.reproduce import cost, rejection, rgf, score
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,6 @@ def z_table(verdicts):
         *map(np.array, both),
         [str(i) for i in range(len(verdicts) - 1)],
         1,
-        AssessConfig().evaluation,
     )
     assert [row.verdict for row in rows if not row.rare] == [
         verdict for verdict, row in zip(verdicts, rows, strict=True) if not row.rare

@@ -12,7 +12,7 @@ import toy_score
 
 from rgf_keras.experiments.scores import fits
 from rgf_keras.experiments.scores.workers import Resources
-from rgf_keras.training import Progress, Trainer
+from rgf_keras.training import ReportProgress, Trainer
 
 folder = Path(sys.argv[1])
 num_workers, ensemble = int(sys.argv[2]), int(sys.argv[3])
@@ -21,7 +21,7 @@ worker_dies_at, run_dies_at = int(sys.argv[4]), int(sys.argv[5])
 
 fits.CHECKPOINT_SECONDS = 0.0
 Trainer._next_chunk = lambda self, chunk, seconds: 3  # type: ignore[method-assign]
-on_train_batch_end = Progress.on_train_batch_end
+on_train_batch_end = ReportProgress.on_train_batch_end
 
 
 def die_if_told(self, batch, logs=None):
@@ -35,7 +35,7 @@ def die_if_told(self, batch, logs=None):
         os.kill(os.getppid() if num_workers > 1 else os.getpid(), signal.SIGKILL)
 
 
-Progress.on_train_batch_end = die_if_told  # type: ignore[method-assign]
+ReportProgress.on_train_batch_end = die_if_told  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     threads = 1 if num_workers > 1 else None

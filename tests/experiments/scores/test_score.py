@@ -14,12 +14,13 @@ from toy_score import CONFIG, HELD_OUT, IMAGES, assert_same, log_probs, run
 
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments import GANConfig
-from rgf_keras.experiments.scores import figures, report
-from rgf_keras.experiments.scores.config import Fit
+from rgf_keras.experiments.scores import report
+from rgf_keras.experiments.scores.folds import Fit
 from rgf_keras.experiments.scores.workers import Resources
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.figures import scores as figures
 from rgf_keras.metrics import memorization
 from rgf_keras.models import VAE
+from rgf_keras.tracking.tracker import MemoryTracker
 from rgf_keras.training import Trainer
 
 pytestmark = pytest.mark.backend
@@ -160,7 +161,10 @@ def test_fits_of_another_configuration_are_refused(whole, tmp_path):
     [
         ({"num_folds": 61}, r"num_folds must lie in \[2, 60\].* received 61"),
         ({"num_folds": 1}, r"num_folds must lie in \[2, 60\].* received 1"),
-        ({"training.batch_size": 50}, r"batch_size must lie in \[1, 40\], received 50"),
+        (
+            {"training.batch_size": 50},
+            "training.batch_size: a step takes 50 images",
+        ),
         ({"model": GANConfig().model_dump()}, "a GAN draws images but cannot tell how likely"),
     ],
 )

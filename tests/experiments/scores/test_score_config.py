@@ -5,8 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
+from rgf_keras.config import ScoreConfig
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.experiments.scores.config import Fit, ScoreConfig, folds, jobs
+from rgf_keras.experiments.scores.folds import Fit, folds, jobs
 
 LABELS = np.repeat([0, 1, 2], [40, 33, 30])
 

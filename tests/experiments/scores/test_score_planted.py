@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from rgf_keras import datasets
+from rgf_keras.cache import Cache
+from rgf_keras.config import ScoreConfig
 from rgf_keras.experiments import OptimizerConfig, TrainingConfig, VAEConfig, score
-from rgf_keras.experiments.scores.config import ScoreConfig
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.tracking.tracker import Context, MemoryTracker
 
 pytestmark = [pytest.mark.backend, pytest.mark.slow]
 
@@ -34,7 +35,9 @@ def test_outliers_rank_high_and_duplicates_low(tmp_path):
     )
     planted = replace(digits, images=images)
     run = MemoryTracker().start("planted", {})
-    found = score(config, planted, held_out.split(100)[0], run, tmp_path).final.score
+    found = score(
+        config, planted, held_out.split(100)[0], Context(run, tmp_path, Cache(tmp_path))
+    ).final.score
     others = found[copied.stop :]
     assert found[:NUM_OUTLIERS].min() > np.quantile(found, 0.99)
     assert np.median(found[copied]) < 0.7 * np.median(others)

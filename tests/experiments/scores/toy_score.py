@@ -3,12 +3,12 @@
 import numpy as np
 
 from rgf_keras import datasets
+from rgf_keras.cache import Cache
+from rgf_keras.config import ScoreConfig
 from rgf_keras.experiments import OptimizerConfig, TrainingConfig, VAEConfig
-from rgf_keras.experiments.progress import silent
-from rgf_keras.experiments.scores.config import ScoreConfig
 from rgf_keras.experiments.scores.score import score
 from rgf_keras.experiments.scores.workers import ALONE
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.tracking.tracker import Context, MemoryTracker
 
 IMAGES, HELD_OUT = datasets.load("mnist-10k").split(90)[0].split(60)
 CONFIG = ScoreConfig(
@@ -25,7 +25,7 @@ CONFIG = ScoreConfig(
 
 def run(folder, config=CONFIG, resources=ALONE, images=IMAGES, run=None):
     run = run or MemoryTracker().start("score", {})
-    return score(config, images, HELD_OUT, run, folder, silent, resources)
+    return score(config, images, HELD_OUT, Context(run, folder, Cache(folder)), resources)
 
 
 def log_probs(folder):

@@ -10,11 +10,11 @@ from pathlib import Path
 import toy_study
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.progress import silent
 from rgf_keras.experiments.studies.parallel import run_parallel
-from rgf_keras.experiments.studies.processes import Processes
 from rgf_keras.experiments.studies.run import Job, Plan
-from rgf_keras.experiments.tracking.mlflow_tracker import MlflowTracker
+from rgf_keras.runtime.processes import Processes
+from rgf_keras.runtime.progress import SILENT
+from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 
 # Who is killed when a trial is at its nth attempt.
 VICTIMS = {
@@ -24,8 +24,9 @@ VICTIMS = {
 }
 
 
-def assess(config, run, work, cache, track):
+def assess(config, context):
     """Leaves a checkpoint, and a line in the log."""
+    work = context.folder
     resumed = (work / "checkpoint").exists()
     (work / "checkpoint").touch()
     log = work.parents[1] / "assessed.log"
@@ -49,6 +50,6 @@ if __name__ == "__main__":
         random_study,
         url,
         partial(MlflowTracker, uri, "toy", folder / "spool", folder / "artifacts"),
-        Plan("toy", folder, Cache(folder / "cache"), num_trials=12, assess=assess),
+        Plan("toy", folder, Cache(folder / "cache"), num_trials=12, evaluate=assess),
     )
-    run_parallel(job, Processes(2, silent), silent, lambda trial: print("ended", trial.number))
+    run_parallel(job, Processes(2, SILENT), SILENT, lambda trial: print("ended", trial.number))

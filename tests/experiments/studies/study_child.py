@@ -10,13 +10,14 @@ from toy_study import STUDY, assessment
 from rgf_keras.cache import Cache
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.experiments.tracking.mlflow_tracker import MlflowTracker
+from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 
 folder, kill_at = Path(sys.argv[1]), int(sys.argv[2])
 
 
-def assess(config, run, work, cache, track):
+def assess(config, context):
     """Leaves a checkpoint, and dies where it is told to unless one was there."""
+    work = context.folder
     checkpoint = work / "checkpoint"
     resumed = checkpoint.exists()
     checkpoint.touch()
@@ -38,5 +39,5 @@ with MlflowTracker(uri, "toy", folder / "spool", folder / "artifacts") as tracke
         tracker,
         Cache(folder / "cache"),
         num_trials=6,
-        assess=assess,
+        evaluate=assess,
     )

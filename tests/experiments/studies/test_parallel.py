@@ -18,7 +18,7 @@ from rgf_keras.cache import Cache
 from rgf_keras.experiments.studies.ranking import best, finished
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.tracking.tracker import MemoryTracker
 
 CHILD = Path(__file__).with_name("parallel_child.py")
 
@@ -35,7 +35,7 @@ def uninterrupted(tmp_path_factory):
         MemoryTracker(),
         Cache(folder / "cache"),
         num_trials=12,
-        assess=lambda config, *rest: assessment(config),
+        evaluate=lambda config, *rest: assessment(config),
     )
 
 

@@ -8,13 +8,13 @@ import toy_study
 
 from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.machine import THREADS, environment, visible_gpus
-from rgf_keras.experiments.progress import silent
 from rgf_keras.experiments.studies.parallel import run_parallel
-from rgf_keras.experiments.studies.processes import Processes
 from rgf_keras.experiments.studies.run import Job, Plan
 from rgf_keras.experiments.studies.storage import journal_url
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.runtime.machine import THREADS, environment, visible_gpus
+from rgf_keras.runtime.processes import Processes
+from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.tracking.tracker import MemoryTracker
 
 
 @pytest.fixture
@@ -45,12 +45,13 @@ def test_gpus_are_those_that_may_be_used(monkeypatch, visible, gpus):
     assert visible_gpus() == gpus
 
 
-def refuse(config, run, work, cache, track):
-    track("thinking")(1, 2)
+def refuse(config, context):
+    progress = context.progress
+    progress.task("thinking")(1, 2)
     raise RgfError("the oracle is bad")
 
 
-def die(config, run, work, cache, track):
+def die(config, context):
     os._exit(9)
 
 
@@ -62,21 +63,22 @@ def study():
     return toy_study.STUDY
 
 
-def run(tmp_path, assess, track=silent):
-    plan = Plan("toy", tmp_path, Cache(tmp_path), num_trials=3, assess=assess)
+def run(tmp_path, assess, progress=SILENT):
+    plan = Plan("toy", tmp_path, Cache(tmp_path), num_trials=3, evaluate=assess)
     job = Job(study, journal_url(tmp_path), open_tracker, plan)
-    run_parallel(job, Processes(2, track), silent, lambda trial: None)
+    run_parallel(job, Processes(2, progress), SILENT, lambda trial: None)
 
 
 def test_what_a_worker_refuses_ends_the_study_and_progress_is_seen(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")  # quick to import
     seen = []
 
-    def track(description, unit="steps"):
-        return lambda done, total: seen.append((description, unit, done, total))
+    class Seen(Progress):
+        def task(self, description, unit="steps"):
+            return lambda done, total: seen.append((description, unit, done, total))
 
     with pytest.raises(RgfError, match="the oracle is bad"):
-        run(tmp_path, refuse, track)
+        run(tmp_path, refuse, Seen())
     assert seen == [("worker 1: thinking", "steps", 1, 2)]
 
 

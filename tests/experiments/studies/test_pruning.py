@@ -7,11 +7,11 @@ import pytest
 from toy_study import BASELINE, RANDOM, assessment
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.reports import outcome
 from rgf_keras.experiments.studies.ranking import best, finished
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.reports import outcome
+from rgf_keras.tracking.tracker import MemoryTracker
 
 EPOCHS = BASELINE.training.epochs  # evaluated four times
 
@@ -23,8 +23,9 @@ class Threshold(optuna.pruners.BasePruner):
         return trial.intermediate_values[trial.last_step] > 0.6
 
 
-def training(config, run, work, cache, track):
+def training(config, context):
     """Quality is bad in the beginning, for everybody; then it depends on λ."""
+    run = context.run
     result = assessment(config)
     for quarter in range(1, 5):
         distance = result.metrics["quality/frechet_oracle"] * (5 - quarter)
@@ -43,7 +44,7 @@ def run(tmp_path, pruner, tracker=None, **kwargs):
         open_storage(f"journal:///{tmp_path}/optuna.journal"),
         tracker or MemoryTracker(),
         Cache(tmp_path / "cache"),
-        **{"num_trials": 8, "assess": training, **kwargs},
+        **{"num_trials": 8, "evaluate": training, **kwargs},
     )
 
 
@@ -91,16 +92,17 @@ def test_pruned_trials_are_recorded_as_such(record, tracker, tmp_path):
 def test_a_resumed_trial_reports_what_it_repeats_once(tmp_path):
     killed = []
 
-    def assess(config, run, work, cache, track):
-        result = training(config, run, work, cache, track)
+    def assess(config, context):
+        work = context.folder
+        result = training(config, context)
         if config.spectral_decoupling.weight and not killed:
             killed.append(work.name)
             raise KeyboardInterrupt
         return result
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, optuna.pruners.NopPruner, assess=assess)
-    record = run(tmp_path, optuna.pruners.NopPruner, assess=assess)
+        run(tmp_path, optuna.pruners.NopPruner, evaluate=assess)
+    record = run(tmp_path, optuna.pruners.NopPruner, evaluate=assess)
     assert [len(trial.intermediate_values) for trial in record.trials] == [4] * 8
 
 

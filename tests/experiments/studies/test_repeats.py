@@ -8,14 +8,14 @@ from toy_study import RANDOM, assessment
 
 from rgf_keras.cache import Cache
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.experiments.reports import outcome
 from rgf_keras.experiments.studies.ranking import Mean, best, feasible, finished, repeats
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.reports import outcome
+from rgf_keras.tracking.tracker import MemoryTracker
 
 
-def noisy(config, run, work, cache, track):
+def noisy(config, context):
     """The best first result is luck: with other seeds it is worse than the baseline."""
     result = assessment(config)
     if config.seed and config.spectral_decoupling.weight > 0.3:
@@ -25,7 +25,7 @@ def noisy(config, run, work, cache, track):
     return result
 
 
-def run(tmp_path, assess=noisy, tracker=None, **kwargs):
+def run(tmp_path, evaluate=noisy, tracker=None, **kwargs):
     return run_study(
         RANDOM,
         "toy",
@@ -33,7 +33,7 @@ def run(tmp_path, assess=noisy, tracker=None, **kwargs):
         open_storage(f"journal:///{tmp_path}/optuna.journal"),
         tracker or MemoryTracker(),
         Cache(tmp_path / "cache"),
-        **{"num_trials": 10, "repeats": 3, "assess": assess, **kwargs},
+        **{"num_trials": 10, "repeats": 3, "evaluate": evaluate, **kwargs},
     )
 
 
@@ -75,11 +75,12 @@ def test_the_report_says_so(tmp_path):
 def test_repeats_are_counted_once_and_resumed(tmp_path):
     seen = []
 
-    def assess(config, run, work, cache, track):
+    def assess(config, context):
+        work = context.folder
         seen.append(work.name)
         if len(seen) == 14:
             raise KeyboardInterrupt
-        return noisy(config, run, work, cache, track)
+        return noisy(config, context)
 
     tracker = MemoryTracker()
     with pytest.raises(KeyboardInterrupt):

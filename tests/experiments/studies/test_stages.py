@@ -4,11 +4,11 @@ import optuna
 import pytest
 from toy_study import RANDOM, assessment
 
-from rgf_keras.experiments.studies.leases import FileLeases
 from rgf_keras.experiments.studies.search import Search
 from rgf_keras.experiments.studies.storage import Journal
 from rgf_keras.experiments.studies.study import Outcome
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.runtime.leases import FileLeases
+from rgf_keras.tracking.tracker import MemoryTracker
 
 
 class Worker:

@@ -18,7 +18,7 @@ from rgf_keras.experiments.studies.storage import (
     open_storage,
     sqlite_url,
 )
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.tracking.tracker import MemoryTracker
 
 
 def run(folder, url, num_trials, **kwargs):
@@ -30,7 +30,7 @@ def run(folder, url, num_trials, **kwargs):
         MemoryTracker(),
         Cache(folder / "cache"),
         num_trials=num_trials,
-        assess=lambda config, *rest: assessment(config),
+        evaluate=lambda config, *rest: assessment(config),
         **kwargs,
     )
 

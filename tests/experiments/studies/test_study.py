@@ -15,17 +15,17 @@ from toy_study import BASELINE, STUDY, assessment, suggest
 from rgf_keras.cache import Cache
 from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.experiments import Bound, Study
-from rgf_keras.experiments.reports import outcome
 from rgf_keras.experiments.studies.ranking import best, feasible, finished
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.experiments.studies.study import load_study
-from rgf_keras.experiments.tracking.tracker import MemoryTracker
+from rgf_keras.reports import outcome
+from rgf_keras.tracking.tracker import MemoryTracker
 
 CHILD = Path(__file__).with_name("study_child.py")
 
 
-def run(tmp_path, study=STUDY, assess=None, tracker=None, **kwargs):
+def run(tmp_path, study=STUDY, evaluate=None, tracker=None, **kwargs):
     return run_study(
         study,
         kwargs.pop("name", "toy"),
@@ -33,7 +33,7 @@ def run(tmp_path, study=STUDY, assess=None, tracker=None, **kwargs):
         open_storage(f"sqlite:///{tmp_path}/optuna.db"),
         tracker or MemoryTracker(),
         Cache(tmp_path / "cache"),
-        assess=assess or (lambda config, *rest: assessment(config)),
+        evaluate=evaluate or (lambda config, *rest: assessment(config)),
         **kwargs,
     )
 
@@ -61,7 +61,7 @@ def test_a_bound_may_be_a_difference_from_the_baseline():
 
 
 def test_a_study_says_how_it_is_judged(tmp_path):
-    study = dataclasses.replace(STUDY, judge=lambda config, *rest: assessment(config))
+    study = dataclasses.replace(STUDY, evaluate=lambda config, *rest: assessment(config))
     record = run_study(
         study, "toy", tmp_path, open_storage(f"sqlite:///{tmp_path}/optuna.db"), MemoryTracker(),
         Cache(tmp_path), num_trials=2,
@@ -89,7 +89,7 @@ def test_a_diverged_trial_is_an_infeasible_result_with_a_reason(tmp_path):
             raise Diverged("loss/generator", 7)
         return assessment(config)
 
-    record = run(tmp_path, assess=assess, num_trials=3)
+    record = run(tmp_path, evaluate=assess, num_trials=3)
     assert [feasible(trial) for trial in finished(record)] == [True, False, False]
     assert "step 7" in record.trials[1].user_attrs["reason"]
     summary = outcome.study_summary(record)
@@ -103,7 +103,7 @@ def test_a_diverged_baseline_is_an_error(tmp_path):
         raise Diverged("loss/generator", 7)
 
     with pytest.raises(RgfError, match="the baseline has no result"):
-        run(tmp_path, assess=assess)
+        run(tmp_path, evaluate=assess)
 
 
 def test_the_same_command_continues_with_the_remaining_budget(tmp_path):
@@ -130,8 +130,8 @@ def test_an_interrupted_trial_goes_on_under_its_number(tmp_path):
 
     tracker = MemoryTracker()
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, assess=assess, tracker=tracker)
-    record = run(tmp_path, assess=assess, tracker=tracker)
+        run(tmp_path, evaluate=assess, tracker=tracker)
+    record = run(tmp_path, evaluate=assess, tracker=tracker)
     assert calls[2] == calls[3]
     assert len(record.trials) == 6
     assert len(tracker.runs) == 1 + 6

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import optuna
 
+from rgf_keras.config import EvaluationConfig
 from rgf_keras.experiments import AssessConfig, Assessment, Study
-from rgf_keras.experiments.config import EvaluationConfig
 
 BASELINE = AssessConfig(evaluation=EvaluationConfig(reference="shared"))
 

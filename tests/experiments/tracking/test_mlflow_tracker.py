@@ -16,8 +16,8 @@ from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.experiments.tracking.mlflow_tracker import MlflowTracker, send_waiting
-from rgf_keras.experiments.tracking.tracker import masked
+from rgf_keras.tracking.mlflow_tracker import MlflowTracker, send_waiting
+from rgf_keras.tracking.tracker import masked
 
 NUM_TRIALS, NUM_EPOCHS = 4, 20
 
@@ -34,7 +34,8 @@ def run(tmp_path, uri, name, between_epochs, tell=lambda line: None):
     """A study of trials that log 20 epochs and a file; returns what its trials logged."""
     calls = []
 
-    def assess(config, run, work, cache, track):
+    def assess(config, context):
+        run, work = context.run, context.folder
         run.log_params(config.flat())
         trial = len(calls)
         calls.append(run.id)
@@ -58,7 +59,7 @@ def run(tmp_path, uri, name, between_epochs, tell=lambda line: None):
             tracker,
             Cache(tmp_path / "cache"),
             num_trials=NUM_TRIALS,
-            assess=assess,
+            evaluate=assess,
         )
 
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from rgf_keras.experiments.tracking.sender import Sender
-from rgf_keras.experiments.tracking.spool import Away, Batch, Refused, Spool, SpooledRun
+from rgf_keras.tracking.sender import Sender
+from rgf_keras.tracking.spool import Away, Batch, Refused, Spool, SpooledRun
 
 
 class Sink:

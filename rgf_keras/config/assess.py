@@ -1,0 +1,127 @@
+"""Everything that determines one assessment."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from rgf_keras.config.base import LATER, MITIGATES, Config, Positive
+from rgf_keras.config.data import DataConfig
+from rgf_keras.config.mitigation import (
+    Mitigation,
+    RegularizerConfig,
+    RejectionConfig,
+    SpectralDecouplingConfig,
+)
+from rgf_keras.config.model import GANConfig, ModelConfig, families_with
+from rgf_keras.config.training import TrainingConfig
+
+
+class OracleConfig(Config):
+    """How the oracles are trained: the paper's recipe (SGD, 8 epochs of 60,000 images).
+
+    Attributes:
+        num_train: balanced images to train on; None for as many as the generator has.
+        epochs: passes over the balanced training images.
+        batch_size: images per step.
+        learning_rate: of SGD.
+        momentum: of SGD.
+        min_accuracy: held-out accuracy below which an assessment refuses.
+    """
+
+    num_train: Positive | None = None
+    epochs: Positive = 8
+    batch_size: Positive = 64
+    learning_rate: float = Field(0.01, gt=0)
+    momentum: float = Field(0.5, ge=0, lt=1)
+    min_accuracy: float = Field(0.92, ge=0, le=1)
+
+
+class EvaluationConfig(Config):
+    """How a trained model is evaluated.
+
+    Attributes:
+        num_samples: M, images drawn from each model.
+        fast: whether a model that draws in many steps shall take few.
+        every: epochs between evaluations during training; None for only at the end.
+        reference: whose P_u to compare with: a balanced model trained like the one under test
+            (``own``) or without its mitigation (``shared``, as the paper did for spectral
+            decoupling).
+        test: which z decides.
+        alpha: two-sided level.
+        min_class_samples: fewer samples of a class are too few.
+        num_resamples: bootstrap resamples for the Fréchet distance's interval.
+        embedding: whose features distances are measured in: the class oracle's (``oracle``),
+            ``pixels``, a network of ``metrics.features.APPLICATIONS`` or a guest's extractor.
+        embedding_weights: of such a network: ``"imagenet"`` or a file.
+        metrics: guests' metrics, which every evaluation measures as well: ``module:attr``,
+            ``file.py:attr`` or an entry point of ``rgf_keras.metrics``.
+    """
+
+    num_samples: int = Field(1000, ge=2)
+    fast: bool = False
+    every: Positive | None = None
+    reference: Literal["own", "shared"] = "own"
+    test: Literal["two_sample", "sample", "reference"] = "two_sample"
+    alpha: float = Field(0.05, gt=0, lt=1)
+    min_class_samples: Positive = 10
+    num_resamples: int = Field(100, ge=2)
+    embedding: str = Field("oracle", json_schema_extra=LATER)
+    embedding_weights: str = Field("imagenet", json_schema_extra=LATER)
+    metrics: tuple[str, ...] = Field((), json_schema_extra=LATER)
+
+
+class ExperimentConfig(Config):
+    """Everything that determines the result of one experiment."""
+
+    model: ModelConfig
+    training: TrainingConfig = TrainingConfig()
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _players_are_the_models(self) -> "ExperimentConfig":
+        players = self.model.players
+        for key in ("player_optimizers", "player_turns"):
+            for name in getattr(self.training, key):
+                if players is not None and name not in players:
+                    raise ValueError(
+                        f"training.{key}: the family {self.model.family} has no player '{name}', "
+                        f"only {', '.join(players)}"
+                    )
+        return self
+
+
+class AssessConfig(ExperimentConfig):
+    """Everything that determines one assessment.
+
+    Attributes:
+        regularizers: guests' hooks by a name of one's choice.
+    """
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = GANConfig()
+    spectral_decoupling: SpectralDecouplingConfig = SpectralDecouplingConfig()
+    rejection: RejectionConfig = RejectionConfig()
+    regularizers: dict[str, RegularizerConfig] = Field({}, json_schema_extra=LATER | MITIGATES)
+    oracle: OracleConfig = OracleConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    def mitigations(self) -> Iterator[tuple[str, Mitigation]]:
+        """Those of this configuration with their keys, on or off."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Mitigation):
+                yield name, value
+        for name, hook in self.regularizers.items():
+            yield f"regularizers.{name}", hook
+
+    @model_validator(mode="after")
+    def _mitigations_fit_the_model(self) -> "AssessConfig":
+        players = self.model.players
+        for name, mitigation in self.mitigations():
+            needed = mitigation.needs
+            if mitigation.active and needed and players is not None and needed not in players:
+                *others, last = families_with(needed)
+                known = f"{', '.join(others)} or {last}"
+                raise ValueError(f"{name} needs a {needed}: set model.family to {known}")
+        return self

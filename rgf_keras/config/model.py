@@ -1,0 +1,246 @@
+"""Models, one class per family: a model's configuration builds it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from rgf_keras import plugins
+from rgf_keras.config.base import MITIGATES, Config, Positive
+from rgf_keras.errors import ArgumentError, RgfError, first_line
+
+if TYPE_CHECKING:
+    import keras
+
+ADVERSARIAL = ("discriminator", "generator")
+
+
+class FamilyConfig(Config):
+    """What all families share.
+
+    Attributes:
+        players: names of those who take turns in training; None where only the model knows.
+        has_likelihood: whether the model tells how likely an image is; None likewise.
+    """
+
+    players: ClassVar[tuple[str, ...] | None] = None
+    has_likelihood: ClassVar[bool | None] = False
+
+    def build(self, image_shape: Sequence[int], num_classes: int, seed: int) -> "keras.Model":
+        """The model.
+
+        Args:
+            image_shape: (H, W, C).
+            num_classes: of the images, for models that are conditional on the class.
+            seed: of the weights and of everything random in training.
+
+        Raises:
+            RgfError: the architecture cannot take images of this shape.
+        """
+        try:
+            return self._build(tuple(image_shape), num_classes, seed)
+        except ArgumentError as error:
+            raise RgfError(f"model: {error}") from error
+
+    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
+        raise NotImplementedError
+
+    def _arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "family"}
+
+
+class GANConfig(FamilyConfig):
+    """See :class:`rgf_keras.models.GAN`."""
+
+    players = ADVERSARIAL
+
+    family: Literal["gan"] = "gan"
+    architecture: Literal["mlp", "conv"] = "mlp"
+    latent_dim: Positive = 64
+    units: tuple[Positive, ...] = (256, 512)
+    width: Positive = 64
+    batch_normalization: bool = True
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
+        from rgf_keras.models import GAN
+
+        return GAN(image_shape, seed=seed, **self._arguments())
+
+
+class VAEConfig(FamilyConfig):
+    """See :class:`rgf_keras.models.VAE`; what is None is the architecture's own.
+
+    Attributes:
+        architecture: ``mlp`` or ``conv``, or the paper's ``mnist_mlp``, ``cifar_conv`` or
+            ``celeba_conv``, which bring their likelihoods.
+        likelihood: of the decoder.
+        observation: what likelihood and encoder see of pixels.
+        latent_dim: length of a latent vector.
+        units: of dense networks.
+        width: of convolutional networks.
+        beta: β of the Kullback–Leibler divergence.
+        beta_divergence: β of a robust reconstruction; 0 for the plain one.
+        outlier_weight: of a broad component of the likelihood; 0 for none.
+        learn_outlier_weight: whether training changes it.
+    """
+
+    players = ("vae",)
+    has_likelihood = True
+
+    family: Literal["vae"] = "vae"
+    architecture: Literal["mlp", "conv", "mnist_mlp", "cifar_conv", "celeba_conv"] = "mlp"
+    likelihood: Literal["bernoulli", "gaussian", "diagonal_gaussian"] | None = None
+    observation: Literal["pixels", "binarized", "logit"] | None = None
+    latent_dim: Positive | None = None
+    units: tuple[Positive, ...] | None = None
+    width: Positive | None = None
+    beta: float = Field(1.0, ge=0)
+    beta_divergence: float = Field(0.0, ge=0, json_schema_extra=MITIGATES)
+    outlier_weight: float = Field(0.0, ge=0, lt=1, json_schema_extra=MITIGATES)
+    learn_outlier_weight: bool = False
+
+    @model_validator(mode="after")
+    def _one_robust_likelihood(self) -> "VAEConfig":
+        if self.beta_divergence and self.outlier_weight:
+            raise ValueError("beta_divergence and outlier_weight exclude each other")
+        return self
+
+    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
+        from rgf_keras.models import VAE
+
+        return VAE(image_shape, seed=seed, **self._arguments())
+
+
+class SAGANConfig(FamilyConfig):
+    """See :class:`rgf_keras.models.SAGAN`; the data has the classes."""
+
+    players = ADVERSARIAL
+
+    family: Literal["sagan"] = "sagan"
+    width: int = Field(64, ge=4)
+    latent_dim: Positive = 128
+    augment: bool = False
+    flip: bool = False
+
+    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
+        from rgf_keras.models import SAGAN
+
+        return SAGAN(image_shape, num_classes=num_classes, seed=seed, **self._arguments())
+
+
+class BigGANConfig(FamilyConfig):
+    """See :class:`rgf_keras.models.BigGAN`; the data has the classes."""
+
+    players = ADVERSARIAL
+
+    family: Literal["biggan"] = "biggan"
+    width: int = Field(96, ge=4)
+    latent_dim: int = Field(80, ge=4, multiple_of=4)
+    shared_dim: Positive = 128
+    augment: bool = False
+    flip: bool = False
+
+    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
+        from rgf_keras.models import BigGAN
+
+        return BigGAN(image_shape, num_classes=num_classes, seed=seed, **self._arguments())
+
+
+class DiffusionConfig(FamilyConfig):
+    """See :class:`rgf_keras.models.DDPM`."""
+
+    players = ("diffusion",)
+    has_likelihood = True
+
+    family: Literal["diffusion"] = "diffusion"
+    size: Literal["tiny", "small", "base"] = "small"
+    width: int | None = Field(None, ge=4, multiple_of=4)
+    backbone: Literal["keras", "keras_cv"] = "keras"
+    prediction: Literal["epsilon", "v"] = "epsilon"
+    noise_schedule: Literal["linear", "cosine"] = "linear"
+    timesteps: int = Field(1000, ge=2)
+    dropout: float = Field(0.0, ge=0, lt=1, json_schema_extra=MITIGATES)
+    augment: tuple[Literal["flip", "translation", "brightness", "saturation", "contrast"], ...] = (
+        Field((), json_schema_extra=MITIGATES)
+    )
+    num_steps: Positive = 100
+    eta: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _arguments_fit(self) -> "DiffusionConfig":
+        if self.num_steps > self.timesteps:
+            raise ValueError(
+                f"num_steps must be at most timesteps ({self.timesteps}), received {self.num_steps}"
+            )
+        if self.backbone == "keras_cv" and (self.width or 32) % 32:
+            raise ValueError(
+                f"the backbone keras_cv needs a width that is a multiple of 32, "
+                f"received {self.width}; use such a width or the backbone keras"
+            )
+        return self
+
+    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
+        from rgf_keras.models import DDPM
+
+        return DDPM(image_shape, seed=seed, **self._arguments())
+
+
+class CustomConfig(FamilyConfig):
+    """A guest's model.
+
+    Attributes:
+        target: ``module:attr``, ``file.py:attr`` or an entry point of ``rgf_keras.models``: what
+            makes a ``keras.Model`` with ``sample(n, seed)``, images (n, H, W, C) in [−1, 1]. Of
+            ``image_shape``, ``num_classes`` and ``seed`` it receives what it has parameters for.
+            A model with ``players()`` is trained by our Trainer, any other by its own ``fit``.
+        arguments: further ones.
+    """
+
+    has_likelihood = None
+
+    family: Literal["custom"] = "custom"
+    target: str
+    arguments: dict[str, Any] = Field({})
+
+    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
+        import keras
+
+        make = plugins.resolve("models", self.target)
+        keras.utils.set_random_seed(seed)  # for layers that are not given one
+        offered = {"image_shape": image_shape, "num_classes": num_classes, "seed": seed}
+        try:
+            model = plugins.call(make, self.arguments, **offered)
+        except RgfError:
+            raise
+        except Exception as error:  # whatever the guest's code raises
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise RgfError(f"model.target: {self.target} fails: {reason}") from error
+        if not isinstance(model, keras.Model):
+            raise RgfError(
+                f"model.target: {self.target} makes a {type(model).__name__}; "
+                "it must make a keras.Model"
+            )
+        if not callable(getattr(model, "sample", None)):
+            raise RgfError(
+                f"model.target: {self.target} makes a {type(model).__name__} without a method "
+                "sample(n, seed), which draws n images (n, H, W, C) in [−1, 1]; add one"
+            )
+        return model
+
+
+ModelConfig = Annotated[
+    GANConfig | SAGANConfig | BigGANConfig | VAEConfig | DiffusionConfig | CustomConfig,
+    Field(discriminator="family"),
+]
+FAMILIES: tuple[type[FamilyConfig], ...] = (
+    *(GANConfig, SAGANConfig, BigGANConfig),
+    *(VAEConfig, DiffusionConfig, CustomConfig),
+)
+
+
+def families_with(player: str) -> list[str]:
+    """Names of the families in which somebody of this name takes turns."""
+    return [
+        kind.model_fields["family"].default for kind in FAMILIES if player in (kind.players or ())
+    ]

@@ -1,0 +1,153 @@
+"""From a configuration to a model: trained by our Trainer, or by a guest's own ``fit``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from rgf_keras import archive
+from rgf_keras.cache import Cache
+from rgf_keras.config import AssessConfig, Config, CustomConfig, ExperimentConfig, Setting
+from rgf_keras.config.base import parse
+from rgf_keras.datasets import Dataset
+from rgf_keras.errors import RgfError
+from rgf_keras.metrics.features import FeatureExtractor
+from rgf_keras.models import load_model, sample_uint8
+from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.training import FitTrainer, Trainer
+
+AnyTrainer = Trainer | FitTrainer
+GUEST_FILE = "model.npz"
+
+
+def check_model(config: AssessConfig, dataset: Dataset) -> keras.Model:
+    """Build the model, to refuse at the start what it cannot take.
+
+    Raises:
+        RgfError: images that the architecture cannot take, batches larger than the data, optimizers
+            that Keras does not have, mitigations of a player that the model does not have.
+    """
+    model = build_model(config, dataset)
+    most = len(dataset) // max([1, *config.training.player_turns.values()])
+    if config.training.batch_size > most:
+        raise RgfError(
+            f"training.batch_size: {config.training.batch_size} is more than {most}, the images of "
+            f"{dataset.name} for a player's turn; set it to at most {most}"
+        )
+    names = [player.name for player in model.players()] if hasattr(model, "players") else []
+    config.training.build_optimizers(names)
+    for key, mitigation in config.mitigations():
+        if mitigation.active and not names:
+            raise RgfError(
+                f"{key} needs a model with players(), which {type(model).__name__} does not have; "
+                "add them, or leave it out"
+            )
+        if mitigation.active and mitigation.needs and mitigation.needs not in names:
+            raise RgfError(
+                f"{key} needs a player '{mitigation.needs}', but {type(model).__name__} has "
+                f"{', '.join(names)}"
+            )
+    return model
+
+
+def build_model(config: ExperimentConfig, dataset: Dataset) -> keras.Model:
+    """A model as configured, for images like those of a data set."""
+    return config.model.build(dataset.image_shape, dataset.num_classes, config.seed)
+
+
+def build_trainer(
+    config: AssessConfig,
+    dataset: Dataset,
+    extractor: Callable[[str, str], FeatureExtractor],
+    cache: Cache,
+    checkpoints: Path,
+) -> AnyTrainer:
+    """A model as configured, ready to be trained on a data set.
+
+    Args:
+        config: what to train and how.
+        dataset: the training images.
+        extractor: (name, weights) → an embedding that mitigations may ask for.
+        cache: where features of the training images are kept.
+        checkpoints: folder; a guest's own ``fit`` has none.
+    """
+    training = config.training
+    model = build_model(config, dataset)
+    data = {"images": dataset.images}
+    if getattr(model, "conditional", False):
+        data["labels"] = dataset.labels
+    if not hasattr(model, "players"):
+        return FitTrainer(model, data, batch_size=training.batch_size, seed=config.seed)
+    steps = len(dataset) // training.images_per_step
+    setting = Setting(dataset.images, steps, extractor, cache)
+    return Trainer(
+        model,
+        data,
+        training.build_optimizers([player.name for player in model.players()]),
+        batch_size=training.batch_size,
+        seed=config.seed,
+        regularizers=[
+            hook
+            for _, mitigation in config.mitigations()
+            for hook in mitigation.regularizers(setting)
+        ],
+        turns=training.player_turns,
+        privacy=training.privacy.build(),
+        ema_decay=training.ema_decay,
+        ema_start=training.ema_start,
+        checkpoint_dir=checkpoints,
+    )
+
+
+def draw_samples(
+    model: keras.Model, config: AssessConfig, progress: Progress = SILENT
+) -> np.ndarray:
+    """The samples by which a model is evaluated, (M, H, W, C) uint8."""
+    evaluation = config.evaluation
+    return sample_uint8(model, evaluation.num_samples, config.seed, evaluation.fast, progress)
+
+
+def save(model: keras.Model, config: AssessConfig, dataset: Dataset, folder: Path) -> Path:
+    """Write a trained model, so that :func:`load` brings it back on any backend.
+
+    A guest's is an archive of its weights and of what built it: its class need not be Keras'
+    to save.
+    """
+    if not isinstance(config.model, CustomConfig):
+        model.save(folder / "model.keras")
+        return folder / "model.keras"
+    weights = {f"{i:05d}": weight for i, weight in enumerate(model.get_weights())}
+    header: dict[str, Any] = {
+        "model": config.model.model_dump(mode="json"),
+        "image_shape": dataset.image_shape,
+        "num_classes": dataset.num_classes,
+        "seed": config.seed,
+    }
+    return archive.save(folder / GUEST_FILE, weights, header)
+
+
+def load(path: Path) -> keras.Model:
+    """A model that an assessment has saved.
+
+    A guest's code is looked for where its configuration says, from the current folder.
+
+    Raises:
+        RgfError: the file is missing, corrupt, or no generative model; a guest's code has changed.
+    """
+    if path.suffix != ".npz":
+        return load_model(path)
+    weights, header = archive.load(path)
+    if "model" not in header:
+        raise RgfError(f"{path} holds no model; give a model.keras or model.npz of a run")
+    config: Config = parse(header["model"], CustomConfig)
+    assert isinstance(config, CustomConfig)
+    model = config.build(header["image_shape"], header["num_classes"], header["seed"])
+    arrays = [weights[name] for name in sorted(weights)]
+    if [w.shape for w in model.get_weights()] != [w.shape for w in arrays]:
+        raise RgfError(
+            f"{path} was saved by another version of {config.target}: its weights have other shapes"
+        )
+    model.set_weights(arrays)
+    return model

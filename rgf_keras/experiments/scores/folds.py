@@ -1,0 +1,104 @@
+"""The folds of a memorization score, and the fits that they take."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from rgf_keras import datasets
+from rgf_keras.config import ScoreConfig
+from rgf_keras.config.data import ImagesConfig
+from rgf_keras.config.score import LEAVE_ONE_OUT
+from rgf_keras.datasets import Dataset
+from rgf_keras.errors import RgfError
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One training: without a fold of a repeat, or on all images if ``fold`` is None."""
+
+    repeat: int
+    fold: int | None
+
+    @property
+    def name(self) -> str:
+        fold = "full" if self.fold is None else f"k{self.fold:05d}"
+        return f"r{self.repeat:03d}-{fold}"
+
+    def seed(self, seed: int, *purpose: int) -> int:
+        """A seed of this fit alone, in [0, 2³¹)."""
+        key = [seed, self.repeat, 0 if self.fold is None else self.fold + 1, *purpose]
+        return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
+
+
+FULL = Fit(0, None)
+
+
+def load_images(config: ImagesConfig) -> tuple[Dataset, Dataset]:
+    """The images to score and held-out ones.
+
+    Raises:
+        RgfError: see :func:`rgf_keras.datasets.load`.
+    """
+    found = []
+    for split, num in (("train", config.num_images), ("test", config.num_held_out)):
+        dataset = datasets.load(config.name, split)
+        found.append(dataset.split(num)[0] if num and num < len(dataset) else dataset)
+    return found[0], found[1]
+
+
+def folds(config: ScoreConfig, labels: np.ndarray, repeat: int) -> np.ndarray:
+    """Which fold each image belongs to in a repeat.
+
+    Args:
+        config: K, whether stratified, and the seed.
+        labels: (n,) classes.
+        repeat: counted from 0.
+
+    Returns:
+        (n,) integers in [0, K); fold sizes differ by at most one, and so do the numbers of images
+        of a class per fold if stratified.
+
+    Raises:
+        RgfError: K is not in [2, n].
+    """
+    num_folds = number_of_folds(config, len(labels))
+    order = np.random.default_rng([config.seed, repeat]).permutation(len(labels))
+    if config.stratified:
+        order = order[np.argsort(labels[order], kind="stable")]
+    assigned = np.empty(len(labels), np.int64)
+    assigned[order] = np.arange(len(labels)) % num_folds
+    return assigned
+
+
+def number_of_folds(config: ScoreConfig, num_images: int) -> int:
+    """K as a number.
+
+    Raises:
+        RgfError: K is not in [2, n].
+    """
+    num_folds = num_images if config.num_folds == LEAVE_ONE_OUT else config.num_folds
+    if not 2 <= num_folds <= num_images:  # type: ignore[operator]
+        raise RgfError(
+            f"num_folds must lie in [2, {num_images}], the number of images, "
+            f"or be {LEAVE_ONE_OUT}; received {num_folds}"
+        )
+    return num_folds  # type: ignore[return-value]
+
+
+def jobs(config: ScoreConfig, labels: np.ndarray, repeat: int, size: int) -> Iterator[list[Fit]]:
+    """A repeat's fits, those in groups that are trained at once.
+
+    Args:
+        config: how many folds.
+        labels: (n,) classes.
+        repeat: counted from 0.
+        size: of the groups, at most. Fits of a group make equally many steps.
+    """
+    sizes = np.bincount(folds(config, labels, repeat))
+    steps = (len(labels) - sizes) // config.training.batch_size
+    for _, group in groupby(range(len(sizes)), key=lambda fold: steps[fold]):
+        members = list(group)
+        for first in range(0, len(members), size):
+            yield [Fit(repeat, fold) for fold in members[first : first + size]]

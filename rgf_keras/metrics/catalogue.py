@@ -1,0 +1,275 @@
+"""The numbers of an assessment, each written once: its name, what it is called, how it is measured.
+
+What an assessment computes, what a bound of a study may name, what reports call it and what is
+measured while training all follow from :data:`METRICS`. A guest's metric is one more
+:class:`Metric`, or just a function of :class:`Evidence`.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from rgf_keras import plugins
+from rgf_keras.errors import RgfError
+from rgf_keras.metrics import frechet, rgf_table
+from rgf_keras.metrics.copying import Copying
+from rgf_keras.metrics.copying import measure as measure_copying
+from rgf_keras.metrics.frechet import Estimate
+from rgf_keras.metrics.rgf_table import Row
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a trained generator when it is measured.
+
+    Attributes:
+        images: (m, H, W, C) uint8, what it has drawn.
+        table: the z-table of these images.
+        space: name of the embedding of all features.
+        features: (m, d) of the images.
+        held_out: (n, d) of balanced held-out images, whose distribution stands for quality.
+        copying_features: makes the features of the training images and of held-out images of
+            their kind, (l, d) and (k, d).
+        confidence: (m,) in [0, 1], the class oracle's; None without one.
+        accuracies: of the oracles on held-out images, by name.
+        min_class_samples: fewer samples of a class are too few.
+        num_resamples: of bootstrap intervals.
+        seed: of everything random in measuring.
+    """
+
+    images: np.ndarray
+    table: Sequence[Row]
+    space: str
+    features: np.ndarray
+    held_out: np.ndarray
+    copying_features: Callable[[], tuple[np.ndarray, np.ndarray]]
+    confidence: np.ndarray | None = None
+    accuracies: Mapping[str, float] | None = None
+    min_class_samples: int = 10
+    num_resamples: int = 100
+    seed: int = 0
+
+    @cached_property
+    def copying(self) -> Copying:
+        """How near the images lie to training images."""
+        return measure_copying(*self.copying_features(), self.features, self.seed)
+
+
+Value = float | Estimate | Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number, or one for each class.
+
+    Attributes:
+        key: its name in records and bounds; ``{space}`` stands for the name of the embedding,
+            ``{class}`` for the name of a class.
+        label: what reports call it.
+        compute: what it is of some evidence: a number, one with an interval, numbers by class, or
+            None where there is none. Metrics without it are measured elsewhere.
+        unit: ``"%"`` for shares in [0, 1], ``"nats"``, or none.
+        better: which values are better; empty for what only describes.
+        interval: its value with an interval, where that costs too much while training.
+        while_training: whether it is cheap enough to be measured while training.
+        shown: whether it belongs to the first screen of a report.
+    """
+
+    key: str
+    label: str
+    compute: Callable[[Evidence], Value] | None = None
+    unit: Literal["", "%", "nats"] = ""
+    better: Literal["", "lower", "higher"] = ""
+    interval: Callable[[Evidence], Estimate] | None = None
+    while_training: bool = False
+    shown: bool = False
+
+    def matches(self, key: str) -> bool:
+        """Whether a name in a record is this metric's, e.g. with the name of a class in it."""
+        start, brace, rest = self.key.partition("{")
+        return key.startswith(start) if brace and rest else key == self.key
+
+
+def _oracle_accuracy(name: str) -> Callable[[Evidence], Value]:
+    return lambda evidence: (evidence.accuracies or {}).get(name)
+
+
+def _number_memorized(column: str) -> Callable[[Evidence], Value]:
+    return lambda evidence: float(
+        sum(getattr(row, column) == "memorized" for row in evidence.table)
+    )
+
+
+def _gap(evidence: Evidence) -> Estimate:
+    bounds = rgf_table.gap_interval(evidence.table, evidence.seed)
+    return Estimate(rgf_table.mean_gap(evidence.table), *bounds)
+
+
+def _frechet(evidence: Evidence) -> Estimate:
+    return frechet.bootstrap(
+        evidence.held_out, evidence.features, evidence.seed, evidence.num_resamples
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "rgf/gap",
+        "memorization gap",
+        lambda e: rgf_table.mean_gap(e.table),
+        better="lower",
+        interval=_gap,
+        while_training=True,
+        shown=True,
+    ),
+    Metric(
+        "quality/frechet_{space}",
+        "Fréchet distance",
+        lambda e: frechet.frechet_distance(e.held_out, e.features),
+        better="lower",
+        interval=_frechet,
+        while_training=True,
+        shown=True,
+    ),
+    Metric(
+        "rgf/class_coverage",
+        "classes covered",
+        lambda e: rgf_table.class_coverage(e.table, e.min_class_samples),
+        unit="%",
+        better="higher",
+        while_training=True,
+        shown=True,
+    ),
+    Metric(
+        "copying/c_t",
+        "C_T (below 0: copies)",
+        lambda e: e.copying.c_t,
+        better="higher",
+        shown=True,
+    ),
+    Metric(
+        "copying/deficit",
+        "copying deficit",
+        lambda e: max(0.0, -e.copying.c_t.value),
+        better="lower",
+        shown=True,
+    ),
+    Metric("copying/c_t_p", "p of copying", lambda e: e.copying.p_value, better="higher"),
+    Metric("copying/distance", "distance to training images", lambda e: e.copying.distance),
+    Metric("copying/distance_test", "test images' distance", lambda e: e.copying.distance_test),
+    Metric("copying/authenticity", "authenticity", lambda e: e.copying.authenticity, "%", "higher"),
+    Metric(
+        "quality/oracle_confidence",
+        "oracle confidence",
+        lambda e: None if e.confidence is None else float(e.confidence.mean()),
+        unit="%",
+        better="higher",
+        while_training=True,
+    ),
+    Metric("rgf/num_memorized", "cases memorized", _number_memorized("verdict"), better="lower"),
+    Metric(
+        "rgf/num_memorized_holm",
+        "cases memorized (Holm)",
+        _number_memorized("verdict_holm"),
+        better="lower",
+    ),
+    Metric("oracle/class_accuracy", "class oracle", _oracle_accuracy("class"), unit="%"),
+    Metric("oracle/factor_accuracy", "factor oracle", _oracle_accuracy("factor"), unit="%"),
+    Metric("rgf/z_{class}", "z", lambda e: rgf_table.by_name(e.table, "z_two_sample")),
+    Metric("rgf/p_r_{class}", "P_r", lambda e: rgf_table.by_name(e.table, "p_r")),
+    Metric("rgf/p_u_{class}", "P_u", lambda e: rgf_table.by_name(e.table, "p_u")),
+    Metric("privacy/epsilon", "ε of private training", better="lower"),
+    Metric("memorization/quantile", "quantile of M", unit="nats", better="lower", shown=True),
+    Metric("memorization/min", "smallest M", unit="nats"),
+    Metric("memorization/median", "median M", unit="nats"),
+    Metric("memorization/max", "largest M", unit="nats"),
+    Metric("quality/held_out_log_prob", "held-out log p", unit="nats", better="higher", shown=True),
+    Metric("quality/held_out_elbo", "held-out ELBO", unit="nats", better="higher"),
+)
+
+
+def measure(
+    evidence: Evidence, metrics: Iterable[Metric] = METRICS, while_training: bool = False
+) -> dict[str, float]:
+    """Measure a generator.
+
+    Args:
+        evidence: what is known of it.
+        metrics: which.
+        while_training: only what is cheap, and without intervals that are not.
+
+    Returns:
+        Numbers by name; bounds of intervals are called ``NAME_low`` and ``NAME_high``.
+    """
+    values: dict[str, float] = {}
+    for metric in metrics:
+        if metric.compute and (metric.while_training or not while_training):
+            interval = None if while_training else metric.interval
+            values |= _named(metric, (interval or metric.compute)(evidence), evidence.space)
+    return values
+
+
+def find(key: str) -> Metric | None:
+    """Our metric of this name in a record; None for a guest's.
+
+    >>> find("quality/frechet_oracle").label
+    'Fréchet distance'
+    """
+    exact = (metric for metric in METRICS if metric.key == key)
+    return next(exact, None) or next((each for each in METRICS if each.matches(key)), None)
+
+
+def label(key: str) -> str:
+    """What reports call a metric: its name if it is a guest's, or one of many.
+
+    >>> label("rgf/class_coverage"), label("mine/sharpness")
+    ('classes covered', 'mine/sharpness')
+    """
+    metric = find(key)
+    return metric.label if metric and "{class}" not in metric.key else key
+
+
+def keys(space: str, guests: Iterable[Metric] = ()) -> list[str]:
+    """Names that a bound on an assessment may have, in an embedding; those of classes aside."""
+    measured = [metric for metric in (*METRICS, *guests) if metric.compute]
+    return [m.key.replace("{space}", space) for m in measured if "{class}" not in m.key]
+
+
+def guests(names: Iterable[str]) -> Iterator[Metric]:
+    """Guests' metrics by their names, see :mod:`rgf_keras.plugins`.
+
+    A function becomes the metric ``guest/NAME``.
+
+    Raises:
+        RgfError: nobody knows the name, or it is neither a metric nor a function.
+    """
+    for name in names:
+        guest = plugins.resolve("metrics", name)
+        if isinstance(guest, Metric):
+            yield guest
+        elif callable(guest):
+            yield Metric(f"guest/{guest.__name__}", guest.__name__, guest, shown=True)
+        else:
+            raise RgfError(
+                f"evaluation.metrics: '{name}' is a {type(guest).__name__}; it must be a Metric or "
+                "a function of Evidence"
+            )
+
+
+def _named(metric: Metric, value: Value, space: str) -> dict[str, float]:
+    key = metric.key.replace("{space}", space)
+    if value is None:
+        return {}
+    if isinstance(value, Estimate):
+        return {key: value.value, f"{key}_low": value.low, f"{key}_high": value.high}
+    if isinstance(value, Mapping):
+        return {key.replace("{class}", name): float(each) for name, each in value.items()}
+    number = float(value)
+    if math.isnan(number):
+        raise RgfError(
+            f"the metric {key} is not a number (NaN); a metric that has no value is None"
+        )
+    return {key: number}

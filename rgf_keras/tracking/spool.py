@@ -1,0 +1,328 @@
+"""A spool: what is recorded waits in files until the place that it is for has it.
+
+::
+
+    SPOOL/RUN.jsonl    what was logged, one JSON object a line, only ever appended to
+    SPOOL/RUN.sent     how many bytes of it have arrived
+    SPOOL/RUN/         files to upload, and in images/ pictures, named STEP-KEY.png; each is
+                       deleted when it has arrived
+    SPOOL/refused/     lines and files that the destination does not want
+
+Any number of processes append; the one that holds ``SPOOL/lock`` sends, also what processes that
+died have left. What is sent twice after a crash is recognised at the destination by run and step.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from rgf_keras.tracking.tracker import Run
+
+Record = dict[str, Any]
+
+IMAGES = "images"
+
+
+class Away(Exception):
+    """The destination cannot take anything at the moment."""
+
+
+class Refused(Exception):
+    """The destination will never take this."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A metric at a step; time is in milliseconds since 1970."""
+
+    name: str
+    value: float
+    step: int
+    time: int
+
+
+@dataclass
+class Batch:
+    """What a run has waiting, in one piece; ``time`` is that of the last record."""
+
+    opened: Record = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    points: list[Point] = field(default_factory=list)
+    status: str | None = None
+    time: int = 0
+
+    @classmethod
+    def of(cls, records: list[Record]) -> "Batch":
+        batch = cls()
+        for record in records:
+            batch.time = record["time"]
+            batch.opened |= record.get("opened", {})
+            batch.params = record.get("params", {}) | batch.params
+            batch.tags |= record.get("tags", {})
+            batch.status = record.get("status", batch.status)
+            batch.points += [
+                Point(name, value, record["step"], record["time"])
+                for name, value in record.get("metrics", {}).items()
+            ]
+        return batch
+
+
+class Destination(Protocol):
+    """Where a spool is emptied. Every method may raise :class:`Away` or :class:`Refused`."""
+
+    def send(self, run: str, batch: Batch) -> None:
+        """Record a batch; parts that arrived before are recognised and left out."""
+
+    def upload(self, run: str, path: Path) -> None:
+        """Add a file to a run, or replace it."""
+
+    def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
+        """Add a picture to one of a run's series."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a spool holds."""
+
+    runs: int
+    records: int
+    files: int
+
+    def __bool__(self) -> bool:
+        return self.runs > 0
+
+    def __str__(self) -> str:
+        return f"{self.records} records and {self.files} files of {self.runs} runs"
+
+
+class Spool:
+    """The files of a spool.
+
+    A full disk loses nothing: lines that cannot be written stay in memory until they can be, and
+    files are linked then, which takes no space.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.unwritten: dict[str, bytes] = {}
+        self.refused: list[str] = []
+        self._writing = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = open(folder / "lock", "w")  # noqa: SIM115 (held by the process that sends)
+
+    def append(self, run: str, **record: Any) -> None:
+        """Add a record: ``opened``, ``params``, ``metrics`` with ``step``, ``tags``, ``status``."""
+        line = json.dumps({"time": int(time.time() * 1000), **record}) + "\n"
+        if "opened" in record:  # on a line of its own, whatever a process that died left before it
+            line = "\n" + line
+        with self._writing:
+            self.unwritten[run] = self.unwritten.get(run, b"") + line.encode()
+        self.write()
+
+    def write(self) -> bool:
+        """Write what a full disk has held back; returns whether all is written."""
+        with self._writing:
+            for run, lines in list(self.unwritten.items()):
+                with contextlib.suppress(OSError), _appending(self._path(run)) as file:
+                    lines = lines[os.write(file, lines) :]
+                self.unwritten[run] = lines
+                if not lines:
+                    del self.unwritten[run]
+            return not self.unwritten
+
+    def keep(self, run: str, path: Path, name: str) -> None:
+        """Add a file to upload, under a name."""
+        target = self.folder / run / name
+        with _appending(self._path(run)):  # nobody deletes the folder meanwhile
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name}")
+            part.unlink(missing_ok=True)
+            try:
+                shutil.copyfile(path, part)
+            except OSError:  # a full disk has room for a link still
+                part.unlink(missing_ok=True)
+                os.link(path, part)
+            os.replace(part, target)
+
+    def waiting(self) -> Waiting:
+        """What is not yet sent."""
+        records = {run: len(self._unsent(run)[0]) for run in self._runs()}
+        files = {run: len(self._files(run)) for run in self._runs()}
+        busy = [run for run in records if records[run] or files[run]]
+        return Waiting(len(busy), sum(records.values()), sum(files.values()))
+
+    def own(self) -> bool:
+        """Whether this process is, or hereby becomes, the one that sends."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let another process send."""
+        self._lock.close()
+
+    def send(self, destination: Destination) -> None:
+        """Send everything, records before files, and delete what has arrived.
+
+        To be called by the process that owns the spool.
+
+        Raises:
+            Away: the destination could not take it all.
+        """
+        self.write()
+        runs = self._runs()
+        for run in runs:
+            self._send_records(run, destination)
+        for run in runs:
+            for path in self._files(run):
+                self._send_file(run, path, destination)
+            self._clear(run)
+
+    def _send_records(self, run: str, destination: Destination) -> None:
+        records, end = self._unsent(run)
+        if not records:
+            return
+        try:
+            destination.send(run, Batch.of(records))
+        except Refused:
+            for record in records:  # one by one, so that only what is bad is left out
+                try:
+                    destination.send(run, Batch.of([record]))
+                except Refused as error:
+                    self._refuse(run, error, record)
+        part = self._path(run).with_suffix(".part")
+        part.write_text(str(end))
+        os.replace(part, self._sent(run))
+
+    def _send_file(self, run: str, path: Path, destination: Destination) -> None:
+        before = path.stat()
+        try:
+            if path.parent.name == IMAGES:
+                step, key = path.stem.split("-", 1)
+                destination.upload_image(run, path, key, int(step))
+            else:
+                destination.upload(run, path)
+        except Refused as error:
+            self._refuse(run, error, {"file": path.name})
+            os.replace(path, self.folder / "refused" / f"{run}-{path.name}")
+            return
+        after = path.stat()
+        if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
+            path.unlink()
+
+    def _refuse(self, run: str, error: Refused, record: Record) -> None:
+        self.refused.append(str(error))
+        folder = self.folder / "refused"
+        folder.mkdir(exist_ok=True)
+        with open(folder / f"{run}.jsonl", "a") as file:
+            file.write(json.dumps({**record, "because": str(error)}) + "\n")
+
+    def _unsent(self, run: str) -> tuple[list[Record], int]:
+        """Whole lines that have not been sent, and where they end."""
+        start = self._arrived(run)
+        with contextlib.suppress(FileNotFoundError), open(self._path(run), "rb") as file:
+            os.fsync(file.fileno())  # what the destination knows must not be forgotten here
+            file.seek(start)
+            lines = file.read()
+            whole = lines[: lines.rfind(b"\n") + 1]
+            return list(_parsed(whole)), start + len(whole)
+        return [], start
+
+    def _clear(self, run: str) -> None:
+        """Delete the files of a run that has ended and has arrived."""
+        path = self._path(run)
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody appends meanwhile
+            ended = Batch.of(list(_parsed(file.read()))).status != "RUNNING"
+            if ended and file.tell() == self._arrived(run) and not self._files(run):
+                path.unlink()
+                self._sent(run).unlink(missing_ok=True)
+                for folder in (self.folder / run / IMAGES, self.folder / run):
+                    with contextlib.suppress(FileNotFoundError):
+                        folder.rmdir()
+
+    def _runs(self) -> list[str]:
+        """The runs, in the order in which they were started."""
+        paths = self.folder.glob("*.jsonl")
+        return [path.stem for path in sorted(paths, key=_started)]
+
+    def _files(self, run: str) -> list[Path]:
+        folder = self.folder / run
+        paths = [*folder.glob("[!.]*"), *(folder / IMAGES).glob("[!.]*")]
+        return sorted(path for path in paths if path.is_file())
+
+    def _arrived(self, run: str) -> int:
+        sent = self._sent(run)
+        return int(sent.read_text()) if sent.exists() else 0
+
+    def _path(self, run: str) -> Path:
+        return self.folder / f"{run}.jsonl"
+
+    def _sent(self, run: str) -> Path:
+        return self.folder / f"{run}.sent"
+
+
+@contextlib.contextmanager
+def _appending(path: Path) -> Iterator[int]:
+    """A file to append to, which is not deleted meanwhile."""
+    while True:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            with contextlib.suppress(FileNotFoundError):
+                if os.fstat(file).st_ino == path.stat().st_ino:
+                    yield file
+                    return
+        finally:
+            os.close(file)
+
+
+def _parsed(lines: bytes) -> Iterator[Record]:
+    """The records on the lines; half ones, which a power cut may leave, are left out."""
+    for line in lines.splitlines():
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
+
+
+def _started(path: Path) -> int:
+    """The time of a run's first record."""
+    with open(path, "rb") as file:
+        first = next(_parsed(file.read(65536)), None)
+    return first["time"] if first else 0
+
+
+class SpooledRun(Run):
+    """A run whose records go to a spool."""
+
+    def __init__(self, spool: Spool, id: str):
+        self.spool, self.id = spool, id
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        self.spool.append(self.id, params={name: str(params[name]) for name in params})
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        values = {name: float(metrics[name]) for name in metrics}
+        self.spool.append(self.id, metrics=values, step=step)
+
+    def log_artifact(self, path: Path) -> None:
+        self.spool.keep(self.id, path, Path(path).name)
+
+    def log_image(self, path: Path, key: str, step: int) -> None:
+        self.spool.keep(self.id, path, f"{IMAGES}/{step}-{key}{Path(path).suffix}")
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        self.spool.append(self.id, tags={name: str(tags[name]) for name in tags})
+
+    def finish(self, status: str = "FINISHED") -> None:
+        self.spool.append(self.id, status=status)

@@ -1,0 +1,52 @@
+"""How much privacy a training spends, by Google's accountant (the package dp-accounting)."""
+
+from typing import Any
+
+from rgf_keras.errors import RgfError, how_to_install
+
+
+def spent(training: Any, num_images: int) -> dict[str, float]:
+    """The metrics ``privacy/epsilon`` and ``privacy/delta`` of a whole training; none without it.
+
+    Args:
+        training: a TrainingConfig: how it trains.
+        num_images: how many images it trains on.
+
+    Raises:
+        RgfError: the accountant is not installed.
+    """
+    privacy = training.privacy
+    if privacy.noise_multiplier is None:
+        return {}
+    num_steps = training.epochs * (num_images // training.batch_size)
+    rate = training.batch_size / num_images
+    spent = epsilon(privacy.noise_multiplier, rate, num_steps, privacy.delta)
+    return {"privacy/epsilon": spent, "privacy/delta": privacy.delta}
+
+
+def epsilon(noise_multiplier: float, sampling_rate: float, num_steps: int, delta: float) -> float:
+    """ε at δ of DP-SGD, for adding or removing one image.
+
+    As is usual, batches count as if every image were drawn into each of them independently. The
+    Trainer's batches come from shuffled passes, for which this ε is not proven and can be too
+    small (Chua et al. 2024).
+
+    Args:
+        noise_multiplier: σ.
+        sampling_rate: batch size over number of images, in (0, 1].
+        num_steps: updates.
+        delta: δ in (0, 1).
+
+    Raises:
+        RgfError: the accountant is not installed.
+    """
+    try:
+        from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+        from dp_accounting.pld import PLDAccountant
+    except ImportError:
+        raise RgfError(
+            f"the privacy accountant is not installed; install it with {how_to_install('privacy')}"
+        ) from None
+    step = PoissonSampledDpEvent(sampling_rate, GaussianDpEvent(noise_multiplier))
+    accountant = PLDAccountant().compose(SelfComposedDpEvent(step, num_steps))
+    return float(accountant.get_epsilon(delta))

@@ -1,0 +1,204 @@
+"""A mistake in a configuration is named in one line."""
+
+import pytest
+
+from rgf_keras.config import (
+    AssessConfig,
+    EvaluationConfig,
+    GANConfig,
+    SpectralDecouplingConfig,
+    VAEConfig,
+    parse,
+    read,
+)
+from rgf_keras.errors import RgfError
+
+
+def one_line(caught):
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_empty_configuration_is_the_default():
+    assert parse({}, AssessConfig) == AssessConfig()
+    assert isinstance(AssessConfig().model, GANConfig)
+
+
+@pytest.mark.parametrize(
+    ("tree", "named"),
+    [
+        ({"modle": {}}, "modle"),
+        ({"training": {"epoch": 3}}, "training.epoch"),
+        ({"model": {"family": "gan", "beta": 1}}, "model.gan.beta"),
+        ({"model": {"family": "flow"}}, "flow"),
+        ({"model": {"family": "sagan", "shared_dim": 1}}, "model.sagan.shared_dim"),
+        ({"model": {"family": "biggan", "latent_dim": 90}}, "model.biggan.latent_dim"),
+        ({"model": {"family": "diffusion", "num_steps": 2000}}, "at most timesteps (1000)"),
+        ({"model": {"family": "diffusion", "width": 30}}, "model.diffusion.width"),
+        (
+            {"model": {"family": "diffusion", "width": 40, "backbone": "keras_cv"}},
+            "multiple of 32, received 40",
+        ),
+        ({"model": {"family": "diffusion", "augment": ["cutout"]}}, "model.diffusion.augment"),
+        ({"training": {"ema_start": -1}}, "training.ema_start"),
+        ({"training": {"epochs": 0}}, "training.epochs"),
+        ({"training": {"batch_size": "many"}}, "training.batch_size"),
+        ({"training": {"optimizer": {"name": 3}}}, "training.optimizer.name"),
+        ({"training": {"player_optimizers": {"generator": {"rate": 1}}}}, "generator.rate"),
+        ({"spectral_decoupling": {"weight": -0.1}}, "spectral_decoupling.weight"),
+        ({"spectral_decoupling": {"weight": float("nan")}}, "spectral_decoupling.weight"),
+        ({"spectral_decoupling": {"weight": float("inf")}}, "spectral_decoupling.weight"),
+        ({"data": {"rarity": 0.0}}, "data.rarity"),
+        ({"data": {"rarity": float("nan")}}, "data.rarity"),
+        ({"data": {"rare_class": -1}}, "data.rare_class"),
+        ({"evaluation": {"alpha": 1}}, "evaluation.alpha"),
+        ({"evaluation": {"test": "three_sample"}}, "evaluation.test"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_unknown_keys_and_bad_values_are_named(tree, named):
+    with pytest.raises(RgfError, match=r"^configuration: ") as caught:
+        parse(tree, AssessConfig)
+    assert named in one_line(caught)
+
+
+def test_all_mistakes_are_named_at_once():
+    with pytest.raises(RgfError, match=r"seed: .*received -1") as caught:
+        parse({"seed": -1, "training": {"epochs": 0}}, AssessConfig)
+    assert "training.epochs: " in one_line(caught)
+
+
+def test_spectral_decoupling_needs_a_discriminator():
+    weight = {"spectral_decoupling": {"weight": 0.1}}
+    with pytest.raises(
+        RgfError, match=r"needs a discriminator: set model\.family to gan"
+    ) as caught:
+        parse({"model": {"family": "vae"}, **weight}, AssessConfig)
+    one_line(caught)
+    assert (
+        parse({"model": {"family": "gan"}, **weight}, AssessConfig).spectral_decoupling.weight
+        == 0.1
+    )
+    assert isinstance(parse({"model": {"family": "vae"}}, AssessConfig).model, VAEConfig)
+
+
+EXAMPLES = {
+    "default": {},
+    "vae": {"model": {"family": "vae", "units": [32, 16], "beta": 4}},
+    "diffusion": {"model": {"family": "diffusion", "width": 16, "augment": ["translation"]}},
+    "biggan": {
+        "model": {"family": "biggan", "augment": True},
+        "training": {"ema_decay": 0.9999, "ema_start": 1000},
+        "rejection": {"threshold": 0.13},
+    },
+    "everything": {
+        "data": {"name": "mnist", "rarity": 0.9, "factor_parameters": {"rare": "blue"}},
+        "training": {"ema_decay": 0.99, "player_optimizers": {"generator": {"name": "sgd"}}},
+        "spectral_decoupling": {"weight": 1e-3, "stop_epoch": 5, "shape": "linear"},
+        "seed": 3,
+    },
+}
+
+
+@pytest.fixture(params=EXAMPLES.values(), ids=EXAMPLES)
+def config(request):
+    return parse(request.param, AssessConfig)
+
+
+def test_yaml_round_trip(tmp_path, config):
+    path = tmp_path / "config.yaml"
+    path.write_text(config.to_yaml())
+    assert read(path, AssessConfig) == config
+
+
+def test_the_flat_form_restores_the_configuration(config):
+    # Other model family, other values: everything comes from the flat form.
+    assert config.with_values(config.flat()) == config
+
+
+def test_flat_keys():
+    flat = parse(EXAMPLES["everything"], AssessConfig).flat()
+    assert flat["spectral_decoupling.weight"] == 1e-3
+    assert flat["data.factor_parameters.rare"] == "blue"
+    assert flat["training.player_optimizers.generator.name"] == "sgd"
+    assert flat["seed"] == 3
+
+
+def test_with_values_changes_a_copy():
+    before = AssessConfig()
+    after = before.with_values(
+        {
+            "spectral_decoupling.weight": 0.5,
+            "training.player_optimizers.generator.learning_rate": 0.1,
+            "seed": 7,
+        }
+    )
+    assert before == AssessConfig()
+    assert (after.spectral_decoupling.weight, after.seed) == (0.5, 7)
+    assert after.training.player_optimizers["generator"].learning_rate == 0.1
+    assert after.training.epochs == before.training.epochs
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("spectral_decoupling.weigth", 1),
+        ("decoupling", 1),
+        ("seed.first", 1),
+        ("seed.first.second", 1),
+        ("", 1),
+        ("training.epochs", -1),
+        ("spectral_decoupling.weight", float("nan")),
+    ],
+)
+def test_with_values_names_the_key(key, value):
+    with pytest.raises(RgfError) as caught:
+        AssessConfig().with_values({key: value})
+    assert key in one_line(caught)
+
+
+def test_unmitigated_drops_the_mitigation_only():
+    config = parse(EXAMPLES["everything"], AssessConfig)
+    plain = config.unmitigated()
+    assert plain.spectral_decoupling == SpectralDecouplingConfig()
+    again = {"spectral_decoupling": config.spectral_decoupling.model_dump()}
+    assert plain.with_values(again) == config
+
+
+def test_configurations_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        EvaluationConfig().alpha = 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: [1, 2", "config.yaml is no YAML (line "),
+        ("seed: 1\n\tdata: 2", "config.yaml is no YAML (line 2)"),
+        ("just words", "just words"),
+        ("- 1\n- 2", "configuration: "),
+        ("seeds: 1", "seeds"),
+        ("training:\n  epochs: -1", "training.epochs"),
+        ("spectral_decoupling: {weight: .nan}", "spectral_decoupling.weight"),
+    ],
+)
+def test_bad_files_are_named(tmp_path, text, message):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(RgfError) as caught:
+        read(path, AssessConfig)
+    assert message in one_line(caught)
+
+
+def test_an_empty_file_is_the_default(tmp_path):
+    (tmp_path / "config.yaml").write_text("# all defaults\n")
+    assert read(tmp_path / "config.yaml", AssessConfig) == AssessConfig()
+
+
+def test_a_missing_file_a_folder_and_bytes_are_named(tmp_path):
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xff")
+    for name in ("missing.yaml", ".", "bytes.yaml"):
+        with pytest.raises(RgfError, match=f"^cannot read {tmp_path / name}: ") as caught:
+            read(tmp_path / name, AssessConfig)
+        one_line(caught)
