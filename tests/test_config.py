@@ -4,8 +4,10 @@ import pytest
 
 from rgf_keras.config import (
     AssessConfig,
+    DiffusionConfig,
     EvaluationConfig,
     GANConfig,
+    OptimizerConfig,
     SpectralDecouplingConfig,
     VAEConfig,
     parse,
@@ -202,3 +204,108 @@ def test_a_missing_file_a_folder_and_bytes_are_named(tmp_path):
         with pytest.raises(RgfError, match=f"^cannot read {tmp_path / name}: ") as caught:
             read(tmp_path / name, AssessConfig)
         one_line(caught)
+
+
+@pytest.mark.parametrize(
+    ("tree", "suggestion"),
+    [
+        ({"training": {"epoks": 3}}, "training.epoks: unknown key; did you mean 'epochs'?"),
+        ({"model": {"family": "gan", "dropuot": 1}}, "unknown key; did you mean 'dropout'?"),
+        ({"model": {"family": "vea"}}, "did you mean 'vae'?"),
+        ({"regularizers": {"mine": {"tarhget": "a:b"}}}, "did you mean 'target'?"),
+    ],
+)
+def test_misspelt_names_are_told_what_they_may_mean(tree, suggestion):
+    with pytest.raises(RgfError) as caught:
+        parse(tree, AssessConfig)
+    assert suggestion in one_line(caught)
+
+
+def test_another_family_starts_from_its_own_defaults():
+    config = AssessConfig(model=GANConfig(units=(8,), dropout=0.5))
+    changed = config.with_values({"model.size": "tiny", "model.family": "diffusion"})
+    assert changed.model == DiffusionConfig(size="tiny")
+    # named again, it is no other family
+    assert config.with_values({"model.family": "gan"}).model == config.model
+
+
+def test_a_player_that_the_family_does_not_have_is_named():
+    tree = {"model": {"family": "vae"}, "training": {"player_turns": {"critic": 2}}}
+    with pytest.raises(RgfError, match=r"player_turns: the family vae has no player 'critic'"):
+        parse(tree, AssessConfig)
+
+
+def test_fields_that_came_later_are_no_part_of_the_identity_while_they_have_their_default():
+    identity = AssessConfig().identity()
+    assert "regularizers" not in identity
+    assert {"embedding", "metrics"}.isdisjoint(identity["evaluation"])
+    assert "arguments" not in identity["training"]["optimizer"]
+    changed = AssessConfig().with_values({"training.optimizer.arguments": {"beta_2": 0.9}})
+    assert changed.identity()["training"]["optimizer"]["arguments"] == {"beta_2": 0.9}
+    assert changed.key != AssessConfig().key
+
+
+def test_whatever_is_a_mitigation_is_dropped_for_a_reference():
+    config = AssessConfig().with_values(
+        {
+            "regularizers": {"mine": {"target": "mine:Hook", "arguments": {"weight": 0.1}}},
+            "rejection.threshold": 0.1,
+            "spectral_decoupling.weight": 0.5,
+        }
+    )
+    assert config.unmitigated() == AssessConfig()
+    for _, mitigation in config.mitigations():
+        assert mitigation.active
+        assert not mitigation.off().active
+    names = {name for name, _ in config.mitigations()}
+    assert names == {"spectral_decoupling", "rejection", "regularizers.mine"}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        ({}, {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-7}),
+        ({"arguments": {"beta_2": 0.9, "epsilon": 1e-8}}, {"beta_2": 0.9, "epsilon": 1e-8}),
+        ({"name": "adamw", "arguments": {"weight_decay": 0.01}}, {"weight_decay": 0.01}),
+        ({"name": "sgd", "momentum": 0.5}, {"momentum": 0.5}),
+        ({"name": "lion", "learning_rate": 1e-4}, {"learning_rate": 1e-4}),
+    ],
+)
+def test_any_optimizer_of_keras_with_its_arguments(optimizer, expected):
+    built = OptimizerConfig(**optimizer).build().get_config()
+    assert {name: built[name] for name in expected} == pytest.approx(expected)
+
+
+def test_a_learning_rate_may_be_a_schedule():
+    schedule = {
+        "name": "CosineDecay",
+        "arguments": {"initial_learning_rate": 0.1, "decay_steps": 9},
+    }
+    config = AssessConfig().with_values({"training.optimizer.learning_rate": schedule})
+    built = config.training.optimizer.build().get_config()["learning_rate"]
+    assert (built["class_name"], built["config"]["decay_steps"]) == ("CosineDecay", 9)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        ({"name": "adm"}, r"training\.optimizer\.name: .* 'adm'; did you mean 'adam'\?"),
+        ({"name": "sgd", "beta_1": 0.9}, r"training\.optimizer\.beta_1: sgd has no beta_1"),
+        ({"momentum": 0.9}, r"training\.optimizer\.momentum: adam has no momentum"),
+        ({"arguments": {"bet_2": 0.9}}, r"no further argument 'bet_2'; did you mean 'beta_2'\?"),
+        ({"arguments": {"beta_1": 0.9}}, r"no further argument 'beta_1'"),
+        ({"arguments": {"clipnorm": 1, "clipvalue": 1}}, r"training\.optimizer: adam: "),
+        (
+            {"learning_rate": {"name": "CosinDecay", "arguments": {}}},
+            r"no schedule 'CosinDecay'; did you mean 'CosineDecay'\?",
+        ),
+        (
+            {"learning_rate": {"name": "CosineDecay", "arguments": {"steps": 1}}},
+            r"training\.optimizer\.learning_rate: CosineDecay: ",
+        ),
+    ],
+)
+def test_what_keras_does_not_have_is_named(optimizer, message):
+    with pytest.raises(RgfError, match=message) as caught:
+        OptimizerConfig(**optimizer).build()
+    one_line(caught)

@@ -145,7 +145,8 @@ def assess(config: AssessConfig, context: Context) -> Assessment:
         saved = models.save(trainer.model, config, skewed, folder)
     (evidence,) = newest
     measured = catalogue.measure(evidence, metrics)
-    measured |= spent(config.training, len(skewed.images))
+    if config.training.privacy.active:
+        measured |= spent(config.training, len(skewed.images))
     last = trainer.history.epochs[-1]
     measured |= {name: value for name, value in last.items() if name.endswith("/acceptance")}
     files = {saved.name: saved}

@@ -17,6 +17,7 @@ from rgf_keras.experiments import (
     assess,
 )
 from rgf_keras.tracking.tracker import Context, MemoryTracker
+from rgf_keras.training import Trainer
 
 pytestmark = pytest.mark.backend
 
@@ -103,3 +104,71 @@ def test_an_oracle_that_is_too_weak_is_refused(tmp_path, cache):
             AssessConfig(**{**SMALL, "oracle": oracle}),
             Context(MemoryTracker().start("x", {}), tmp_path, cache),
         )
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """Makes folders of noise: (classes, side) to the name of a data set with the factor size."""
+
+    def make(classes, side):
+        folder = tmp_path_factory.mktemp("noise")
+        rng = np.random.default_rng(0)
+        rows = ["file,size"]
+        for i in range(100):
+            file = folder / classes[i % len(classes)] / f"{i}.png"
+            file.parent.mkdir(exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (side, side), np.uint8)).save(file)
+            rows.append(f"{file.parent.name}/{file.name},{'large' if i % 3 else 'small'}")
+        (folder / "factors.csv").write_text("\n".join(rows))
+        return f"folder:{folder}"
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("classes", "side", "changes", "message"),
+    [
+        ("ab", 8, {}, r"data\.name: .* are 8×8, but the oracles need 16×16 or more"),
+        ("ab", 16, {"training.batch_size": 65}, r"training\.batch_size: 65 is more than \d+, the"),
+        (
+            "ab",
+            16,
+            {"oracle.batch_size": 99},
+            r"oracle\.batch_size: 99 is more than the",
+        ),
+        ("ab", 16, {"training.optimizer.name": "adm"}, r"training\.optimizer\.name"),
+        ("a", 16, {}, r"evaluation\.embedding: .* have a single class"),
+        (
+            "a",
+            16,
+            {"evaluation.embedding": "pixels", "rejection.threshold": 0.1},
+            r"rejection\.embedding: .* have a single class",
+        ),
+    ],
+)
+def test_limits_are_told_before_anything_is_trained(
+    tmp_path, monkeypatch, cache, noise, classes, side, changes, message
+):
+    monkeypatch.setattr(Trainer, "fit", None)
+    data = DataConfig(name=noise(classes, side), factor="size", rare_class=0)
+    config = AssessConfig(data=data, model=GANConfig(units=(8,)), oracle=OracleConfig(batch_size=8))
+    small = {"training.batch_size": 8, "training.epochs": 1, **changes}
+    with pytest.raises(RgfError, match=message):
+        assess(config.with_values(small), Context(MemoryTracker().start("x", {}), tmp_path, cache))
+
+
+def test_a_single_class_is_measured_in_a_named_embedding(tmp_path, cache, noise):
+    data = DataConfig(name=noise("a", 16), factor="size", rare_class=0)
+    config = AssessConfig(
+        data=data,
+        model=GANConfig(units=(8,)),
+        training=TrainingConfig(epochs=1, batch_size=8),
+        oracle=OracleConfig(batch_size=8, epochs=1, min_accuracy=0.0),
+        evaluation=EvaluationConfig(num_samples=20, num_resamples=2, embedding="pixels"),
+    )
+    run = MemoryTracker().start("x", {})
+    metrics = assess(config, Context(run, tmp_path, cache)).metrics
+    assert np.isfinite(metrics["quality/frechet_pixels"])
+    assert {"quality/frechet_oracle", "oracle/class_accuracy"}.isdisjoint(metrics)
+    assert "quality/oracle_confidence" not in metrics
+    assert "oracle/factor_accuracy" in metrics
