@@ -19,12 +19,12 @@ class FamilyConfig(Config):
     """What all families share.
 
     Attributes:
+        kind: name of the class in :mod:`rgf_keras.models`.
         players: names of those who take turns in training; None where only the model knows.
-        has_likelihood: whether the model tells how likely an image is; None likewise.
     """
 
+    kind: ClassVar[str]
     players: ClassVar[tuple[str, ...] | None] = None
-    has_likelihood: ClassVar[bool | None] = False
 
     def build(self, image_shape: Sequence[int], num_classes: int, seed: int) -> "keras.Model":
         """The model.
@@ -43,15 +43,20 @@ class FamilyConfig(Config):
             raise RgfError(f"model: {error}") from error
 
     def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
-        raise NotImplementedError
+        from rgf_keras import models
 
-    def _arguments(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in type(self).model_fields if name != "family"}
+        kind = getattr(models, self.kind)
+        arguments = {name: getattr(self, name) for name in type(self).model_fields}
+        del arguments["family"]
+        if kind.conditional:
+            arguments["num_classes"] = num_classes
+        return kind(image_shape=image_shape, seed=seed, **arguments)
 
 
 class GANConfig(FamilyConfig):
     """See :class:`rgf_keras.models.GAN`."""
 
+    kind = "GAN"
     players = ADVERSARIAL
 
     family: Literal["gan"] = "gan"
@@ -61,11 +66,6 @@ class GANConfig(FamilyConfig):
     width: Positive = 64
     batch_normalization: bool = True
     dropout: float = Field(0.0, ge=0, lt=1)
-
-    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
-        from rgf_keras.models import GAN
-
-        return GAN(image_shape, seed=seed, **self._arguments())
 
 
 class VAEConfig(FamilyConfig):
@@ -85,8 +85,8 @@ class VAEConfig(FamilyConfig):
         learn_outlier_weight: whether training changes it.
     """
 
+    kind = "VAE"
     players = ("vae",)
-    has_likelihood = True
 
     family: Literal["vae"] = "vae"
     architecture: Literal["mlp", "conv", "mnist_mlp", "cifar_conv", "celeba_conv"] = "mlp"
@@ -106,15 +106,11 @@ class VAEConfig(FamilyConfig):
             raise ValueError("beta_divergence and outlier_weight exclude each other")
         return self
 
-    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
-        from rgf_keras.models import VAE
-
-        return VAE(image_shape, seed=seed, **self._arguments())
-
 
 class SAGANConfig(FamilyConfig):
     """See :class:`rgf_keras.models.SAGAN`; the data has the classes."""
 
+    kind = "SAGAN"
     players = ADVERSARIAL
 
     family: Literal["sagan"] = "sagan"
@@ -123,15 +119,11 @@ class SAGANConfig(FamilyConfig):
     augment: bool = False
     flip: bool = False
 
-    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
-        from rgf_keras.models import SAGAN
-
-        return SAGAN(image_shape, num_classes=num_classes, seed=seed, **self._arguments())
-
 
 class BigGANConfig(FamilyConfig):
     """See :class:`rgf_keras.models.BigGAN`; the data has the classes."""
 
+    kind = "BigGAN"
     players = ADVERSARIAL
 
     family: Literal["biggan"] = "biggan"
@@ -141,17 +133,12 @@ class BigGANConfig(FamilyConfig):
     augment: bool = False
     flip: bool = False
 
-    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
-        from rgf_keras.models import BigGAN
-
-        return BigGAN(image_shape, num_classes=num_classes, seed=seed, **self._arguments())
-
 
 class DiffusionConfig(FamilyConfig):
     """See :class:`rgf_keras.models.DDPM`."""
 
+    kind = "DDPM"
     players = ("diffusion",)
-    has_likelihood = True
 
     family: Literal["diffusion"] = "diffusion"
     size: Literal["tiny", "small", "base"] = "small"
@@ -180,11 +167,6 @@ class DiffusionConfig(FamilyConfig):
             )
         return self
 
-    def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
-        from rgf_keras.models import DDPM
-
-        return DDPM(image_shape, seed=seed, **self._arguments())
-
 
 class CustomConfig(FamilyConfig):
     """A guest's model.
@@ -196,8 +178,6 @@ class CustomConfig(FamilyConfig):
             A model with ``players()`` is trained by our Trainer, any other by its own ``fit``.
         arguments: further ones.
     """
-
-    has_likelihood = None
 
     family: Literal["custom"] = "custom"
     target: str
