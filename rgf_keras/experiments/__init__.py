@@ -3,33 +3,15 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from rgf_keras.config import (
-    AssessConfig,
-    BigGANConfig,
-    CustomConfig,
-    DataConfig,
-    DiffusionConfig,
-    EvaluationConfig,
-    GANConfig,
-    ImagesConfig,
-    OptimizerConfig,
-    OracleConfig,
-    PrivacyConfig,
-    RegularizerConfig,
-    RejectionConfig,
-    SAGANConfig,
-    ScoreConfig,
-    SpectralDecouplingConfig,
-    TrainingConfig,
-    VAEConfig,
-)
+from rgf_keras import config
+from rgf_keras.config import *  # noqa: F403 (configurations, so that a study file imports from here)
 
 if TYPE_CHECKING:
-    from rgf_keras.experiments.assessment.assess import Assessment, assess
-    from rgf_keras.experiments.scores.result import Score
-    from rgf_keras.experiments.scores.score import score
-    from rgf_keras.experiments.studies.run import run_study
-    from rgf_keras.experiments.studies.study import Bound, Study
+    from rgf_keras.experiments.assessment.assess import Assessment, assess  # noqa: F401
+    from rgf_keras.experiments.scores.result import Score  # noqa: F401
+    from rgf_keras.experiments.scores.score import score  # noqa: F401
+    from rgf_keras.experiments.studies.run import run_study  # noqa: F401
+    from rgf_keras.experiments.studies.study import Bound, Study  # noqa: F401
 
 # Where names are that are imported when they are first used.
 LAZY = {
@@ -42,33 +24,7 @@ LAZY = {
     "Study": "studies.study",
 }
 
-__all__ = [
-    "AssessConfig",
-    "Assessment",
-    "BigGANConfig",
-    "Bound",
-    "CustomConfig",
-    "DataConfig",
-    "DiffusionConfig",
-    "EvaluationConfig",
-    "GANConfig",
-    "ImagesConfig",
-    "OptimizerConfig",
-    "OracleConfig",
-    "PrivacyConfig",
-    "RegularizerConfig",
-    "RejectionConfig",
-    "SAGANConfig",
-    "Score",
-    "ScoreConfig",
-    "SpectralDecouplingConfig",
-    "Study",
-    "TrainingConfig",
-    "VAEConfig",
-    "assess",
-    "run_study",
-    "score",
-]
+__all__ = [*config.__all__, *LAZY]
 
 
 def __getattr__(name: str) -> Any:
