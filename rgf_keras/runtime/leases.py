@@ -5,7 +5,6 @@ it. No clocks are compared: the kernel drops the locks of a dead process, and th
 those of a session that it has not heard of.
 """
 
-import fcntl
 import hashlib
 import threading
 import time
@@ -14,13 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from rgf_keras.errors import RgfError
+from rgf_keras.runtime import locks
 
 # A database server drops the leases of a process that it has not heard of for so long.
 EXPIRY_SECONDS = 60
@@ -30,19 +30,18 @@ class Leases(ABC):
     """The leases of one study that this process holds. A context manager: ends them all."""
 
     def __init__(self) -> None:
-        self._held: set[str] = set()
+        self._held: dict[str, Any] = {}  # a lease's name → its lock
 
     def take(self, name: str) -> bool:
         """Take a lease; False if somebody has it, be it this process."""
-        if name in self._held or not self._lock(name):
-            return False
-        self._held.add(name)
-        return True
+        lock = None if name in self._held else self._lock(name)
+        if lock:
+            self._held[name] = lock
+        return bool(lock)
 
     def give_back(self, name: str) -> None:
         """End a lease that this process holds."""
-        self._unlock(name)
-        self._held.discard(name)
+        self._unlock(name, self._held.pop(name))
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -74,10 +73,11 @@ class Leases(ABC):
         self.close()
 
     @abstractmethod
-    def _lock(self, name: str) -> bool: ...
+    def _lock(self, name: str) -> Any:
+        """A lock; nothing (false) if somebody has it."""
 
     @abstractmethod
-    def _unlock(self, name: str) -> None: ...
+    def _unlock(self, name: str, lock: Any) -> None: ...
 
 
 class FileLeases(Leases):
@@ -85,42 +85,27 @@ class FileLeases(Leases):
 
     Args:
         folder: made if it does not exist.
-
-    Raises:
-        RgfError: it cannot be written.
     """
 
     def __init__(self, folder: Path):
         super().__init__()
         self.folder = folder
-        self._files: dict[str, IO[str]] = {}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RgfError(f"cannot write {folder}: {error.strerror}") from error
 
     def check(self) -> None:
         """They hold as long as this process lives."""
 
-    def _lock(self, name: str) -> bool:
-        file = open(self.folder / name, "w")  # noqa: SIM115 (open as long as the lease is held)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return False
-        self._files[name] = file
-        return True
+    def _lock(self, name: str) -> Any:
+        return locks.acquire(self.folder / name, wait=False)
 
-    def _unlock(self, name: str) -> None:
-        self._files.pop(name).close()
+    def _unlock(self, name: str, lock: Any) -> None:
+        lock.release()
 
 
 @dataclass(frozen=True)
 class Dialect:
     """A database's locks that belong to a session.
 
-    Args:
+    Attributes:
         expire: statement after which the server ends sessions that were silent for so long.
         take: query that takes the lock ``:key`` and answers whether that succeeded.
         give_back: query that ends it.
@@ -189,14 +174,14 @@ class DatabaseLeases(Leases):
     def _renew(self) -> None:
         while not self._ended.wait(EXPIRY_SECONDS / 4):
             try:
-                self._ask("SELECT 1")
+                self.check()
             except RgfError:  # whoever needs the leases is told by check()
                 return
 
-    def _lock(self, name: str) -> bool:
-        return bool(self._ask(self.dialect.take, key=self._key(name)))
+    def _lock(self, name: str) -> Any:
+        return self._ask(self.dialect.take, key=self._key(name))
 
-    def _unlock(self, name: str) -> None:
+    def _unlock(self, name: str, lock: Any) -> None:
         self._ask(self.dialect.give_back, key=self._key(name))
 
     def _key(self, name: str) -> int | str:

@@ -28,7 +28,7 @@ def environment(
         gpus: as CUDA_VISIBLE_DEVICES names them.
         num_threads: of the worker; its share of the cores, or what the environment says, if None.
     """
-    threads = num_threads or max(len(os.sched_getaffinity(0)) // num_workers, 1)
+    threads = num_threads or max(num_cores() // num_workers, 1)
     wanted = {name: str(threads) for name in THREADS}
     wanted["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # also where TensorFlow is only a guest
     if num_workers > len(gpus):
@@ -40,8 +40,15 @@ def environment(
     return wanted
 
 
+def num_cores() -> int:
+    """Cores that this process may use, as far as the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def visible_gpus() -> list[str]:
-    """GPUs that may be used, found without occupying one."""
+    """GPUs that may be used; asking does not occupy them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [gpu for gpu in visible.split(",") if gpu.strip()]

@@ -15,10 +15,17 @@ from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.scores import report, workers
 from rgf_keras.experiments.scores.fits import Fits
-from rgf_keras.experiments.scores.folds import FULL, Fit, jobs, load_images, number_of_folds
+from rgf_keras.experiments.scores.folds import (
+    FULL,
+    Fit,
+    Group,
+    fit_groups,
+    load_images,
+    number_of_folds,
+)
 from rgf_keras.experiments.scores.result import Score, Taken, gather
 from rgf_keras.experiments.scores.workers import ALONE, Resources
-from rgf_keras.runtime.locks import exclusive
+from rgf_keras.runtime import locks
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.tracking.tracker import Context
 
@@ -63,7 +70,7 @@ def score(
     """
     check(config, images, resources)
     run, folder = context.run, context.folder
-    with exclusive(folder, f"the score in {folder}"):
+    with locks.exclusive(folder / "lock", f"the score in {folder}"):
         fits = Fits.of(config, images, held_out, folder)
         run.log_params(config.flat())
         run.set_tags({"data_sha256": images.fingerprint[:16], "seed": config.seed})
@@ -110,7 +117,7 @@ def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
     """
     if resources.ensemble > 1 and keras.backend.backend() != "jax":
         raise RgfError(f"ensembles need the jax backend, not {keras.backend.backend()}")
-    number_of_folds(config, len(images))
+    largest_fold = -(-len(images) // number_of_folds(config, len(images)))
     model = config.model.build(images.image_shape, images.num_classes, seed=0)
     if not callable(getattr(model, "log_prob", None)):
         raise RgfError(
@@ -123,7 +130,7 @@ def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
             f"model.target: the score trains a {type(model).__name__} many times by our Trainer, "
             "which needs its players(); add them"
         )
-    fewest = len(images) - -(-len(images) // number_of_folds(config, len(images)))
+    fewest = len(images) - largest_fold
     if config.training.images_per_step > fewest:
         raise RgfError(
             f"training.batch_size: a step takes {config.training.images_per_step} images, but a "
@@ -134,11 +141,11 @@ def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
 def _train(fits: Fits, resources: Resources, progress: Progress) -> int:
     """Train all that is missing; returns how many repeats there are in the end."""
     config = fits.config
-    groups: list[list[Fit]] = [[FULL]] if config.full_run else []
+    groups: list[Group] = [(FULL,)] if config.full_run else []
     for repeat in range(config.num_repeats):
         if config.num_folds == LEAVE_ONE_OUT and (repeat or not config.full_run):
-            groups.append([Fit(repeat, None)])
-        groups += jobs(config, fits.images.labels, repeat, resources.ensemble)
+            groups.append((Fit(repeat, None),))
+        groups += fit_groups(config, fits.images.labels, repeat, resources.ensemble)
         last = repeat + 1 == config.num_repeats
         if config.tolerance is None and not last:
             continue  # all repeats are wanted anyway: one round
