@@ -12,8 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,23 +25,25 @@ from rgf_keras.runtime import locks
 # A database server drops the leases of a process that it has not heard of for so long.
 EXPIRY_SECONDS = 60
 
+Unlock = Callable[[], object]
+
 
 class Leases(ABC):
     """The leases of one study that this process holds. A context manager: ends them all."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Any] = {}  # a lease's name → its lock
+        self._held: dict[str, Unlock] = {}  # by the lease's name
 
     def take(self, name: str) -> bool:
         """Take a lease; False if somebody has it, be it this process."""
-        lock = None if name in self._held else self._lock(name)
-        if lock:
-            self._held[name] = lock
-        return bool(lock)
+        unlock = None if name in self._held else self._lock(name)
+        if unlock:
+            self._held[name] = unlock
+        return unlock is not None
 
     def give_back(self, name: str) -> None:
         """End a lease that this process holds."""
-        self._unlock(name, self._held.pop(name))
+        self._held.pop(name)()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -73,11 +75,8 @@ class Leases(ABC):
         self.close()
 
     @abstractmethod
-    def _lock(self, name: str) -> Any:
-        """A lock; nothing (false) if somebody has it."""
-
-    @abstractmethod
-    def _unlock(self, name: str, lock: Any) -> None: ...
+    def _lock(self, name: str) -> Unlock | None:
+        """Lock a name; returns what unlocks it, None if somebody has it."""
 
 
 class FileLeases(Leases):
@@ -94,11 +93,9 @@ class FileLeases(Leases):
     def check(self) -> None:
         """They hold as long as this process lives."""
 
-    def _lock(self, name: str) -> Any:
-        return locks.acquire(self.folder / name, wait=False)
-
-    def _unlock(self, name: str, lock: Any) -> None:
-        lock.release()
+    def _lock(self, name: str) -> Unlock | None:
+        lock = locks.acquire(self.folder / name, wait=False)
+        return lock.release if lock else None
 
 
 @dataclass(frozen=True)
@@ -178,14 +175,11 @@ class DatabaseLeases(Leases):
             except RgfError:  # whoever needs the leases is told by check()
                 return
 
-    def _lock(self, name: str) -> Any:
-        return self._ask(self.dialect.take, key=self._key(name))
-
-    def _unlock(self, name: str, lock: Any) -> None:
-        self._ask(self.dialect.give_back, key=self._key(name))
-
-    def _key(self, name: str) -> int | str:
-        return self.dialect.key(hashlib.sha256(f"rgf {self.study} {name}".encode()).digest())
+    def _lock(self, name: str) -> Unlock | None:
+        digest = hashlib.sha256(f"rgf {self.study} {name}".encode()).digest()
+        key = self.dialect.key(digest)
+        taken = self._ask(self.dialect.take, key=key)
+        return partial(self._ask, self.dialect.give_back, key=key) if taken else None
 
     def _ask(self, query: str, **values: int | str) -> object:
         try:

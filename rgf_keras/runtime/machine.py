@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
-# Each library reads its own when it is imported.
-THREADS = (
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),  # PyTorch, NumPy
-    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
-    *("NPROC", "LOKY_MAX_CPU_COUNT"),  # XLA, joblib
-)
+# Each library reads its own when it is imported: PyTorch and NumPy, TensorFlow, XLA, joblib.
+PYTORCH = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
+TENSORFLOW = ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"]
+THREADS = [*PYTORCH, *TENSORFLOW, "NPROC", "LOKY_MAX_CPU_COUNT"]
 
 
 def environment(

@@ -28,11 +28,15 @@ class _Worker:
     parts: dict[int, Progress] = field(default_factory=dict)
 
     def show(self, part: int, description: str, unit: str, done: int, total: int) -> None:
-        """Show how far a part of the task is."""
         if part not in self.parts:
             where = f"worker {self.slot + 1}: {description}"
             self.parts[part] = self.progress.task(where, unit)
         self.parts[part](done, total)
+
+    def cause_of_death(self) -> str:
+        self.process.join()
+        code = self.process.exitcode or 0
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 class Processes:
@@ -44,16 +48,10 @@ class Processes:
     """
 
     def __init__(
-        self,
-        task: Task,
-        shared: Any,
-        num_workers: int,
-        num_threads: int | None = None,
-        reuse: bool = False,
+        self, task: Task, shared: Any, num_workers: int, num_threads: int | None, reuse: bool
     ):
-        self.num_workers = num_workers
-        self._task, self._shared = task, shared
-        self._num_threads, self._reuse = num_threads, reuse
+        self.num_workers, self._num_threads = num_workers, num_threads
+        self._task, self._shared, self._reuse = task, shared, reuse
         self._gpus = machine.visible_gpus()
         self._busy: dict[Connection, _Worker] = {}
         self._idle: list[_Worker] = []
@@ -62,10 +60,8 @@ class Processes:
     def num_busy(self) -> int:
         return len(self._busy)
 
-    def start(
-        self, argument: Any, progress: Progress = SILENT, whole_machine: bool = False
-    ) -> None:
-        worker = self._idle.pop() if self._idle else self._spawn(whole_machine)
+    def start(self, argument: Any, progress: Progress, alone: bool = False) -> None:
+        worker = self._idle.pop() if self._idle else self._spawn(alone)
         worker.argument, worker.progress, worker.parts = argument, progress, {}
         self._busy[worker.pipe] = worker
         with contextlib.suppress(OSError):  # it is dead: the end of its pipe will be received
@@ -88,27 +84,25 @@ class Processes:
         self._busy.clear()
         self._idle.clear()
 
-    def _spawn(self, whole_machine: bool) -> _Worker:
+    def _spawn(self, alone: bool) -> _Worker:
         slots = {worker.slot for worker in (*self._busy.values(), *self._idle)}
         slot = min(set(range(len(slots) + 1)) - slots)
+        sharers = 1 if alone else self.num_workers
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there, self._task, self._shared))
-        sharers = 1 if whole_machine else self.num_workers
-        share = machine.environment(slot, sharers, self._gpus, self._num_threads)
-        with machine.variables(share):
+        with machine.variables(machine.environment(slot, sharers, self._gpus, self._num_threads)):
             process.start()
         there.close()  # so that the end of the process is the end of the pipe
         return _Worker(process, here, slot)
 
     def _receive(self, worker: _Worker) -> TaskResult | None:
-        """A message from a worker: how far its task is, or that it is over."""
+        """A message from a worker: how far its task is (None), or that it is over."""
         try:
             message = worker.pipe.recv()
         except (EOFError, OSError):
             del self._busy[worker.pipe]
-            worker.process.join()
-            return TaskResult(worker.argument, _cause(worker.process.exitcode))
+            return TaskResult(worker.argument, worker.cause_of_death())
         if isinstance(message, Exception):
             raise message
         if message is not None:
@@ -123,18 +117,10 @@ class Processes:
         return TaskResult(worker.argument)
 
 
-def _cause(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        return f"signal {-exit_code}"
-    return f"exit code {exit_code}"
-
-
 class _PipeProgress(Progress):
     """Progress that is told to the process that started this one."""
 
-    def __init__(
-        self, pipe: Connection, parts: Iterator[int], description: str = "", unit: str = "steps"
-    ):
+    def __init__(self, pipe: Connection, parts: Iterator[int], description: str, unit: str):
         self.pipe, self.parts = pipe, parts
         self.message = next(parts), description, unit
 
@@ -151,7 +137,7 @@ def _serve(pipe: Connection, task: Task, shared: Any) -> None:
     with contextlib.suppress(EOFError):
         while True:
             argument = pipe.recv()
-            progress = _PipeProgress(pipe, itertools.count())
+            progress = _PipeProgress(pipe, itertools.count(), "task", "steps")
             try:
                 pipe.send(run_task(task, shared, argument, progress))
             except Exception:

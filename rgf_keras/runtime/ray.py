@@ -35,9 +35,8 @@ class ClusterShare:
 class RayWorkers:
     """Processes of a Ray cluster, a new one for each task, wherever Ray finds room.
 
-    What is lost with a node is tried again a few times. What a task gets is Ray's to give, so that
-    it never has a whole machine; its progress is not known. Arguments: see
-    :meth:`rgf_keras.runtime.workers.WorkersSpec.open`.
+    What is lost with a node is tried again a few times. What a task gets is Ray's to give, alone or
+    not. Arguments: see :meth:`rgf_keras.runtime.workers.WorkersSpec.open`.
 
     Raises:
         RgfError: Ray is not installed, or there is no cluster.
@@ -61,10 +60,9 @@ class RayWorkers:
     def num_busy(self) -> int:
         return len(self._pending)
 
-    def start(
-        self, argument: Any, progress: Progress = SILENT, whole_machine: bool = False
-    ) -> None:
-        self._pending[self._run.remote(self._task, self._shared, argument)] = argument
+    def start(self, argument: Any, progress: Progress, alone: bool = False) -> None:
+        reference = self._run.remote(self._task, self._shared, argument, SILENT)
+        self._pending[reference] = argument
 
     def wait(self, seconds: float) -> list[TaskResult]:
         if not self._pending:

@@ -1,13 +1,13 @@
-"""Tasks: calls of a module's own function in another process."""
+"""Tasks: calls of an importable function in another process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.runtime.progress import Progress
 
-# (what all tasks share, a task's own argument, its progress): all that is needed is pickled.
+# (what all tasks share, the task's own argument, its progress); the first two are pickled.
 Task = Callable[[Any, Any, Progress], None]
 
 
@@ -24,14 +24,10 @@ class TaskResult:
     cause_of_death: str = ""
 
 
-def run_task(
-    task: Task, shared: Any, argument: Any, progress: Progress = SILENT
-) -> RgfError | None:
+def run_task(task: Task, shared: Any, argument: Any, progress: Progress) -> RgfError | None:
     """Run a task; returns what it could not go on with, in a form that any process can read."""
     try:
         task(shared, argument, progress)
-    except Diverged as error:
-        return error
     except RgfError as error:
-        return RgfError(str(error))
+        return error if isinstance(error, Diverged) else RgfError(str(error))
     return None

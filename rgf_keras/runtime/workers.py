@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rgf_keras.runtime.processes import Processes
-from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.runtime.progress import Progress
 from rgf_keras.runtime.ray import ClusterShare, RayWorkers
 from rgf_keras.runtime.tasks import Task, TaskResult
 
@@ -13,7 +13,7 @@ class Workers(Protocol):
     """Processes that run tasks of one kind.
 
     Attributes:
-        num_workers: tasks at a time.
+        num_workers: tasks at a time; whoever starts them sees to it.
     """
 
     num_workers: int
@@ -22,26 +22,24 @@ class Workers(Protocol):
     def num_busy(self) -> int:
         """Tasks that have been started and are not over."""
 
-    def start(
-        self, argument: Any, progress: Progress = SILENT, whole_machine: bool = False
-    ) -> None:
-        """Start a task; whoever calls sees to it that there is a free worker.
+    def start(self, argument: Any, progress: Progress, alone: bool = False) -> None:
+        """Start a task.
 
         Args:
             argument: the task's own.
-            progress: shows how far it is, as far as that can be known.
-            whole_machine: it gets the shares of all workers, where these are the pool's to give.
+            progress: shows how far it is, where that is known.
+            alone: it gets the shares of all workers, where these are divided here.
         """
 
     def wait(self, seconds: float) -> list[TaskResult]:
-        """Wait for so long, or until a task is over; returns those that are.
+        """Wait for so long, or until tasks are over, which are returned.
 
         Raises:
             RgfError: what a task could not go on with.
         """
 
     def close(self) -> None:
-        """End all tasks, and their processes."""
+        """End all tasks and their processes."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,10 @@ class WorkersSpec:
         return self.num_workers == 1 and self.num_threads is None and self.cluster is None
 
     def open(self, task: Task, shared: Any, reuse: bool = False) -> Workers:
-        """Workers that run one kind of task; to be closed.
+        """Workers for one kind of task; to be closed.
 
         Args:
-            task: a module's own function, so that other processes can import it.
+            task: what they run; an importable function.
             shared: what all tasks need, sent to each process or node once.
             reuse: a process of this machine may run one task after the other.
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ class Fits:
     def steps(self, group: Group) -> int:
         """Training steps of a group."""
         training = self.config.training
-        return len(self._rows(group[0])) // training.batch_size * training.epochs
+        return len(self._rows(group[0])) // training.images_per_step * training.epochs
 
     def finished(self, group: Group) -> bool:
         return all(self.folder.finished(fit) for fit in group)
@@ -132,11 +133,9 @@ class Fits:
             Diverged: a loss is not finite.
         """
         trainer = self._trainer(group)
-        callbacks: list[keras.callbacks.Callback] = [ReportProgress(progress)]
-        if group[0].fold is None:
-            callbacks.append(Evaluate(self._elbo, every=1))
-        record = _Record(self, trainer, group)
-        trainer.fit(self.config.training.epochs, [*callbacks, record])
+        record = keras.callbacks.LambdaCallback(on_epoch_end=partial(self._record, trainer, group))
+        elbo = [Evaluate(self._elbo, every=1)] if group[0].fold is None else []
+        trainer.fit(self.config.training.epochs, [ReportProgress(progress), *elbo, record])
         for fit in group:
             arrays, header = self.folder.load(fit)
             if fit.fold is None:
@@ -144,10 +143,40 @@ class Fits:
             self.folder.save(fit, arrays, {**header, "finished": True})
         shutil.rmtree(self.folder.checkpoints(group), ignore_errors=True)
 
-    def log_prob(self, model: LikelihoodModel, fit: Fit, epoch: int) -> np.ndarray:
-        """log p of all images, (n,) float32. Every fit and epoch draws anew, as the paper does."""
-        seed = fit.seed(self.config.seed, epoch)
-        return model.log_prob(self.images.images, self.config.num_samples, seed)
+    def _record(self, trainer: Trainer, group: Group, epoch: int, logs: dict[str, float]) -> None:
+        """Write log p of all images, and the losses so far, if the epoch is one of the chosen.
+
+        Every fit and epoch draws anew, as the paper does.
+        """
+        if epoch + 1 not in self.config.scored_epochs:
+            return
+        curves = [*trainer.history.epochs, logs] if group[0].fold is None else []
+        for fit, trace in zip(group, trainer.members(), strict=True):
+            seed = fit.seed(self.config.seed, epoch + 1)
+            log_prob = trainer.model.log_prob(self.images.images, self.config.num_samples, seed)
+            earlier = self._earlier(fit, epoch + 1)
+            arrays = {
+                "log_probs": np.stack([*earlier.values(), log_prob.astype(np.float32)]),
+                "epochs": np.array([*earlier, epoch + 1]),
+                "held_out": self._held_out(fit),
+                "losses": trace.reshape(epoch + 1, -1, trace.shape[-1]).mean(axis=1),
+            }
+            header = {
+                "fit": [fit.repeat, fit.fold],
+                "finished": False,
+                "members": len(group),
+                "loss_names": trainer.metric_names,
+                "curves": curves,
+            }
+            self.folder.save(fit, arrays, header)
+
+    def _earlier(self, fit: Fit, epoch: int) -> dict[int, np.ndarray]:
+        """log p as recorded at earlier epochs; later ones are of a run that was killed."""
+        if epoch == self.config.scored_epochs[0]:
+            return {}
+        arrays = self.folder.load(fit)[0]
+        recorded = zip(arrays["epochs"].tolist(), arrays["log_probs"], strict=True)
+        return {known: log_prob for known, log_prob in recorded if known < epoch}
 
     def _trainer(self, group: Group) -> Trainer:
         """A trainer at the beginning of a group or where it was left; compiled once per size."""
@@ -185,14 +214,14 @@ class Fits:
     def _build(self, seed: int) -> GenerativeModel:
         return self.config.model.build(self.images.image_shape, self.images.num_classes, seed)
 
-    def held_out_of(self, fit: Fit) -> np.ndarray:
+    def _held_out(self, fit: Fit) -> np.ndarray:
         """(n,) booleans: which images a fit does not see."""
         if fit.fold is None:
             return np.zeros(len(self.images), bool)
         return folds(self.config, self.images.labels, fit.repeat) == fit.fold
 
     def _rows(self, fit: Fit) -> np.ndarray:
-        return np.flatnonzero(~self.held_out_of(fit))
+        return np.flatnonzero(~self._held_out(fit))
 
     def _elbo(self, model: LikelihoodModel) -> dict[str, float]:
         """Mean ELBO in nats of as many training images as there are held-out ones, and of these."""
@@ -206,41 +235,3 @@ class Fits:
         """Images (m, H, W, C) uint8 of the model of all data, as many as are held out."""
         with trainer.averaged_weights():
             return sample_uint8(trainer.model, len(self.held_out), self.config.seed)
-
-
-class _Record(keras.callbacks.Callback):
-    """Writes log p of all images, and the losses so far, at the chosen epochs."""
-
-    def __init__(self, fits: Fits, trainer: Trainer, group: Group):
-        super().__init__()
-        self.fits, self.trainer, self.group = fits, trainer, group
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch + 1 not in self.fits.config.scored_epochs:
-            return
-        curves = [*self.trainer.history.epochs, logs] if self.group[0].fold is None else []
-        for fit, trace in zip(self.group, self.trainer.members(), strict=True):
-            log_prob = self.fits.log_prob(self.trainer.model, fit, epoch + 1)
-            before = self._before(fit, epoch + 1)
-            arrays = {
-                "log_probs": np.stack([*before.values(), log_prob.astype(np.float32)]),
-                "epochs": np.array([*before, epoch + 1]),
-                "held_out": self.fits.held_out_of(fit),
-                "losses": trace.reshape(epoch + 1, -1, trace.shape[-1]).mean(axis=1),
-            }
-            header = {
-                "fit": [fit.repeat, fit.fold],
-                "finished": False,
-                "members": len(self.group),
-                "loss_names": self.trainer.metric_names,
-                "curves": curves,
-            }
-            self.fits.folder.save(fit, arrays, header)
-
-    def _before(self, fit: Fit, epoch: int) -> dict[int, np.ndarray]:
-        """What was recorded at earlier epochs; later ones are of a run that was killed."""
-        if epoch == self.fits.config.scored_epochs[0]:
-            return {}
-        arrays = self.fits.folder.load(fit)[0]
-        recorded = zip(arrays["epochs"].tolist(), arrays["log_probs"], strict=True)
-        return {known: log_prob for known, log_prob in recorded if known < epoch}

@@ -94,14 +94,18 @@ def number_of_folds(config: ScoreConfig, num_images: int) -> int:
 def fit_groups(config: ScoreConfig, labels: np.ndarray, repeat: int, size: int) -> Iterator[Group]:
     """A repeat's fits, in groups of at most ``size`` that make equally many steps.
 
+    Each leave-one-out repeat has a fit of all images; else the first one has, if that is wanted.
+
     Args:
         config: how many folds.
         labels: (n,) classes.
         repeat: counted from 0.
         size: fits that are trained at once.
     """
+    if config.num_folds == LEAVE_ONE_OUT or (config.full_run and repeat == 0):
+        yield (Fit(repeat, None),)
     sizes = np.bincount(folds(config, labels, repeat))
-    steps = (len(labels) - sizes) // config.training.batch_size
+    steps = (len(labels) - sizes) // config.training.images_per_step
     for _, group in groupby(range(len(sizes)), key=lambda fold: steps[fold]):
         members = [Fit(repeat, fold) for fold in group]
         for first in range(0, len(members), size):

@@ -71,7 +71,7 @@ def _start(session: Session, workers: Workers, progress: Progress) -> None:
     free = workers.num_workers - workers.num_busy
     alone = not session.search.has_baseline
     for _ in range(min(claimable - starting, free)):
-        workers.start(1 if alone else TRIALS_PER_PROCESS, progress, whole_machine=alone)
+        workers.start(1 if alone else TRIALS_PER_PROCESS, progress, alone)
 
 
 def _check(deaths: list[str]) -> None:
