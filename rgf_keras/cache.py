@@ -1,12 +1,11 @@
 """Results kept on disk under a hash of everything they depend on."""
 
-import fcntl
 import hashlib
 import json
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import platformdirs
 
 from rgf_keras import __version__, archive
 from rgf_keras.errors import RgfError
+from rgf_keras.runtime import locks
 
 logger = logging.getLogger(__name__)
 
@@ -93,22 +93,13 @@ class Cache:
                 self.store(kind, description, arrays)
         return arrays
 
-    @contextmanager
-    def lock(self, kind: str, description: dict[str, Any]) -> Iterator[None]:
+    def lock(self, kind: str, description: dict[str, Any]) -> AbstractContextManager[None]:
         """Inside, no other process is inside for this result; the lock of a dead one is free.
 
         Raises:
             RgfError: the folder cannot be written.
         """
-        path = self.folder / "locks" / self.path(kind, description).stem
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(path, "w")  # noqa: SIM115 (open as long as the lock is held)
-        except OSError as error:
-            raise RgfError(f"cannot write {path.parent}: {error.strerror}") from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return locks.exclusive(self.folder / "locks" / self.path(kind, description).stem)
 
     def entries(self) -> Iterator[Entry]:
         """What the cache holds."""

@@ -1,11 +1,16 @@
 """Running the trials of a study: here, in processes, or on a cluster."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rgf_keras.cli.options import err
+
+if TYPE_CHECKING:
+    import optuna
+
+    from rgf_keras.experiments.studies.run import Job
+    from rgf_keras.runtime.workers import WorkersSpec
 
 Workers = Annotated[int, typer.Option(min=1, help="Runs at a time, each a process.")]
 OnCluster = Annotated[
@@ -15,37 +20,34 @@ CpusPerWorker = Annotated[float, typer.Option(help="On the cluster.")]
 GpusPerWorker = Annotated[float, typer.Option(help="On the cluster, e.g. 0.5.")]
 
 
-def workers_of(
-    workers: int, cluster: str | None, cpus: float, gpus: float
-) -> Callable[[Any], Any] | None:
-    """What makes the workers, given where their progress is shown; None for this process."""
-    from rgf_keras.experiments.studies.cluster import Cluster
-    from rgf_keras.runtime.processes import Processes
-    from rgf_keras.runtime.ray import Share
+def workers_spec(workers: int, cluster: str | None, cpus: float, gpus: float) -> "WorkersSpec":
+    """The workers that the options ask for."""
+    from rgf_keras.runtime.ray import ClusterShare
+    from rgf_keras.runtime.workers import WorkersSpec
 
-    if cluster is not None:
-        return lambda progress: Cluster(Share(cluster, cpus, gpus), workers)
-    return (lambda progress: Processes(workers, progress)) if workers > 1 else None
+    return WorkersSpec(
+        workers, cluster=None if cluster is None else ClusterShare(cluster, cpus, gpus)
+    )
 
 
-def run_job(job: Any, where: Callable[[Any], Any] | None, minimize: str, num_trials: int) -> Any:
+def run_job(job: "Job", spec: "WorkersSpec", minimize: str, num_trials: int) -> "optuna.Study":
     """Run a job in this process, or by workers."""
     from rgf_keras.experiments.studies.parallel import run_parallel
     from rgf_keras.experiments.studies.run import run_job
     from rgf_keras.reports import outcome
     from rgf_keras.runtime.progress import on_console
 
-    def tell(trial: Any) -> None:
+    def tell(trial: "optuna.trial.FrozenTrial") -> None:
         err.print(outcome.trial_line(trial, minimize, num_trials), highlight=False)
 
     with on_console(err) as progress:
-        if where is None:
+        if spec.in_this_process:
             return run_job(job, progress, tell)
-        return run_parallel(job, where(progress), progress, tell)
+        return run_parallel(job, spec, progress, tell)
 
 
-def log_outcome(record: Any, job: Any) -> dict[str, Any]:
-    """Log what the study has found to its run, and return it."""
+def log_outcome(record: "optuna.Study", job: "Job") -> dict[str, Any]:
+    """Log the result of a study to its run, and return it."""
     from rgf_keras.reports import outcome
 
     folder = job.plan.work / job.plan.name

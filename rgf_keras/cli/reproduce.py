@@ -16,7 +16,7 @@ from rgf_keras.cli.jobs import (
     Workers,
     log_outcome,
     run_job,
-    workers_of,
+    workers_spec,
 )
 from rgf_keras.cli.options import (
     Backend,
@@ -78,14 +78,14 @@ def reproduce_command(
     if dry_run:
         return
     check_writable(workspace)
-    where = workers_of(workers, cluster, cpus_per_worker, gpus_per_worker)
+    spec = workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
     job = Job(
         partial(_study, paper, table, scale),
-        storage or default_url(workspace, name, where is not None),
+        storage or default_url(workspace, name, not spec.in_this_process),
         partial(open_tracker, tracking_uri, workspace.resolve(), name),
         Plan(name, workspace.resolve() / "work", Cache()),
     )
-    record = run_job(job, where, wanted.minimize, len(wanted.runs))
+    record = run_job(job, spec, wanted.minimize, len(wanted.runs))
     log_outcome(record, job)
     found = wanted.finished(record, open_records(tracking_uri, workspace))
     tables, agreement = wanted.tables(found), wanted.agreement(found)

@@ -60,14 +60,14 @@ def score_command(
     from rgf_keras.experiments.scores.score import default_folder, plan, score
     from rgf_keras.experiments.scores.workers import Resources
     from rgf_keras.runtime.progress import on_console
-    from rgf_keras.runtime.ray import Share
+    from rgf_keras.runtime.ray import ClusterShare
     from rgf_keras.tracking.tracker import Context, environment_tags
 
     changes = parse_settings(set_) | ({} if seed is None else {"seed": seed})
     given = configs.read(config, ScoreConfig) if config else ScoreConfig()
     chosen = given.with_values(changes)
-    share = Share(cluster, cpus_per_worker, gpus_per_worker) if cluster else None
-    resources = Resources(workers, threads, ensemble, share)
+    share = ClusterShare(cluster, cpus_per_worker, gpus_per_worker) if cluster else None
+    resources = Resources(workers, threads, share, ensemble)
     images, held_out = load_images(chosen.data)
     planned = plan(chosen, images, resources)
     others = {folder.name: report.other_scores(folder) for folder in against or []}

@@ -14,7 +14,7 @@ from rgf_keras.cli.jobs import (
     Workers,
     log_outcome,
     run_job,
-    workers_of,
+    workers_spec,
 )
 from rgf_keras.cli.options import (
     Backend,
@@ -74,8 +74,8 @@ def study_run(
         Plan(name, workspace.resolve() / "work", Cache(), num_trials, repeats, seed),
     )
     err.print(f"study '{name}': {question.question}", highlight=False)
-    where = workers_of(workers, cluster, cpus_per_worker, gpus_per_worker)
-    record = run_job(job, where, question.minimize, num_trials)
+    spec = workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
+    record = run_job(job, spec, question.minimize, num_trials)
     summary = log_outcome(record, job)
     _show_study(summary, as_json)
     err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")

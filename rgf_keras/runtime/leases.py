@@ -5,7 +5,6 @@ it. No clocks are compared: the kernel drops the locks of a dead process, and th
 those of a session that it has not heard of.
 """
 
-import fcntl
 import hashlib
 import threading
 import time
@@ -13,36 +12,38 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from rgf_keras.errors import RgfError
+from rgf_keras.runtime import locks
 
 # A database server drops the leases of a process that it has not heard of for so long.
 EXPIRY_SECONDS = 60
+
+Unlock = Callable[[], object]
 
 
 class Leases(ABC):
     """The leases of one study that this process holds. A context manager: ends them all."""
 
     def __init__(self) -> None:
-        self._held: set[str] = set()
+        self._held: dict[str, Unlock] = {}  # by the lease's name
 
     def take(self, name: str) -> bool:
         """Take a lease; False if somebody has it, be it this process."""
-        if name in self._held or not self._lock(name):
-            return False
-        self._held.add(name)
-        return True
+        unlock = None if name in self._held else self._lock(name)
+        if unlock:
+            self._held[name] = unlock
+        return unlock is not None
 
     def give_back(self, name: str) -> None:
         """End a lease that this process holds."""
-        self._unlock(name)
-        self._held.discard(name)
+        self._held.pop(name)()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -74,10 +75,8 @@ class Leases(ABC):
         self.close()
 
     @abstractmethod
-    def _lock(self, name: str) -> bool: ...
-
-    @abstractmethod
-    def _unlock(self, name: str) -> None: ...
+    def _lock(self, name: str) -> Unlock | None:
+        """Lock a name; returns what unlocks it, None if somebody has it."""
 
 
 class FileLeases(Leases):
@@ -85,42 +84,25 @@ class FileLeases(Leases):
 
     Args:
         folder: made if it does not exist.
-
-    Raises:
-        RgfError: it cannot be written.
     """
 
     def __init__(self, folder: Path):
         super().__init__()
         self.folder = folder
-        self._files: dict[str, IO[str]] = {}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RgfError(f"cannot write {folder}: {error.strerror}") from error
 
     def check(self) -> None:
         """They hold as long as this process lives."""
 
-    def _lock(self, name: str) -> bool:
-        file = open(self.folder / name, "w")  # noqa: SIM115 (open as long as the lease is held)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return False
-        self._files[name] = file
-        return True
-
-    def _unlock(self, name: str) -> None:
-        self._files.pop(name).close()
+    def _lock(self, name: str) -> Unlock | None:
+        lock = locks.acquire(self.folder / name, wait=False)
+        return lock.release if lock else None
 
 
 @dataclass(frozen=True)
 class Dialect:
     """A database's locks that belong to a session.
 
-    Args:
+    Attributes:
         expire: statement after which the server ends sessions that were silent for so long.
         take: query that takes the lock ``:key`` and answers whether that succeeded.
         give_back: query that ends it.
@@ -189,18 +171,15 @@ class DatabaseLeases(Leases):
     def _renew(self) -> None:
         while not self._ended.wait(EXPIRY_SECONDS / 4):
             try:
-                self._ask("SELECT 1")
+                self.check()
             except RgfError:  # whoever needs the leases is told by check()
                 return
 
-    def _lock(self, name: str) -> bool:
-        return bool(self._ask(self.dialect.take, key=self._key(name)))
-
-    def _unlock(self, name: str) -> None:
-        self._ask(self.dialect.give_back, key=self._key(name))
-
-    def _key(self, name: str) -> int | str:
-        return self.dialect.key(hashlib.sha256(f"rgf {self.study} {name}".encode()).digest())
+    def _lock(self, name: str) -> Unlock | None:
+        digest = hashlib.sha256(f"rgf {self.study} {name}".encode()).digest()
+        key = self.dialect.key(digest)
+        taken = self._ask(self.dialect.take, key=key)
+        return partial(self._ask, self.dialect.give_back, key=key) if taken else None
 
     def _ask(self, query: str, **values: int | str) -> object:
         try:

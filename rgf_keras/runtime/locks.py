@@ -1,34 +1,50 @@
-"""One process at a time in a folder."""
+"""Locks on files: one holder at a time, and free again when the holder dies."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from rgf_keras.errors import RgfError
+
+SECONDS_BETWEEN_ATTEMPTS = 0.005
+
+
+def acquire(path: Path, wait: bool = True) -> FileLock | None:
+    """Lock a file that serves nothing else; ``release()`` what is returned.
+
+    Args:
+        path: made with its folder if it does not exist.
+        wait: until the lock is free; else None is returned if it is not.
+
+    Raises:
+        RgfError: the file cannot be written, or its file system has no locks.
+    """
+    # A lock that the system does not know (soft) would outlive a process that is killed.
+    lock = FileLock(path, thread_local=False, fallback_to_soft=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=wait, poll_interval=SECONDS_BETWEEN_ATTEMPTS)
+    except Timeout:
+        return None
+    except OSError as error:
+        reason = f"cannot write {path.parent}: {error.strerror}"
+        raise RgfError(f"{reason}; choose another folder") from error
+    return lock
 
 
 @contextmanager
-def exclusive(folder: Path, what: str) -> Iterator[None]:
-    """Held inside; given back when the process ends, however it ends.
-
-    Args:
-        folder: made if it does not exist.
-        what: is being run, for the error.
+def exclusive(path: Path, what: str = "") -> Iterator[None]:
+    """Hold a file's lock inside. It is waited for, unless ``what`` names what is in use else.
 
     Raises:
-        RgfError: another process holds it, or the folder cannot be written.
+        RgfError: another process holds it; what :func:`acquire` raises.
     """
+    lock = acquire(path, wait=not what)
+    if lock is None:
+        raise RgfError(f"{what} is being run by another process; wait for it or end it")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / "lock", "w")  # noqa: SIM115 (held inside)
-    except OSError as error:
-        raise RgfError(f"cannot write {folder}: {error.strerror}; choose another folder") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RgfError(
-                f"{what} is being run by another process; wait for it or end it"
-            ) from None
         yield
+    finally:
+        lock.release()

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
-# Each library reads its own when it is imported.
-THREADS = (
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),  # PyTorch, NumPy
-    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
-    *("NPROC", "LOKY_MAX_CPU_COUNT"),  # XLA, joblib
-)
+# Each library reads its own when it is imported: PyTorch and NumPy, TensorFlow, XLA, joblib.
+PYTORCH = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
+TENSORFLOW = ["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"]
+THREADS = [*PYTORCH, *TENSORFLOW, "NPROC", "LOKY_MAX_CPU_COUNT"]
 
 
 def environment(
@@ -28,7 +26,7 @@ def environment(
         gpus: as CUDA_VISIBLE_DEVICES names them.
         num_threads: of the worker; its share of the cores, or what the environment says, if None.
     """
-    threads = num_threads or max(len(os.sched_getaffinity(0)) // num_workers, 1)
+    threads = num_threads or max(num_cores() // num_workers, 1)
     wanted = {name: str(threads) for name in THREADS}
     wanted["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # also where TensorFlow is only a guest
     if num_workers > len(gpus):
@@ -40,8 +38,15 @@ def environment(
     return wanted
 
 
+def num_cores() -> int:
+    """Cores that this process may use, as far as the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def visible_gpus() -> list[str]:
-    """GPUs that may be used, found without occupying one."""
+    """GPUs that may be used; asking does not occupy them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [gpu for gpu in visible.split(",") if gpu.strip()]

@@ -1,5 +1,6 @@
 """Workers that are processes of this machine."""
 
+import contextlib
 import itertools
 import multiprocessing
 import time
@@ -7,116 +8,137 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
-from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.run import Job
 from rgf_keras.runtime import machine
-from rgf_keras.runtime.progress import Progress
+from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.runtime.tasks import Task, TaskResult, run_task
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
-    process: Any
+    """A process with its slot of the machine, and the task that it is at."""
+
+    process: BaseProcess
+    pipe: Connection
     slot: int
-    reported: dict[int, Progress] = field(default_factory=dict)
+    argument: Any = None
+    progress: Progress = SILENT
+    parts: dict[int, Progress] = field(default_factory=dict)
+
+    def show(self, part: int, description: str, unit: str, done: int, total: int) -> None:
+        if part not in self.parts:
+            where = f"worker {self.slot + 1}: {description}"
+            self.parts[part] = self.progress.task(where, unit)
+        self.parts[part](done, total)
+
+    def cause_of_death(self) -> str:
+        self.process.join()
+        code = self.process.exitcode or 0
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 class Processes:
-    """Processes of their own, so that neither memory nor a crash of one reaches another.
+    """Spawned processes, so that neither memory nor a crash of one reaches another.
 
     Cores are divided among the workers; GPUs are given out in turn, and several workers on one take
     its memory as they need it. (Variables that say otherwise in the environment are respected.) The
-    processes end with this one.
-
-    Args:
-        num_workers: processes at a time.
-        progress: is told how far the work is.
+    processes end with this one. Arguments: see :meth:`rgf_keras.runtime.workers.WorkersSpec.open`.
     """
 
-    def __init__(self, num_workers: int, progress: Progress):
-        self.num_workers, self.progress = num_workers, progress
+    def __init__(
+        self, task: Task, shared: Any, num_workers: int, num_threads: int | None, reuse: bool
+    ):
+        self.num_workers, self._num_threads = num_workers, num_threads
+        self._task, self._shared, self._reuse = task, shared, reuse
         self._gpus = machine.visible_gpus()
-        self._at: dict[Connection, _Worker] = {}
+        self._busy: dict[Connection, _Worker] = {}
+        self._idle: list[_Worker] = []
 
     @property
     def num_busy(self) -> int:
-        return len(self._at)
+        return len(self._busy)
 
-    def start(self, job: Job, num_trials: int, alone: bool) -> None:
-        taken = {worker.slot for worker in self._at.values()}
-        slot = next(slot for slot in itertools.count() if slot not in taken)
-        context = multiprocessing.get_context("spawn")
-        here, there = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(job, num_trials, there))
-        share = machine.environment(slot, 1 if alone else self.num_workers, self._gpus)
-        with machine.variables(share):
-            process.start()
-        there.close()  # so that the end of the process is the end of the pipe
-        self._at[here] = _Worker(process, slot)
+    def start(self, argument: Any, progress: Progress, alone: bool = False) -> None:
+        worker = self._idle.pop() if self._idle else self._spawn(alone)
+        worker.argument, worker.progress, worker.parts = argument, progress, {}
+        self._busy[worker.pipe] = worker
+        with contextlib.suppress(OSError):  # it is dead: the end of its pipe will be received
+            worker.pipe.send(argument)
 
-    def wait(self, seconds: float) -> list[str]:
+    def wait(self, seconds: float) -> list[TaskResult]:
         deadline = time.monotonic() + seconds
-        if not self._at:
+        if not self._busy:
             time.sleep(seconds)
-        while self._at and (left := deadline - time.monotonic()) > 0:
-            for pipe in wait(list(self._at), left):
-                if not self._hear(pipe):  # type: ignore[arg-type]
-                    process = self._at.pop(pipe).process  # type: ignore[call-overload]
-                    process.join()
-                    return [_cause(process.exitcode)] if process.exitcode else []
+        while self._busy and (left := deadline - time.monotonic()) > 0:
+            ready = [self._busy[pipe] for pipe in wait([*self._busy], left)]  # type: ignore[index]
+            if results := [result for worker in ready if (result := self._receive(worker))]:
+                return results
         return []
 
     def close(self) -> None:
-        for worker in self._at.values():
+        for worker in (*self._busy.values(), *self._idle):
             worker.process.kill()
             worker.process.join()
-        self._at.clear()
+        self._busy.clear()
+        self._idle.clear()
 
-    def _hear(self, pipe: Connection) -> bool:
-        """Take a message from a worker; False if it has ended."""
+    def _spawn(self, alone: bool) -> _Worker:
+        slots = {worker.slot for worker in (*self._busy.values(), *self._idle)}
+        slot = min(set(range(len(slots) + 1)) - slots)
+        sharers = 1 if alone else self.num_workers
+        context = multiprocessing.get_context("spawn")
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there, self._task, self._shared))
+        with machine.variables(machine.environment(slot, sharers, self._gpus, self._num_threads)):
+            process.start()
+        there.close()  # so that the end of the process is the end of the pipe
+        return _Worker(process, here, slot)
+
+    def _receive(self, worker: _Worker) -> TaskResult | None:
+        """A message from a worker: how far its task is (None), or that it is over."""
         try:
-            message = pipe.recv()
+            message = worker.pipe.recv()
         except (EOFError, OSError):
-            return False
-        if isinstance(message, str):
-            raise RgfError(message)
-        if isinstance(message, BaseException):
+            del self._busy[worker.pipe]
+            return TaskResult(worker.argument, worker.cause_of_death())
+        if isinstance(message, Exception):
             raise message
-        number, description, unit, done, total = message
-        worker = self._at[pipe]
-        if number not in worker.reported:
-            where = f"worker {worker.slot + 1}: {description}"
-            worker.reported[number] = self.progress.task(where, unit)
-        worker.reported[number](done, total)
-        return True
+        if message is not None:
+            worker.show(*message)
+            return None
+        del self._busy[worker.pipe]
+        if self._reuse:
+            self._idle.append(worker)
+        else:
+            worker.pipe.close()
+            worker.process.join()
+        return TaskResult(worker.argument)
 
 
-def _cause(exit_code: int) -> str:
-    return f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
-
-
-class _Sent(Progress):
+class _PipeProgress(Progress):
     """Progress that is told to the process that started this one."""
 
-    def __init__(self, pipe: Connection, numbers: Iterator[int], *task: Any):
-        self.pipe, self.numbers, self.described = pipe, numbers, task
+    def __init__(self, pipe: Connection, parts: Iterator[int], description: str, unit: str):
+        self.pipe, self.parts = pipe, parts
+        self.message = next(parts), description, unit
 
     def task(self, description: str, unit: str = "steps") -> Progress:
-        return _Sent(self.pipe, self.numbers, next(self.numbers), description, unit)
+        return _PipeProgress(self.pipe, self.parts, description, unit)
 
     def __call__(self, done: int, total: int) -> None:
-        self.pipe.send((*self.described, done, total))
+        self.pipe.send((*self.message, done, total))
 
 
-def _work(job: Job, num_trials: int, pipe: Connection) -> None:
-    """A worker's process."""
+def _serve(pipe: Connection, task: Task, shared: Any) -> None:
+    """Run tasks, in a worker's process, as their arguments come, until the pipe is closed."""
     machine.end_with_parent()
-    progress = _Sent(pipe, itertools.count())
-    try:
-        with job.open() as session:
-            session.run_some(num_trials, progress)
-    except RgfError as error:
-        pipe.send(str(error))
-    except Exception:
-        pipe.send(RuntimeError(f"in a worker:\n{traceback.format_exc()}"))
+    with contextlib.suppress(EOFError):
+        while True:
+            argument = pipe.recv()
+            progress = _PipeProgress(pipe, itertools.count(), "task", "steps")
+            try:
+                pipe.send(run_task(task, shared, argument, progress))
+            except Exception:
+                pipe.send(RuntimeError(f"in a worker:\n{traceback.format_exc()}"))

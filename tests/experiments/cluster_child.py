@@ -12,11 +12,11 @@ import toy_study
 from ray.cluster_utils import Cluster as Nodes
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.studies.cluster import Cluster
 from rgf_keras.experiments.studies.parallel import run_parallel
 from rgf_keras.experiments.studies.run import Job, Plan
 from rgf_keras.runtime.progress import SILENT
-from rgf_keras.runtime.ray import Share
+from rgf_keras.runtime.ray import ClusterShare
+from rgf_keras.runtime.workers import WorkersSpec
 from rgf_keras.tracking.tracker import MemoryTracker
 
 LOST = "trial-0002"
@@ -59,5 +59,6 @@ if __name__ == "__main__":
         open_tracker,
         Plan("toy", folder, Cache(folder / "cache"), num_trials=5, evaluate=assess),
     )
-    run_parallel(job, Cluster(Share(nodes.address), 2), SILENT, lambda trial: None)
+    spec = WorkersSpec(2, cluster=ClusterShare(nodes.address))
+    run_parallel(job, spec, SILENT, lambda trial: None)
     nodes.shutdown()

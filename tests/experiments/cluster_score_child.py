@@ -9,7 +9,7 @@ import toy_score
 from ray.cluster_utils import Cluster as Nodes
 
 from rgf_keras.experiments.scores.workers import Resources
-from rgf_keras.runtime.ray import Share
+from rgf_keras.runtime.ray import ClusterShare
 
 
 def lose_one(nodes, folder):
@@ -25,6 +25,6 @@ if __name__ == "__main__":
         nodes.add_node(num_cpus=1)
     threading.Thread(target=lose_one, args=(nodes, folder), daemon=True).start()
     config = toy_score.CONFIG.with_values({"num_repeats": 1})
-    toy_score.run(folder, config, Resources(2, cluster=Share(nodes.address)))
+    toy_score.run(folder, config, Resources(2, cluster=ClusterShare(nodes.address)))
     assert len(nodes.worker_nodes) == 1
     nodes.shutdown()

@@ -9,10 +9,10 @@ import optuna
 import pytest
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.cluster import Cluster
 from rgf_keras.experiments.studies.ranking import finished
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.runtime.ray import Share
+from rgf_keras.runtime.ray import ClusterShare
+from rgf_keras.runtime.workers import WorkersSpec
 
 HERE = Path(__file__).parent
 
@@ -54,4 +54,4 @@ def test_a_score_completes_when_a_node_is_lost_in_mid_fit(tmp_path):
 def test_no_cluster_is_one_line():
     pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
     with pytest.raises(RgfError, match=r"no Ray cluster at '127\.0\.0\.1:9'"):
-        Cluster(Share("127.0.0.1:9"), 2)
+        WorkersSpec(2, cluster=ClusterShare("127.0.0.1:9")).open(print, None)

@@ -2,9 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rgf_keras.cache import key_of
 from rgf_keras.config import ScoreConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.scores.folds import Fit, folds
+from rgf_keras.experiments.scores.folds import Fit, Group, folds
 from rgf_keras.models import GenerativeModel, LikelihoodModel, sample_uint8
 from rgf_keras.training import Ensemble, Evaluate, ReportProgress, Trainer
 
@@ -27,7 +27,7 @@ CHECKPOINT_SECONDS = 30.0
 class Folder:
     """Results of fits that belong together.
 
-    Args:
+    Attributes:
         path: made by :meth:`claim`.
         key: a hash of all that a fit depends on.
     """
@@ -48,10 +48,10 @@ class Folder:
                 if any(self.path.glob("*.npz")):
                     raise RgfError(f"{self.path} holds other files; choose another folder")
                 record.write_text(json.dumps({"key": self.key, **description}, indent=1))
-            found = json.loads(record.read_text()).get("key")
+            key = json.loads(record.read_text()).get("key")
         except (OSError, ValueError) as error:
             raise RgfError(f"cannot use {self.path} ({error}); choose another folder") from error
-        if found != self.key:
+        if key != self.key:
             raise RgfError(
                 f"{self.path} holds results of another configuration, data set or backend; "
                 "choose another folder"
@@ -60,7 +60,7 @@ class Folder:
     def file(self, fit: Fit) -> Path:
         return self.path / f"{fit.name}.npz"
 
-    def checkpoints(self, group: Sequence[Fit]) -> Path:
+    def checkpoints(self, group: Group) -> Path:
         return self.path / "checkpoints" / f"{group[0].name}x{len(group)}"
 
     def finished(self, fit: Fit) -> bool:
@@ -86,9 +86,9 @@ class Folder:
 
 @dataclass(frozen=True)
 class Fits:
-    """Trains fits and writes what becomes of them.
+    """What trains fits, and keeps what they say of all images.
 
-    Args:
+    Attributes:
         config: what to train.
         images: to train on, and to take log p of.
         held_out: images of the same kind that no fit is trained on.
@@ -103,7 +103,7 @@ class Fits:
 
     @classmethod
     def of(cls, config: ScoreConfig, images: Dataset, held_out: Dataset, path: Path) -> "Fits":
-        """With a folder that is known to be this configuration's.
+        """Make or find the folder, which must be this configuration's.
 
         Raises:
             RgfError: it is another configuration's.
@@ -118,29 +118,24 @@ class Fits:
         folder.claim(description)
         return cls(config, images, held_out, folder)
 
-    def steps(self, group: Sequence[Fit]) -> int:
+    def steps(self, group: Group) -> int:
         """Training steps of a group."""
-        return (
-            len(self._rows(group[0]))
-            // self.config.training.batch_size
-            * (self.config.training.epochs)
-        )
+        training = self.config.training
+        return len(self._rows(group[0])) // training.images_per_step * training.epochs
 
-    def finished(self, group: Sequence[Fit]) -> bool:
+    def finished(self, group: Group) -> bool:
         return all(self.folder.finished(fit) for fit in group)
 
-    def train(self, group: Sequence[Fit], progress: Callable[[int, int], None]) -> None:
+    def train(self, group: Group, progress: Callable[[int, int], None]) -> None:
         """Train a group at once, from its checkpoint if there is one.
 
         Raises:
             Diverged: a loss is not finite.
         """
         trainer = self._trainer(group)
-        callbacks: list[keras.callbacks.Callback] = [ReportProgress(progress)]
-        if group[0].fold is None:
-            callbacks.append(Evaluate(self._elbo, every=1))
-        record = _Record(self, trainer, group)
-        trainer.fit(self.config.training.epochs, [*callbacks, record])
+        record = keras.callbacks.LambdaCallback(on_epoch_end=partial(self._record, trainer, group))
+        elbo = [Evaluate(self._elbo, every=1)] if group[0].fold is None else []
+        trainer.fit(self.config.training.epochs, [ReportProgress(progress), *elbo, record])
         for fit in group:
             arrays, header = self.folder.load(fit)
             if fit.fold is None:
@@ -148,114 +143,95 @@ class Fits:
             self.folder.save(fit, arrays, {**header, "finished": True})
         shutil.rmtree(self.folder.checkpoints(group), ignore_errors=True)
 
-    def log_prob(self, model: LikelihoodModel, fit: Fit, epoch: int) -> np.ndarray:
-        """log p of all images, (n,) float32. Every fit and epoch draws anew, as the paper does."""
-        seed = fit.seed(self.config.seed, epoch)
-        return model.log_prob(self.images.images, self.config.num_samples, seed)
+    def _record(self, trainer: Trainer, group: Group, epoch: int, logs: dict[str, float]) -> None:
+        """Write log p of all images, and the losses so far, if the epoch is one of the chosen.
 
-    def _trainer(self, group: Sequence[Fit]) -> Trainer:
+        Every fit and epoch draws anew, as the paper does.
+        """
+        if epoch + 1 not in self.config.scored_epochs:
+            return
+        curves = [*trainer.history.epochs, logs] if group[0].fold is None else []
+        for fit, trace in zip(group, trainer.members(), strict=True):
+            seed = fit.seed(self.config.seed, epoch + 1)
+            log_prob = trainer.model.log_prob(self.images.images, self.config.num_samples, seed)
+            earlier = self._earlier(fit, epoch + 1)
+            arrays = {
+                "log_probs": np.stack([*earlier.values(), log_prob.astype(np.float32)]),
+                "epochs": np.array([*earlier, epoch + 1]),
+                "held_out": self._held_out(fit),
+                "losses": trace.reshape(epoch + 1, -1, trace.shape[-1]).mean(axis=1),
+            }
+            header = {
+                "fit": [fit.repeat, fit.fold],
+                "finished": False,
+                "members": len(group),
+                "loss_names": trainer.metric_names,
+                "curves": curves,
+            }
+            self.folder.save(fit, arrays, header)
+
+    def _earlier(self, fit: Fit, epoch: int) -> dict[int, np.ndarray]:
+        """log p as recorded at earlier epochs; later ones are of a run that was killed."""
+        if epoch == self.config.scored_epochs[0]:
+            return {}
+        arrays = self.folder.load(fit)[0]
+        recorded = zip(arrays["epochs"].tolist(), arrays["log_probs"], strict=True)
+        return {known: log_prob for known, log_prob in recorded if known < epoch}
+
+    def _trainer(self, group: Group) -> Trainer:
         """A trainer at the beginning of a group or where it was left; compiled once per size."""
+        models = (self._build(fit.seed(self.config.seed)) for fit in group)
         seeds = [fit.seed(self.config.seed) for fit in group]
         rows = [self._rows(fit) for fit in group]
-        models = (self._build(seed) for seed in seeds)
-        checkpoints = self.folder.checkpoints(group)
-        known = self._trainers.get(len(group))
-        if isinstance(known, Ensemble):
-            known.restart_all(models, seeds, rows, checkpoints)
-        elif known:
-            known.restart(next(models), seeds[0], rows[0], checkpoints)
+        folder = self.folder.checkpoints(group)
+        trainer = self._trainers.get(len(group))
+        if isinstance(trainer, Ensemble):
+            trainer.restart_all(models, seeds, rows, folder)
+        elif trainer:
+            trainer.restart(next(models), seeds[0], rows[0], folder)
+        elif len(group) > 1:
+            trainer = Ensemble(models, seeds=seeds, rows=rows, **self._options(folder, len(group)))
         else:
-            self._trainers[len(group)] = self._new_trainer(models, seeds, rows, checkpoints)
-        return self._trainers[len(group)]
+            trainer = Trainer(next(models), seed=seeds[0], rows=rows[0], **self._options(folder, 1))
+        self._trainers[len(group)] = trainer
+        return trainer
 
-    def _new_trainer(
-        self,
-        models: Iterator[GenerativeModel],
-        seeds: list[int],
-        rows: list[np.ndarray],
-        checkpoints: Path,
-    ) -> Trainer:
+    def _options(self, checkpoints: Path, num_members: int) -> dict[str, Any]:
+        """A new trainer's arguments that do not depend on the fit."""
         training = self.config.training
-        data = {"images": self.images.images}
-        optimizers = training.build_optimizers([p.name for p in self._build(0).players()])
-        options: dict[str, Any] = {
+        return {
+            "data": {"images": self.images.images},
+            "optimizers": training.build_optimizers([p.name for p in self._build(0).players()]),
             "batch_size": training.batch_size,
             "turns": training.player_turns,
             "privacy": training.privacy.build(),
             "ema_decay": training.ema_decay,
             "ema_start": training.ema_start,
             "checkpoint_dir": checkpoints,
-            "checkpoint_seconds": CHECKPOINT_SECONDS * len(seeds),  # as large as it has members
+            "checkpoint_seconds": CHECKPOINT_SECONDS * num_members,  # as large as it has members
         }
-        if len(seeds) > 1:
-            return Ensemble(models, data, optimizers, seeds, rows, **options)
-        return Trainer(next(models), data, optimizers, seed=seeds[0], rows=rows[0], **options)
 
     def _build(self, seed: int) -> GenerativeModel:
-        images = self.images
-        return self.config.model.build(images.image_shape, images.num_classes, seed)
+        return self.config.model.build(self.images.image_shape, self.images.num_classes, seed)
 
-    def held_out_of(self, fit: Fit) -> np.ndarray:
+    def _held_out(self, fit: Fit) -> np.ndarray:
         """(n,) booleans: which images a fit does not see."""
         if fit.fold is None:
             return np.zeros(len(self.images), bool)
         return folds(self.config, self.images.labels, fit.repeat) == fit.fold
 
     def _rows(self, fit: Fit) -> np.ndarray:
-        return np.flatnonzero(~self.held_out_of(fit))
+        return np.flatnonzero(~self._held_out(fit))
 
     def _elbo(self, model: LikelihoodModel) -> dict[str, float]:
         """Mean ELBO in nats of as many training images as there are held-out ones, and of these."""
-        train, held_out = self._equally_many
+        num = min(len(self.images), len(self.held_out))
         return {
-            "elbo/train": float(model.log_prob(train, num_samples=1).mean()),
-            "elbo/held_out": float(model.log_prob(held_out, num_samples=1).mean()),
+            f"elbo/{name}": float(model.log_prob(images[:num], num_samples=1).mean())
+            for name, images in (("train", self.images.images), ("held_out", self.held_out.images))
         }
 
-    @cached_property
-    def _equally_many(self) -> tuple[np.ndarray, np.ndarray]:
-        num = min(len(self.images), len(self.held_out))
-        return self.images.images[:num], self.held_out.images[:num]
-
     def _samples(self, trainer: Trainer) -> np.ndarray:
-        """Images (m, H, W, C) uint8 as the model on all data draws them, as many as held out."""
+        """Images (m, H, W, C) uint8 of the model of all data, as many as are held out."""
         with trainer.averaged_weights():
             return sample_uint8(trainer.model, len(self.held_out), self.config.seed)
-
-
-class _Record(keras.callbacks.Callback):
-    """Writes log p of all images, and the losses so far, at the chosen epochs."""
-
-    def __init__(self, fits: Fits, trainer: Trainer, group: Sequence[Fit]):
-        super().__init__()
-        self.fits, self.trainer, self.group = fits, trainer, group
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch + 1 not in self.fits.config.scored_epochs:
-            return
-        curves = [*self.trainer.history.epochs, logs] if self.group[0].fold is None else []
-        for fit, trace in zip(self.group, self.trainer.members(), strict=True):
-            log_prob = self.fits.log_prob(self.trainer.model, fit, epoch + 1)
-            before = self._before(fit, epoch + 1)
-            arrays = {
-                "log_probs": np.stack([*before.values(), log_prob.astype(np.float32)]),
-                "epochs": np.array([*before, epoch + 1]),
-                "held_out": self.fits.held_out_of(fit),
-                "losses": trace.reshape(epoch + 1, -1, trace.shape[-1]).mean(axis=1),
-            }
-            header = {
-                "fit": [fit.repeat, fit.fold],
-                "finished": False,
-                "members": len(self.group),
-                "loss_names": self.trainer.metric_names,
-                "curves": curves,
-            }
-            self.fits.folder.save(fit, arrays, header)
-
-    def _before(self, fit: Fit, epoch: int) -> dict[int, np.ndarray]:
-        """What was recorded at earlier epochs; later ones are of a run that was killed."""
-        if epoch == self.fits.config.scored_epochs[0]:
-            return {}
-        arrays = self.fits.folder.load(fit)[0]
-        found = zip(arrays["epochs"].tolist(), arrays["log_probs"], strict=True)
-        return {known: log_prob for known, log_prob in found if known < epoch}

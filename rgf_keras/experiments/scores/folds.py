@@ -32,6 +32,8 @@ class Fit:
         return int(np.random.SeedSequence(key).generate_state(1)[0] >> 1)
 
 
+Group = tuple[Fit, ...]  # fits that are trained at once
+
 FULL = Fit(0, None)
 
 
@@ -41,11 +43,13 @@ def load_images(config: ImagesConfig) -> tuple[Dataset, Dataset]:
     Raises:
         RgfError: see :func:`rgf_keras.datasets.load`.
     """
-    found = []
-    for split, num in (("train", config.num_images), ("test", config.num_held_out)):
-        dataset = datasets.load(config.name, split)
-        found.append(dataset.split(num)[0] if num and num < len(dataset) else dataset)
-    return found[0], found[1]
+    images = _load(config.name, "train", config.num_images)
+    return images, _load(config.name, "test", config.num_held_out)
+
+
+def _load(name: str, split: str, num: int | None) -> Dataset:
+    dataset = datasets.load(name, split)
+    return dataset.split(num)[0] if num and num < len(dataset) else dataset
 
 
 def folds(config: ScoreConfig, labels: np.ndarray, repeat: int) -> np.ndarray:
@@ -87,18 +91,22 @@ def number_of_folds(config: ScoreConfig, num_images: int) -> int:
     return num_folds  # type: ignore[return-value]
 
 
-def jobs(config: ScoreConfig, labels: np.ndarray, repeat: int, size: int) -> Iterator[list[Fit]]:
-    """A repeat's fits, those in groups that are trained at once.
+def fit_groups(config: ScoreConfig, labels: np.ndarray, repeat: int, size: int) -> Iterator[Group]:
+    """A repeat's fits, in groups of at most ``size`` that make equally many steps.
+
+    Each leave-one-out repeat has a fit of all images; else the first one has, if that is wanted.
 
     Args:
         config: how many folds.
         labels: (n,) classes.
         repeat: counted from 0.
-        size: of the groups, at most. Fits of a group make equally many steps.
+        size: fits that are trained at once.
     """
+    if config.num_folds == LEAVE_ONE_OUT or (config.full_run and repeat == 0):
+        yield (Fit(repeat, None),)
     sizes = np.bincount(folds(config, labels, repeat))
-    steps = (len(labels) - sizes) // config.training.batch_size
+    steps = (len(labels) - sizes) // config.training.images_per_step
     for _, group in groupby(range(len(sizes)), key=lambda fold: steps[fold]):
-        members = list(group)
+        members = [Fit(repeat, fold) for fold in group]
         for first in range(0, len(members), size):
-            yield [Fit(repeat, fold) for fold in members[first : first + size]]
+            yield tuple(members[first : first + size])

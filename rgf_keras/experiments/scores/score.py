@@ -13,12 +13,12 @@ from rgf_keras.config import ScoreConfig
 from rgf_keras.config.score import LEAVE_ONE_OUT
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.scores import report, workers
+from rgf_keras.experiments.scores import folds, report, workers
 from rgf_keras.experiments.scores.fits import Fits
-from rgf_keras.experiments.scores.folds import FULL, Fit, jobs, load_images, number_of_folds
+from rgf_keras.experiments.scores.folds import number_of_folds
 from rgf_keras.experiments.scores.result import Score, Taken, gather
 from rgf_keras.experiments.scores.workers import ALONE, Resources
-from rgf_keras.runtime.locks import exclusive
+from rgf_keras.runtime import locks
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.tracking.tracker import Context
 
@@ -31,8 +31,7 @@ def evaluate(config: ScoreConfig, context: Context) -> Score:
 
     The context's cache is not used: fits are kept in its folder.
     """
-    images, held_out = load_images(config.data)
-    return score(config, images, held_out, context)
+    return score(config, *folds.load_images(config.data), context)
 
 
 def score(
@@ -63,7 +62,7 @@ def score(
     """
     check(config, images, resources)
     run, folder = context.run, context.folder
-    with exclusive(folder, f"the score in {folder}"):
+    with locks.exclusive(folder / "lock", f"the score in {folder}"):
         fits = Fits.of(config, images, held_out, folder)
         run.log_params(config.flat())
         run.set_tags({"data_sha256": images.fingerprint[:16], "seed": config.seed})
@@ -86,18 +85,18 @@ def plan(config: ScoreConfig, images: Dataset, resources: Resources) -> dict[str
         RgfError: what :func:`score` refuses of its arguments.
     """
     check(config, images, resources)
-    num_folds, training = number_of_folds(config, len(images)), config.training
+    num_folds = number_of_folds(config, len(images))
     full = config.num_repeats if config.num_folds == LEAVE_ONE_OUT else config.full_run
     num_fits = config.num_repeats * num_folds + full
-    steps = len(images) * (num_folds - 1) // num_folds // training.batch_size * training.epochs
-    scored = len(config.scored_epochs)
+    batch, scored = config.training.images_per_step, len(config.scored_epochs)
+    steps = len(images) * (num_folds - 1) // num_folds // batch * config.training.epochs
     return {
         "images": len(images),
         "fits": num_fits,
         "at_once": resources.num_workers * resources.ensemble,
         "steps_per_fit": steps,
         "scored_epochs": scored,
-        "cost": f"{num_fits * steps} training steps of {training.batch_size} images, and log p of "
+        "cost": f"{num_fits * steps} training steps of {batch} images, and log p of "
         f"{num_fits * scored * len(images)} images by {config.num_samples} draws each",
     }
 
@@ -110,7 +109,7 @@ def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
     """
     if resources.ensemble > 1 and keras.backend.backend() != "jax":
         raise RgfError(f"ensembles need the jax backend, not {keras.backend.backend()}")
-    number_of_folds(config, len(images))
+    largest_fold = -(-len(images) // number_of_folds(config, len(images)))
     model = config.model.build(images.image_shape, images.num_classes, seed=0)
     if not callable(getattr(model, "log_prob", None)):
         raise RgfError(
@@ -123,7 +122,7 @@ def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
             f"model.target: the score trains a {type(model).__name__} many times by our Trainer, "
             "which needs its players(); add them"
         )
-    fewest = len(images) - -(-len(images) // number_of_folds(config, len(images)))
+    fewest = len(images) - largest_fold
     if config.training.images_per_step > fewest:
         raise RgfError(
             f"training.batch_size: a step takes {config.training.images_per_step} images, but a "
@@ -133,21 +132,20 @@ def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
 
 def _train(fits: Fits, resources: Resources, progress: Progress) -> int:
     """Train all that is missing; returns how many repeats there are in the end."""
-    config = fits.config
-    groups: list[list[Fit]] = [[FULL]] if config.full_run else []
-    for repeat in range(config.num_repeats):
-        if config.num_folds == LEAVE_ONE_OUT and (repeat or not config.full_run):
-            groups.append([Fit(repeat, None)])
-        groups += jobs(config, fits.images.labels, repeat, resources.ensemble)
-        last = repeat + 1 == config.num_repeats
-        if config.tolerance is None and not last:
-            continue  # all repeats are wanted anyway: one round
-        missing = [group for group in groups if not fits.finished(group)]
-        if missing:
-            workers.train(fits, missing, resources, progress.task("training fits", "steps"))
-        groups = []
-        if not last and _settled(fits, repeat + 1):
-            return repeat + 1
+    config, labels = fits.config, fits.images.labels
+    repeats = range(config.num_repeats)
+    # Without a tolerance all repeats are wanted anyway: one round.
+    for these in [repeats] if config.tolerance is None else [[repeat] for repeat in repeats]:
+        groups = [
+            group
+            for repeat in these
+            for group in folds.fit_groups(config, labels, repeat, resources.ensemble)
+            if not fits.finished(group)
+        ]
+        if groups:
+            workers.train(fits, groups, resources, progress.task("training fits", "steps"))
+        if _settled(fits, these[-1] + 1):
+            return these[-1] + 1
     return config.num_repeats
 
 

@@ -1,7 +1,7 @@
 """Running a study with several workers: processes that claim trials, here or on a cluster."""
 
 from collections.abc import Callable
-from typing import Protocol
+from contextlib import closing
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.run import SECONDS_BETWEEN_LOOKS, Job, News, Session, finish
 from rgf_keras.runtime.progress import Progress
+from rgf_keras.runtime.workers import Workers, WorkersSpec
 
 # No process frees all that Keras and a device keep of a model: one is replaced after so many.
 TRIALS_PER_PROCESS = 10
@@ -17,83 +18,60 @@ TRIALS_PER_PROCESS = 10
 MAX_DEATHS = 5
 
 
-class Workers(Protocol):
-    """Where trials run. A worker is a process that claims trials, runs them and ends."""
-
-    num_workers: int
-
-    @property
-    def num_busy(self) -> int:
-        """Workers that have been started and have not ended."""
-
-    def start(self, job: Job, num_trials: int, alone: bool) -> None:
-        """Start a worker.
-
-        Args:
-            job: what to run.
-            num_trials: after so many it ends, or when there are no more to be had.
-            alone: it gets the share of all of them.
-        """
-
-    def wait(self, seconds: float) -> list[str]:
-        """Wait for so long, or until a worker ends; returns how workers died.
-
-        Raises:
-            RgfError: what a worker could not go on with.
-        """
-
-    def close(self) -> None:
-        """End all workers. Their trials can be resumed."""
-
-
 def run_parallel(
-    job: Job, workers: Workers, progress: Progress, on_trial: Callable[[FrozenTrial], None]
+    job: Job, spec: WorkersSpec, progress: Progress, on_trial: Callable[[FrozenTrial], None]
 ) -> optuna.Study:
     """Run a study, or what is left of it, in other processes.
 
     The baseline runs first and alone, so that what trials share is made once. A worker that dies
-    is replaced, and its trial resumed. (See :func:`rgf_keras.experiments.studies.run.run_study`.)
+    is replaced, and its trial resumed: from its checkpoint where workers share the workspace, else
+    from the beginning. (See :func:`rgf_keras.experiments.studies.run.run_study`.)
 
     Args:
-        job: what to run; its storage is for several processes.
-        workers: where to run it.
+        job: what to run; all workers must reach its storage, which is for several processes, and
+            its tracking address.
+        spec: how many workers, and where.
         progress: is told how far the work is.
         on_trial: called with every trial that ends, also on other machines.
 
     Raises:
-        RgfError: a worker raised it; workers keep dying.
+        RgfError: a worker raised it; workers keep dying; there is no cluster.
     """
     if job.storage.startswith("sqlite"):
         raise RgfError(
             "SQLite storages are for one worker; use journal:///PATH, PostgreSQL or MySQL"
         )
-    with job.open() as session:
+    trials, deaths = progress.task("trials", "trials"), list[str]()
+    with closing(spec.open(_run_trials, job)) as workers, job.open() as session:
         news = News(session, on_trial)
-        progress = progress.task("trials", "trials")
-        deaths: list[str] = []
-        try:
+        with closing(workers):  # they end before the session does
             while not session.done:
-                _start(session, job, workers)
-                deaths += workers.wait(SECONDS_BETWEEN_LOOKS)
+                _start(session, workers, progress)
+                results = workers.wait(SECONDS_BETWEEN_LOOKS)
+                deaths += [result.cause_of_death for result in results if result.cause_of_death]
                 if news.tell():
                     deaths.clear()
-                    progress(*session.count())
+                    trials(*session.count())
                 _check(deaths)
-        finally:
-            workers.close()
         news.tell()
         finish(session)
     return session.record
 
 
-def _start(session: Session, job: Job, workers: Workers) -> None:
+def _run_trials(job: Job, num_trials: int, progress: Progress) -> None:
+    """A worker's task: so many trials, or as many as are to be had."""
+    with job.open() as session:
+        session.run_some(num_trials, progress)
+
+
+def _start(session: Session, workers: Workers, progress: Progress) -> None:
     """Start as many workers as trials are to be had."""
     claimable, under_way = session.stage.census()
     starting = max(workers.num_busy - under_way, 0)
     free = workers.num_workers - workers.num_busy
     alone = not session.search.has_baseline
     for _ in range(min(claimable - starting, free)):
-        workers.start(job, 1 if alone else TRIALS_PER_PROCESS, alone)
+        workers.start(1 if alone else TRIALS_PER_PROCESS, progress, alone)
 
 
 def _check(deaths: list[str]) -> None:

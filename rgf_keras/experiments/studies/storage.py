@@ -4,10 +4,8 @@ SQLite is for one process, the journal for the processes of one machine, Postgre
 for several machines.
 """
 
-import fcntl
 import os
 from pathlib import Path
-from typing import IO
 
 import optuna
 import sqlalchemy
@@ -15,6 +13,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from rgf_keras.errors import RgfError, first_line
+from rgf_keras.runtime import locks
 from rgf_keras.runtime.leases import DatabaseLeases, FileLeases, Leases
 
 JOURNAL = "journal:///"
@@ -131,25 +130,27 @@ class Journal(JournalStorage):
 
 
 class _JournalLock(JournalFileOpenLock):
-    """A lock on the journal; whoever gets it removes the half line that a killed writer left."""
+    """A lock beside the journal; whoever gets it removes the half line that a killed writer left.
+
+    (It is not on the journal itself: what is locked may be emptied or deleted.)
+    """
 
     def __init__(self, path: Path):
         super().__init__(str(path))
         self.path = path
-        self._file: IO[bytes] | None = None
 
     def acquire(self) -> bool:
-        self._file = open(self.path, "r+b")  # noqa: SIM115 (open as long as the lock is held)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        self._mend(self._file)
+        self._held = locks.acquire(self.path.with_name(f"{self.path.name}.writer"))
+        _remove_half_line(self.path)
         return True
 
     def release(self) -> None:
-        assert self._file is not None
-        self._file.close()
+        assert self._held is not None
+        self._held.release()
 
-    @staticmethod
-    def _mend(file: IO[bytes]) -> None:
+
+def _remove_half_line(path: Path) -> None:
+    with open(path, "r+b") as file:
         size = file.seek(0, os.SEEK_END)
         start, tail = size, b""
         while start and b"\n" not in tail:

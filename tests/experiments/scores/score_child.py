@@ -39,4 +39,4 @@ ReportProgress.on_train_batch_end = die_if_told  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     threads = 1 if num_workers > 1 else None
-    toy_score.run(folder, resources=Resources(num_workers, threads, ensemble))
+    toy_score.run(folder, resources=Resources(num_workers, threads, ensemble=ensemble))

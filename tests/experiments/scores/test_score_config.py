@@ -7,7 +7,7 @@ import pytest
 
 from rgf_keras.config import ScoreConfig
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.experiments.scores.folds import Fit, folds, jobs
+from rgf_keras.experiments.scores.folds import Fit, fit_groups, folds
 
 LABELS = np.repeat([0, 1, 2], [40, 33, 30])
 
@@ -44,10 +44,10 @@ def test_folds_that_cannot_be(num_folds):
 
 def test_groups_hold_fits_with_equally_many_steps():
     # 103 images in 5 folds: 82 or 83 to train on, of which a batch takes 83
-    found = list(jobs(config(**{"training.batch_size": 83}), LABELS, 2, size=2))
-    assert [fit.fold for group in found for fit in group] == [0, 1, 2, 3, 4]
-    assert {fit.repeat for group in found for fit in group} == {2}
-    assert [len(group) for group in found] == [2, 1, 2]
+    groups = list(fit_groups(config(**{"training.batch_size": 83}), LABELS, 2, size=2))
+    assert [fit.fold for group in groups for fit in group] == [0, 1, 2, 3, 4]
+    assert {fit.repeat for group in groups for fit in group} == {2}
+    assert [len(group) for group in groups] == [2, 1, 2]
 
 
 def test_seeds_of_fits_differ():

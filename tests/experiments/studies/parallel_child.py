@@ -12,8 +12,8 @@ import toy_study
 from rgf_keras.cache import Cache
 from rgf_keras.experiments.studies.parallel import run_parallel
 from rgf_keras.experiments.studies.run import Job, Plan
-from rgf_keras.runtime.processes import Processes
 from rgf_keras.runtime.progress import SILENT
+from rgf_keras.runtime.workers import WorkersSpec
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 
 # Who is killed when a trial is at its nth attempt.
@@ -52,4 +52,4 @@ if __name__ == "__main__":
         partial(MlflowTracker, uri, "toy", folder / "spool", folder / "artifacts"),
         Plan("toy", folder, Cache(folder / "cache"), num_trials=12, evaluate=assess),
     )
-    run_parallel(job, Processes(2, SILENT), SILENT, lambda trial: print("ended", trial.number))
+    run_parallel(job, WorkersSpec(2), SILENT, lambda trial: print("ended", trial.number))

@@ -12,8 +12,8 @@ from rgf_keras.experiments.studies.parallel import run_parallel
 from rgf_keras.experiments.studies.run import Job, Plan
 from rgf_keras.experiments.studies.storage import journal_url
 from rgf_keras.runtime.machine import THREADS, environment, visible_gpus
-from rgf_keras.runtime.processes import Processes
 from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.runtime.workers import WorkersSpec
 from rgf_keras.tracking.tracker import MemoryTracker
 
 
@@ -66,7 +66,7 @@ def study():
 def run(tmp_path, assess, progress=SILENT):
     plan = Plan("toy", tmp_path, Cache(tmp_path), num_trials=3, evaluate=assess)
     job = Job(study, journal_url(tmp_path), open_tracker, plan)
-    run_parallel(job, Processes(2, progress), SILENT, lambda trial: None)
+    run_parallel(job, WorkersSpec(2), progress, lambda trial: None)
 
 
 def test_what_a_worker_refuses_ends_the_study_and_progress_is_seen(tmp_path, monkeypatch):

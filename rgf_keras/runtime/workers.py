@@ -1,0 +1,77 @@
+"""Workers: where tasks run, so many at a time, on this machine or on a Ray cluster."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rgf_keras.runtime.processes import Processes
+from rgf_keras.runtime.progress import Progress
+from rgf_keras.runtime.ray import ClusterShare, RayWorkers
+from rgf_keras.runtime.tasks import Task, TaskResult
+
+
+class Workers(Protocol):
+    """Processes that run tasks of one kind.
+
+    Attributes:
+        num_workers: tasks at a time; whoever starts them sees to it.
+    """
+
+    num_workers: int
+
+    @property
+    def num_busy(self) -> int:
+        """Tasks that have been started and are not over."""
+
+    def start(self, argument: Any, progress: Progress, alone: bool = False) -> None:
+        """Start a task.
+
+        Args:
+            argument: the task's own.
+            progress: shows how far it is, where that is known.
+            alone: it gets the shares of all workers, where these are divided here.
+        """
+
+    def wait(self, seconds: float) -> list[TaskResult]:
+        """Wait for so long, or until tasks are over, which are returned.
+
+        Raises:
+            RgfError: what a task could not go on with.
+        """
+
+    def close(self) -> None:
+        """End all tasks and their processes."""
+
+
+@dataclass(frozen=True)
+class WorkersSpec:
+    """How many workers there are to be, and where.
+
+    Attributes:
+        num_workers: tasks at a time.
+        num_threads: of each process; its share of the cores if None.
+        cluster: where the processes are, and what each gets; None for this machine.
+    """
+
+    num_workers: int = 1
+    num_threads: int | None = None
+    cluster: ClusterShare | None = None
+
+    @property
+    def in_this_process(self) -> bool:
+        """Whether the process that asks, which has all cores, can do the work itself."""
+        return self.num_workers == 1 and self.num_threads is None and self.cluster is None
+
+    def open(self, task: Task, shared: Any, reuse: bool = False) -> Workers:
+        """Workers for one kind of task; to be closed.
+
+        Args:
+            task: what they run; an importable function.
+            shared: what all tasks need, sent to each process or node once.
+            reuse: a process of this machine may run one task after the other.
+
+        Raises:
+            RgfError: Ray is not installed, or there is no cluster.
+        """
+        if self.cluster:
+            return RayWorkers(task, shared, self.num_workers, self.cluster)
+        return Processes(task, shared, self.num_workers, self.num_threads, reuse)

@@ -1,0 +1,90 @@
+"""What a pool of processes does for whoever uses it, and what share of the machine each gets."""
+
+import os
+from contextlib import closing
+
+import pytest
+
+from rgf_keras.errors import Diverged, RgfError
+from rgf_keras.runtime import machine
+from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.runtime.tasks import TaskResult
+from rgf_keras.runtime.workers import WorkersSpec
+
+
+def log_process(path, argument, progress):
+    """A task: says which process with how many threads is at it."""
+    with open(path, "a") as file:
+        file.write(f"{argument} {os.getpid()} {os.environ['OMP_NUM_THREADS']}\n")
+
+
+def end(how, argument, progress):
+    """A task that does not come to its end."""
+    if how == "exit":
+        os._exit(argument)
+    raise how
+
+
+def show_progress(shared, argument, progress):
+    """A task that says how far it is."""
+    progress(argument, 2)
+    progress.task("part", "images")(argument, 9)
+
+
+def run(spec, task, shared, arguments, reuse=False, progress=SILENT):
+    results = []
+    with closing(spec.open(task, shared, reuse)) as workers:
+        for argument in arguments:
+            workers.start(argument, progress)
+            while workers.num_busy:
+                results += workers.wait(0.5)
+    return results
+
+
+@pytest.mark.parametrize(("reuse", "num_processes"), [(True, 1), (False, 3)])
+def test_processes_are_kept_or_new(tmp_path, reuse, num_processes):
+    results = run(WorkersSpec(2, num_threads=3), log_process, tmp_path / "log", "abc", reuse)
+    assert results == [TaskResult(argument) for argument in "abc"]
+    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert [(task, threads) for task, _, threads in lines] == [(task, "3") for task in "abc"]
+    assert len({process for _, process, _ in lines}) == num_processes
+
+
+def test_a_death_is_a_result_and_a_new_process_takes_over():
+    results = run(WorkersSpec(2), end, "exit", [9, 0], reuse=True)
+    assert results == [TaskResult(9, "exit code 9"), TaskResult(0, "exit code 0")]
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "message"),
+    [
+        (RgfError("the oracle is bad"), RgfError, "^the oracle is bad$"),
+        (Diverged("loss/vae", 7), Diverged, "loss/vae is not finite at step 7"),
+        (ZeroDivisionError("bug"), RuntimeError, r"(?s)in a worker:\nTraceback.*bug"),
+    ],
+)
+def test_what_a_task_raises_is_raised(raised, kind, message):
+    with pytest.raises(kind, match=message):
+        run(WorkersSpec(2), end, raised, [None])
+
+
+def test_progress_comes_from_processes():
+    shown = []
+
+    class Shown(Progress):
+        def task(self, description, unit="steps"):
+            return lambda done, total: shown.append((description, unit, done, total))
+
+    run(WorkersSpec(2), show_progress, None, [1, 2], reuse=True, progress=Shown())
+    assert shown == [
+        (f"worker 1: {description}", unit, done, total)
+        for done in (1, 2)
+        for description, unit, total in (("task", "steps", 2), ("part", "images", 9))
+    ]
+
+
+def test_systems_without_affinity_share_all_cores(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.delenv("NPROC", raising=False)
+    assert machine.environment(0, 2, [])["NPROC"] == "3"
