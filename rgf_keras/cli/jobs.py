@@ -28,10 +28,9 @@ def workers_of(
     return (lambda progress: Processes(workers, progress)) if workers > 1 else None
 
 
-def run_job(job: Any, where: Callable[[Any], Any] | None, minimize: str, num_trials: int) -> Any:
-    """Run a job in this process, or by workers."""
+def run_study(spec: Any, where: Callable[[Any], Any] | None, minimize: str, num_trials: int) -> Any:
+    """Run a study in this process, or by workers."""
     from rgf_keras.experiments.studies.parallel import run_parallel
-    from rgf_keras.experiments.studies.run import run_job
     from rgf_keras.reports import outcome
     from rgf_keras.runtime.progress import on_console
 
@@ -40,17 +39,16 @@ def run_job(job: Any, where: Callable[[Any], Any] | None, minimize: str, num_tri
 
     with on_console(err) as progress:
         if where is None:
-            return run_job(job, progress, tell)
-        return run_parallel(job, where(progress), progress, tell)
+            return spec.run(progress, tell)
+        return run_parallel(spec, where(progress), progress, tell)
 
 
-def log_outcome(record: Any, job: Any) -> dict[str, Any]:
+def log_outcome(optuna_study: Any, spec: Any) -> dict[str, Any]:
     """Log what the study has found to its run, and return it."""
     from rgf_keras.reports import outcome
 
-    folder = job.plan.work / job.plan.name
-    folder.mkdir(parents=True, exist_ok=True)
-    summary = outcome.study_summary(record)
-    with job.open_tracker() as tracker:
-        outcome.record_study(summary, record, tracker, folder)
+    spec.folder.mkdir(parents=True, exist_ok=True)
+    summary = outcome.study_summary(optuna_study)
+    with spec.open_tracker() as tracker:
+        outcome.record_study(summary, optuna_study, tracker, spec.folder)
     return summary

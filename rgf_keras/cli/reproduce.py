@@ -15,7 +15,7 @@ from rgf_keras.cli.jobs import (
     OnCluster,
     Workers,
     log_outcome,
-    run_job,
+    run_study,
     workers_of,
 )
 from rgf_keras.cli.options import (
@@ -57,7 +57,7 @@ def reproduce_command(
     chosen = choose_backend(backend)
     from rgf_keras import reproduce
     from rgf_keras.cache import Cache
-    from rgf_keras.experiments.studies.run import Job, Plan
+    from rgf_keras.experiments.studies.run import StudySpec
     from rgf_keras.experiments.studies.storage import default_url
     from rgf_keras.reproduce.cost import estimate
     from rgf_keras.runtime.progress import on_console
@@ -79,15 +79,17 @@ def reproduce_command(
         return
     check_writable(workspace)
     where = workers_of(workers, cluster, cpus_per_worker, gpus_per_worker)
-    job = Job(
+    spec = StudySpec(
         partial(_study, paper, table, scale),
         storage or default_url(workspace, name, where is not None),
         partial(open_tracker, tracking_uri, workspace.resolve(), name),
-        Plan(name, workspace.resolve() / "work", Cache()),
+        name,
+        workspace.resolve() / "work",
+        Cache(),
     )
-    record = run_job(job, where, wanted.minimize, len(wanted.runs))
-    log_outcome(record, job)
-    found = wanted.finished(record, open_records(tracking_uri, workspace))
+    optuna_study = run_study(spec, where, wanted.minimize, len(wanted.runs))
+    log_outcome(optuna_study, spec)
+    found = wanted.finished(optuna_study, open_records(tracking_uri, workspace))
     tables, agreement = wanted.tables(found), wanted.agreement(found)
     if as_json:
         typer.echo(json.dumps({"tables": [*map(asdict, tables)], "agreement": agreement}))

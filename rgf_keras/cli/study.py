@@ -13,7 +13,7 @@ from rgf_keras.cli.jobs import (
     OnCluster,
     Workers,
     log_outcome,
-    run_job,
+    run_study,
     workers_of,
 )
 from rgf_keras.cli.options import (
@@ -40,7 +40,7 @@ def study_run(
         int | None, typer.Option(help="Fresh seeds for the best trials in the end; 0 for none.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="NAME-BACKEND if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
+    seed: Annotated[int, typer.Option(help="The sampler's.")] = 0,
     backend: Backend = None,
     workers: Workers = 1,
     cluster: OnCluster = None,
@@ -54,30 +54,33 @@ def study_run(
 ) -> None:
     """Run a study, or what is left of it. The same command continues it."""
     chosen = choose_backend(backend)
-    from rgf_keras.cache import Cache
-    from rgf_keras.experiments.studies.run import Job, Plan
-    from rgf_keras.experiments.studies.storage import default_url
-    from rgf_keras.experiments.studies.study import load_study
+    from rgf_keras.experiments.studies.study import load_study, plan
 
-    question = load_study(file)
-    name = name or f"{question.name}-{chosen}"
-    num_trials = question.num_trials if n_trials is None else n_trials
+    study = load_study(file).with_options(num_trials=n_trials, repeats=repeats)
+    name = name or f"{study.name}-{chosen}"
     if dry_run:
-        _plan(question, name, num_trials, workspace, as_json)
+        _show_plan({"name": name, **plan(study), "workspace": str(workspace)}, as_json)
         return
     check_writable(workspace)
-    parallel = workers > 1 or cluster is not None
-    job = Job(
+    from rgf_keras.cache import Cache
+    from rgf_keras.experiments.studies.run import StudySpec
+    from rgf_keras.experiments.studies.storage import default_url
+
+    spec = StudySpec(
         partial(load_study, file.resolve()),
-        storage or default_url(workspace, name, parallel),
+        storage or default_url(workspace, name, workers > 1 or cluster is not None),
         partial(open_tracker, tracking_uri, workspace.resolve(), name),
-        Plan(name, workspace.resolve() / "work", Cache(), num_trials, repeats, seed),
+        name,
+        workspace.resolve() / "work",
+        Cache(),
+        n_trials,
+        repeats,
+        seed,
     )
-    err.print(f"study '{name}': {question.question}", highlight=False)
+    err.print(f"study '{name}': {study.question}", highlight=False)
     where = workers_of(workers, cluster, cpus_per_worker, gpus_per_worker)
-    record = run_job(job, where, question.minimize, num_trials)
-    summary = log_outcome(record, job)
-    _show_study(summary, as_json)
+    optuna_study = run_study(spec, where, study.minimize, study.num_trials)
+    _show(log_outcome(optuna_study, spec), as_json)
     err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
 
 
@@ -89,26 +92,20 @@ def study_show(
     as_json: Json = False,
 ) -> None:
     """Show what a study has found so far."""
-    choose_backend(None)
     from rgf_keras.experiments.studies.storage import find_study
     from rgf_keras.reports import outcome
 
-    _show_study(outcome.study_summary(find_study(name, storage, workspace)), as_json)
+    _show(outcome.study_summary(find_study(name, storage, workspace)), as_json)
 
 
-def _plan(question: Any, name: str, num_trials: int, workspace: Path, as_json: bool) -> None:
+def _show_plan(planned: dict[str, Any], as_json: bool) -> None:
     import yaml
 
-    from rgf_keras.experiments.studies.study import plan
-
-    planned = {"name": name, **plan(question, num_trials), "workspace": str(workspace)}
-    if as_json:
-        typer.echo(json.dumps(planned))
-    else:
-        typer.echo(yaml.safe_dump(planned, sort_keys=False, allow_unicode=True), nl=False)
+    text = yaml.safe_dump(planned, sort_keys=False, allow_unicode=True)
+    typer.echo(json.dumps(planned) if as_json else text, nl=as_json)
 
 
-def _show_study(summary: dict[str, Any], as_json: bool) -> None:
+def _show(summary: dict[str, Any], as_json: bool) -> None:
     from rgf_keras.reports import outcome
 
     if as_json:

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.run import Job
+from rgf_keras.experiments.studies.run import StudySpec
 from rgf_keras.runtime import machine
 from rgf_keras.runtime.progress import Progress
 
@@ -43,12 +43,12 @@ class Processes:
     def num_busy(self) -> int:
         return len(self._at)
 
-    def start(self, job: Job, num_trials: int, alone: bool) -> None:
+    def start(self, spec: StudySpec, num_trials: int, alone: bool) -> None:
         taken = {worker.slot for worker in self._at.values()}
         slot = next(slot for slot in itertools.count() if slot not in taken)
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(job, num_trials, there))
+        process = context.Process(target=_work, args=(spec, num_trials, there))
         share = machine.environment(slot, 1 if alone else self.num_workers, self._gpus)
         with machine.variables(share):
             process.start()
@@ -109,13 +109,13 @@ class _Sent(Progress):
         self.pipe.send((*self.described, done, total))
 
 
-def _work(job: Job, num_trials: int, pipe: Connection) -> None:
+def _work(spec: StudySpec, num_trials: int, pipe: Connection) -> None:
     """A worker's process."""
     machine.end_with_parent()
     progress = _Sent(pipe, itertools.count())
     try:
-        with job.open() as session:
-            session.run_some(num_trials, progress)
+        with spec.open() as runner:
+            runner.run_some(num_trials, progress)
     except RgfError as error:
         pipe.send(str(error))
     except Exception:

@@ -1,7 +1,7 @@
 """Workers that are tasks of a Ray cluster."""
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.run import Job
+from rgf_keras.experiments.studies.run import StudySpec
 from rgf_keras.runtime.progress import SILENT
 from rgf_keras.runtime.ray import Share, Tasks
 
@@ -27,9 +27,9 @@ class Cluster:
     def num_busy(self) -> int:
         return self._tasks.num_busy
 
-    def start(self, job: Job, num_trials: int, alone: bool) -> None:
+    def start(self, spec: StudySpec, num_trials: int, alone: bool) -> None:
         # What a task gets is Ray's to give: alone or not, it is the same.
-        self._tasks.start(job, num_trials)
+        self._tasks.start(spec, num_trials)
 
     def wait(self, seconds: float) -> list[str]:
         ended = self._tasks.wait(seconds)
@@ -42,11 +42,11 @@ class Cluster:
         self._tasks.close()
 
 
-def _work(job: Job, num_trials: int) -> str:
+def _work(spec: StudySpec, num_trials: int) -> str:
     """A task: runs trials; returns what it could not go on with."""
     try:
-        with job.open() as session:
-            session.run_some(num_trials, SILENT)
+        with spec.open() as runner:
+            runner.run_some(num_trials, SILENT)
     except RgfError as error:
         return str(error)
     return ""

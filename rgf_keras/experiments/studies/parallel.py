@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.run import SECONDS_BETWEEN_LOOKS, Job, News, Session, finish
+from rgf_keras.experiments.studies.run import SECONDS_BETWEEN_LOOKS, StudyRunner, StudySpec
 from rgf_keras.runtime.progress import Progress
 
 # No process frees all that Keras and a device keep of a model: one is replaced after so many.
@@ -26,11 +26,11 @@ class Workers(Protocol):
     def num_busy(self) -> int:
         """Workers that have been started and have not ended."""
 
-    def start(self, job: Job, num_trials: int, alone: bool) -> None:
+    def start(self, spec: StudySpec, num_trials: int, alone: bool) -> None:
         """Start a worker.
 
         Args:
-            job: what to run.
+            spec: what to run.
             num_trials: after so many it ends, or when there are no more to be had.
             alone: it gets the share of all of them.
         """
@@ -47,7 +47,7 @@ class Workers(Protocol):
 
 
 def run_parallel(
-    job: Job, workers: Workers, progress: Progress, on_trial: Callable[[FrozenTrial], None]
+    spec: StudySpec, workers: Workers, progress: Progress, on_trial: Callable[[FrozenTrial], None]
 ) -> optuna.Study:
     """Run a study, or what is left of it, in other processes.
 
@@ -55,7 +55,7 @@ def run_parallel(
     is replaced, and its trial resumed. (See :func:`rgf_keras.experiments.studies.run.run_study`.)
 
     Args:
-        job: what to run; its storage is for several processes.
+        spec: what to run; its storage is for several processes.
         workers: where to run it.
         progress: is told how far the work is.
         on_trial: called with every trial that ends, also on other machines.
@@ -63,37 +63,36 @@ def run_parallel(
     Raises:
         RgfError: a worker raised it; workers keep dying.
     """
-    if job.storage.startswith("sqlite"):
+    if str(spec.storage).startswith("sqlite"):
         raise RgfError(
             "SQLite storages are for one worker; use journal:///PATH, PostgreSQL or MySQL"
         )
-    with job.open() as session:
-        news = News(session, on_trial)
+    with spec.open(on_trial) as runner:
         progress = progress.task("trials", "trials")
         deaths: list[str] = []
         try:
-            while not session.done:
-                _start(session, job, workers)
+            while not runner.done:
+                _start(runner, spec, workers)
                 deaths += workers.wait(SECONDS_BETWEEN_LOOKS)
-                if news.tell():
+                if runner.tell():
                     deaths.clear()
-                    progress(*session.count())
+                    progress(*runner.counts())
                 _check(deaths)
         finally:
             workers.close()
-        news.tell()
-        finish(session)
-    return session.record
+        runner.tell()
+        runner.finish()
+    return runner.optuna_study
 
 
-def _start(session: Session, job: Job, workers: Workers) -> None:
+def _start(runner: StudyRunner, spec: StudySpec, workers: Workers) -> None:
     """Start as many workers as trials are to be had."""
-    claimable, under_way = session.stage.census()
+    claimable, under_way = runner.stage.claimable_and_under_way()
     starting = max(workers.num_busy - under_way, 0)
     free = workers.num_workers - workers.num_busy
-    alone = not session.search.has_baseline
+    alone = not runner.search.has_baseline
     for _ in range(min(claimable - starting, free)):
-        workers.start(job, 1 if alone else TRIALS_PER_PROCESS, alone)
+        workers.start(spec, 1 if alone else TRIALS_PER_PROCESS, alone)
 
 
 def _check(deaths: list[str]) -> None:

@@ -7,34 +7,37 @@ for several machines.
 import fcntl
 import os
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import optuna
-import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from rgf_keras.errors import RgfError, first_line
-from rgf_keras.runtime.leases import DatabaseLeases, FileLeases, Leases
+from rgf_keras.experiments.studies.optuna_adapter import quiet
+from rgf_keras.experiments.studies.ranking import REPEATS
+from rgf_keras.tracking.tracker import masked
+
+if TYPE_CHECKING:
+    from rgf_keras.runtime.leases import Leases
 
 JOURNAL = "journal:///"
-REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's repeats
 
 
+@quiet()
 def open_storage(url: str) -> BaseStorage:
     """Optuna's storage behind an URL: ``journal:///PATH`` or one that SQLAlchemy knows.
 
     Raises:
         RgfError: it cannot be reached or written.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         storage = Journal(Path(url.removeprefix(JOURNAL))) if _is_journal(url) else RDBStorage(url)
         storage.get_all_studies()
         return storage
     except Exception as error:  # every database driver raises exceptions of its own
         raise RgfError(
-            f"cannot open the Optuna storage {_without_password(url)} ({first_line(error)}); "
+            f"cannot open the Optuna storage {masked(url)} ({first_line(error)}); "
             "check the address and that it can be written"
         ) from error
 
@@ -100,12 +103,14 @@ def find_study(name: str, storage: str | None, workspace: Path) -> optuna.Study:
     return optuna.load_study(study_name=found[0], storage=known[found[0]])
 
 
-def leases(storage: BaseStorage, study: str) -> Leases:
+def leases(storage: BaseStorage, study: str) -> "Leases":
     """The leases of a study in a storage.
 
     Raises:
         RgfError: the storage is for one process, and another one is running the study.
     """
+    from rgf_keras.runtime.leases import DatabaseLeases, FileLeases
+
     if isinstance(storage, Journal):
         return FileLeases(_beside(storage.path, study))
     assert isinstance(storage, RDBStorage)
@@ -150,17 +155,14 @@ class _JournalLock(JournalFileOpenLock):
 
     @staticmethod
     def _mend(file: IO[bytes]) -> None:
-        size = file.seek(0, os.SEEK_END)
-        start, tail = size, b""
-        while start and b"\n" not in tail:
-            start = max(start - 4096, 0)
-            file.seek(start)
-            tail = file.read(size - start)
-        whole = start + tail.rfind(b"\n") + 1
-        if whole < size:
-            file.truncate(whole)
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
 
 
+@quiet()
 def _move(source: str, target: str, name: str) -> None:
     """Move a study to another storage, its repeats first."""
     old, new = open_storage(source), open_storage(target)
@@ -193,10 +195,3 @@ def _exists(url: str) -> bool:
 
 def _beside(path: Path, study: str) -> Path:
     return path.with_name(f"{path.name}.leases") / study
-
-
-def _without_password(url: str) -> str:
-    try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except Exception:  # not an URL at all
-        return url
