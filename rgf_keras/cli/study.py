@@ -7,27 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rgf_keras.cli.jobs import (
-    CpusPerWorker,
-    GpusPerWorker,
-    OnCluster,
-    Workers,
-    log_outcome,
-    run_study,
-    workers_of,
-)
-from rgf_keras.cli.options import (
-    Backend,
-    Json,
-    Storage,
-    TrackingUri,
-    Workspace,
-    check_writable,
-    choose_backend,
-    err,
-    open_tracker,
-    out,
-)
+from rgf_keras.cli import jobs, options
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
 
@@ -41,19 +21,19 @@ def study_run(
     ] = None,
     name: Annotated[str | None, typer.Option(help="NAME-BACKEND if not given.")] = None,
     seed: Annotated[int, typer.Option(help="The sampler's.")] = 0,
-    backend: Backend = None,
-    workers: Workers = 1,
-    cluster: OnCluster = None,
-    cpus_per_worker: CpusPerWorker = 1.0,
-    gpus_per_worker: GpusPerWorker = 0.0,
-    storage: Storage = None,
-    tracking_uri: TrackingUri = None,
-    workspace: Workspace = Path("mlruns"),
+    backend: options.Backend = None,
+    workers: jobs.Workers = 1,
+    cluster: jobs.OnCluster = None,
+    cpus_per_worker: jobs.CpusPerWorker = 1.0,
+    gpus_per_worker: jobs.GpusPerWorker = 0.0,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+    workspace: options.Workspace = Path("mlruns"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")] = False,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Run a study, or what is left of it. The same command continues it."""
-    chosen = choose_backend(backend)
+    chosen = options.choose_backend(backend)
     from rgf_keras.experiments.studies.study import load_study, plan
 
     study = load_study(file).with_options(num_trials=n_trials, repeats=repeats)
@@ -61,7 +41,7 @@ def study_run(
     if dry_run:
         _show_plan({"name": name, **plan(study), "workspace": str(workspace)}, as_json)
         return
-    check_writable(workspace)
+    options.check_writable(workspace)
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.studies.run import StudySpec
     from rgf_keras.experiments.studies.storage import default_url
@@ -69,7 +49,7 @@ def study_run(
     spec = StudySpec(
         partial(load_study, file.resolve()),
         storage or default_url(workspace, name, workers > 1 or cluster is not None),
-        partial(open_tracker, tracking_uri, workspace.resolve(), name),
+        partial(options.open_tracker, tracking_uri, workspace.resolve(), name),
         name,
         workspace.resolve() / "work",
         Cache(),
@@ -77,19 +57,19 @@ def study_run(
         repeats,
         seed,
     )
-    err.print(f"study '{name}': {study.question}", highlight=False)
-    where = workers_of(workers, cluster, cpus_per_worker, gpus_per_worker)
-    optuna_study = run_study(spec, where, study.minimize, study.num_trials)
-    _show(log_outcome(optuna_study, spec), as_json)
-    err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
+    options.err.print(f"study '{name}': {study.question}", highlight=False)
+    where = jobs.workers_of(workers, cluster, cpus_per_worker, gpus_per_worker)
+    optuna_study = jobs.run_study(spec, where, study.minimize, study.num_trials)
+    _show(jobs.log_outcome(optuna_study, spec), as_json)
+    options.err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
 
 
 @app.command("show")
 def study_show(
     name: Annotated[str, typer.Argument(help="A study's name, or the start of it.")],
-    storage: Storage = None,
-    workspace: Workspace = Path("mlruns"),
-    as_json: Json = False,
+    storage: options.Storage = None,
+    workspace: options.Workspace = Path("mlruns"),
+    as_json: options.Json = False,
 ) -> None:
     """Show what a study has found so far."""
     from rgf_keras.experiments.studies.storage import find_study
@@ -111,4 +91,4 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(summary))
     else:
-        out.print(outcome.study_table(summary))
+        options.out.print(outcome.study_table(summary))

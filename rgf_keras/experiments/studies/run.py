@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import optuna
 from optuna.storages import BaseStorage
@@ -22,17 +21,10 @@ from rgf_keras.experiments.studies.trial import TrialRun, evaluate
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.tracking.tracker import Context, Tracker, environment_tags
 
-if TYPE_CHECKING:
-    from rgf_keras.runtime.leases import Leases
-
 # How long a process waits that can have no trial now.
 SECONDS_BETWEEN_LOOKS = 1.0
 
 OnTrial = Callable[[FrozenTrial], None]
-
-
-def _ignore(trial: FrozenTrial) -> None:
-    """What is called with trials that end if nothing is given."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +61,8 @@ class StudySpec:
         return self.work / self.name
 
     @contextmanager
-    def open(self, on_trial: OnTrial = _ignore) -> Iterator["StudyRunner"]:
-        """Open the study in this process, or begin it.
-
-        Args:
-            on_trial: called with every trial that ends, see :meth:`StudyRunner.tell`.
+    def open(self, on_trial: OnTrial = lambda trial: None) -> Iterator["StudyRunner"]:
+        """Open the study in this process, or begin it; ``on_trial``: see :meth:`StudyRunner.tell`.
 
         Raises:
             RgfError: bad options; what :meth:`Study.check` refuses; the study was started with
@@ -87,10 +76,20 @@ class StudySpec:
         storage = open_storage(self.storage) if isinstance(self.storage, str) else self.storage
         with quiet(), self.open_tracker() as tracker, leases(storage, self.name) as held:
             with held.exclusive():
-                runner = StudyRunner(self, study, storage, tracker, held, on_trial)
+                optuna_study = optuna.create_study(
+                    study_name=self.name,
+                    storage=storage,
+                    pruner=study.pruner(),
+                    load_if_exists=True,
+                    direction="minimize",
+                )
+                search = Search(optuna_study, study, held, self.seed)
+                runner = StudyRunner(self, search, tracker, on_trial)
             yield runner
 
-    def run(self, progress: Progress = SILENT, on_trial: OnTrial = _ignore) -> optuna.Study:
+    def run(
+        self, progress: Progress = SILENT, on_trial: OnTrial = lambda trial: None
+    ) -> optuna.Study:
         """Run the study, or what is left of it, in this process; see :func:`run_study`."""
         with self.open(on_trial) as runner:
             while not runner.done:
@@ -102,35 +101,20 @@ class StudySpec:
 
 
 class StudyRunner:
-    """A study that this process has opened: runs its trials. Made by :meth:`StudySpec.open`.
+    """Runs the trials of a study that this process has opened; made by :meth:`StudySpec.open`.
 
     Attributes:
-        search: its trials.
+        search: the trials that the budget counts.
         repeats: the best ones again.
-        optuna_study: what holds the trials of the search.
+        optuna_study: holds the trials of the search.
     """
 
-    def __init__(
-        self,
-        spec: StudySpec,
-        study: Study,
-        storage: BaseStorage,
-        tracker: Tracker,
-        leases: "Leases",
-        on_trial: OnTrial,
-    ):
-        self.spec, self.study, self.tracker, self.on_trial = spec, study, tracker, on_trial
-        self.optuna_study = optuna.create_study(
-            study_name=spec.name,
-            storage=storage,
-            pruner=study.pruner(),
-            load_if_exists=True,
-            direction="minimize",
-        )
-        self.search = Search(self.optuna_study, study, spec.seed, leases)
-        self.repeats = Repeats(self.search)
+    def __init__(self, spec: StudySpec, search: Search, tracker: Tracker, on_trial: OnTrial):
+        self.spec, self.search, self.repeats = spec, search, Repeats(search)
+        self.study, self.optuna_study = search.study, search.optuna_study
+        self.tracker, self.on_trial = tracker, on_trial
         self._parent = self._start_parent()
-        self._told = self._ended().keys()
+        self._told = set(self._ended())
 
     @property
     def stage(self) -> Stage:
@@ -161,40 +145,37 @@ class StudyRunner:
         folder, tags = self.spec.folder / name, {**environment_tags(), **stage.tags(trial)}
         with self.tracker.run(name, tags, self._parent, known) as run:
             trial.set_user_attr("mlflow_run_id", run.id)
-            context = Context(TrialRun(run, trial, self.study), folder, self.spec.cache, progress)
+            trial_run = TrialRun(run, trial, self.study)
+            context = Context(trial_run, folder, self.spec.cache, progress)
             stage.close(trial, evaluate(self.study, stage.config(trial), context), run)
         shutil.rmtree(folder, ignore_errors=True)
         return True
 
     def run_some(self, most: int, progress: Progress) -> None:
         """Run trials one after the other while there are any, at most so many."""
-        import keras  # when the first trial runs
+        import keras  # not to be imported before a trial is to run
 
         while most > 0 and self.run_next(progress):
             keras.utils.clear_session()
             most -= 1
 
     def tell(self) -> bool:
-        """Tell of trials that have ended since, whoever ran them; False if there is none."""
-        ended = self._ended()
-        new = ended.keys() - self._told
-        self._told = ended.keys()
-        for key in sorted(new):
-            self.on_trial(ended[key])
+        """Call ``on_trial`` with trials that have ended since, whoever ran them; False if none."""
+        new = {name: x for name, x in self._ended().items() if name not in self._told}
+        for name, trial in new.items():
+            self._told.add(name)
+            self.on_trial(trial)
         return bool(new)
 
     def finish(self) -> None:
         """End the study's own run: all is done."""
         self.tracker.start(self.spec.name, {}, id=self._parent).finish()
 
-    def _ended(self) -> dict[tuple[int, int], FrozenTrial]:
-        """Ended trials by stage and number."""
-        return {
-            (i, trial.number): trial
-            for i, stage in enumerate((self.search, self.repeats))
-            for trial in stage.trials
-            if trial.state in ENDED
-        }
+    def _ended(self) -> dict[str, FrozenTrial]:
+        """Trials and repeats that have ended, by name."""
+        stages = (self.search, self.repeats)
+        named = {stage.name(trial): trial for stage in stages for trial in stage.trials}
+        return {name: trial for name, trial in named.items() if trial.state in ENDED}
 
     def _start_parent(self) -> str:
         """The id of the study's own run, which is begun if need be."""
@@ -218,7 +199,7 @@ def run_study(
     seed: int = 0,
     repeats: int | None = None,
     progress: Progress = SILENT,
-    on_trial: OnTrial = _ignore,
+    on_trial: OnTrial = lambda trial: None,
     evaluate: Evaluate | None = None,
 ) -> optuna.Study:
     """Run a study, or what is left of it, in this process.
@@ -230,17 +211,16 @@ def run_study(
 
     Args:
         study: what to search.
-        name: see :class:`StudySpec`, as ``num_trials``, ``seed``, ``repeats`` and ``evaluate``.
+        name: see :class:`StudySpec`, as all that is not named here.
         workspace: folder for checkpoints and files of running trials.
         storage: Optuna's.
         tracker: MLflow's record: one parent run, one child per trial.
-        cache: what trials share.
         progress: is told how far the work is.
         on_trial: called with every trial that ends.
 
     Raises:
-        RgfError: the study was started with another configuration or is being run by another
-            process; the baseline has no result; anything an assessment refuses.
+        RgfError: what :meth:`StudySpec.open` refuses; the baseline has no result; anything an
+            assessment refuses.
     """
     tracked = nullcontext(tracker)
     spec = StudySpec(

@@ -23,7 +23,7 @@ from rgf_keras.experiments.studies.ranking import (
     feasible,
     finished,
 )
-from rgf_keras.experiments.studies.study import Study
+from rgf_keras.experiments.studies.study import FAR_OUTSIDE, Study
 from rgf_keras.experiments.studies.trial import Outcome
 from rgf_keras.tracking.tracker import Run
 
@@ -43,17 +43,25 @@ class Stage(ABC):
 
     Args:
         optuna_study: holds the trials.
+        study: what they are trials of.
         leases: of this process.
-        prefix: what trials are called in leases, folders and runs.
     """
 
-    def __init__(self, optuna_study: optuna.Study, leases: "Leases", prefix: str):
-        self.optuna_study, self.leases, self.prefix = optuna_study, leases, prefix
+    prefix: str  # what trials are called in leases, folders and runs
+
+    def __init__(self, optuna_study: optuna.Study, study: Study, leases: "Leases"):
+        self.optuna_study, self.study, self.leases = optuna_study, study, leases
 
     @property
     def trials(self) -> list[FrozenTrial]:
         """All of them as they are now."""
         return self.optuna_study.get_trials(deepcopy=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether no trial is running and none may be begun."""
+        trials = self.trials
+        return not running(trials) and self.room(trials) < 1
 
     def name(self, trial: optuna.Trial | FrozenTrial) -> str:
         """What a trial is called, e.g. ``trial-0003``."""
@@ -68,9 +76,12 @@ class Stage(ABC):
                     return self.resume(trial)
             if self.room(trials) < 1:
                 return None
-            begun = self.begin(trials)
+            attributes = self.attributes(trials)
+            new = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
+            self.optuna_study.add_trial(new)
+            begun = self.trials[len(trials)]
             self.leases.take(self.name(begun))
-            return begun
+            return self.resume(begun)
 
     def close(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
         """End a trial in both records, and its lease.
@@ -87,12 +98,10 @@ class Stage(ABC):
         with self.leases.exclusive():
             trials = self.trials
             begun = running(trials)
-            left = 0
-            for trial in begun:
-                if self._take(trial):
-                    self.leases.give_back(self.name(trial))
-                    left += 1
-            return left + max(self.room(trials), 0), len(begun) - left
+            left = [trial for trial in begun if self._take(trial)]
+            for trial in left:
+                self.leases.give_back(self.name(trial))
+            return len(left) + max(self.room(trials), 0), len(begun) - len(left)
 
     def _take(self, trial: FrozenTrial) -> bool:
         """Take the lease of a trial that was running when it was looked up, if it still is."""
@@ -103,30 +112,34 @@ class Stage(ABC):
         self.leases.give_back(self.name(trial))  # it has ended since
         return False
 
-    def resume(self, left: FrozenTrial) -> optuna.Trial:
-        """A trial that was left behind."""
-        return optuna_adapter.resume(self.optuna_study, left)
-
-    @property
-    @abstractmethod
-    def done(self) -> bool:
-        """Whether all trials have ended."""
+    def resume(self, trial: FrozenTrial) -> optuna.Trial:
+        """A trial that has begun, to go on with."""
+        return optuna_adapter.resume(self.optuna_study, trial)
 
     @abstractmethod
     def room(self, trials: Sequence[FrozenTrial]) -> int:
         """How many trials may be begun now."""
 
     @abstractmethod
-    def begin(self, trials: Sequence[FrozenTrial]) -> optuna.Trial:
-        """A new trial."""
+    def attributes(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
+        """What is known of the next trial when it begins."""
 
     @abstractmethod
     def config(self, trial: optuna.Trial) -> ExperimentConfig:
         """What a trial is to evaluate."""
 
-    @abstractmethod
     def end(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
         """End a trial in both records."""
+        trial.set_user_attr("metrics", outcome.metrics)
+        trial.set_user_attr("reason", outcome.reason)
+        if outcome.pruned:
+            self.optuna_study.tell(trial, state=TrialState.PRUNED)
+            run.ending = "KILLED"
+        else:
+            worst = self.study.worst
+            value = worst if outcome.reason else outcome.metrics[self.study.minimize]
+            self.optuna_study.tell(trial, value)
+        run.set_tags({"pruned": outcome.pruned, "reason": outcome.reason})
 
     def tags(self, trial: optuna.Trial) -> dict[str, int]:
         """What tells a trial's run from others."""
@@ -139,24 +152,21 @@ class Search(Stage):
     Args:
         optuna_study: holds the trials.
         study: what to search.
-        seed: of the sampler.
         leases: of this process.
+        seed: of the sampler.
 
     Raises:
         RgfError: the trials are of another baseline, objective or bounds.
     """
 
-    def __init__(self, optuna_study: optuna.Study, study: Study, seed: int, leases: "Leases"):
-        super().__init__(optuna_study, leases, "trial")
-        self.study, self.seed = study, seed
+    prefix = "trial"
+
+    def __init__(self, optuna_study: optuna.Study, study: Study, leases: "Leases", seed: int):
+        super().__init__(optuna_study, study, leases)
+        self.seed = seed
         # Samplers of finite spaces stop a study that they have been through.
         optuna_study.stop = lambda: optuna_study.set_user_attr("exhausted", True)  # type: ignore[method-assign]
         self._describe()
-
-    @property
-    def done(self) -> bool:
-        trials = self.trials
-        return not running(trials) and self.room(trials) < 1
 
     @property
     def has_baseline(self) -> bool:
@@ -170,13 +180,17 @@ class Search(Stage):
         room = self.study.num_trials - begun
         return room if self.has_baseline or room < 1 else int(not running(trials))
 
-    def begin(self, trials: Sequence[FrozenTrial]) -> optuna.Trial:
-        self._set_sampler(len(trials))
-        return self._marked(self.optuna_study.ask())
+    def attributes(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
+        return {"baseline": not self.has_baseline}
 
-    def resume(self, left: FrozenTrial) -> optuna.Trial:
-        self._set_sampler(left.number)
-        return self._marked(super().resume(left))
+    def resume(self, trial: FrozenTrial) -> optuna.Trial:
+        # A sampler of its own for every trial: what it suggests depends on the trials before it,
+        # not on whether the process that asked was restarted in between. The baseline suggests
+        # nothing, and a sampler of a finite space must not count it.
+        seed = self.seed + 1000 * trial.number
+        searched = self.has_baseline
+        self.optuna_study.sampler = self.study.sampler(seed) if searched else RandomSampler(seed)
+        return super().resume(trial)
 
     def config(self, trial: optuna.Trial) -> ExperimentConfig:
         try:
@@ -192,36 +206,12 @@ class Search(Stage):
             raise RgfError(f"the baseline has no result: {outcome.reason}")
         baseline = outcome.metrics if is_baseline else baseline_metrics(self.optuna_study)
         for bound in self.study.subject_to:
-            trial.set_constraint(bound.metric, outcome.violation(bound, baseline))
-        trial.set_user_attr("metrics", outcome.metrics)
-        trial.set_user_attr("reason", outcome.reason)
-        if outcome.pruned:
-            ended = self.optuna_study.tell(trial, state=TrialState.PRUNED)
-            run.ending = "KILLED"
-        else:
-            ended = self.optuna_study.tell(trial, outcome.value(self.study))
-        run.set_tags(
-            {
-                "feasible": feasible(ended),
-                "baseline": is_baseline,
-                "pruned": outcome.pruned,
-                "reason": outcome.reason,
-            }
-        )
-
-    def _set_sampler(self, number: int) -> None:
-        # A sampler of its own for every trial: what it suggests depends on the trials before it,
-        # not on whether the process that asked was restarted in between. The baseline suggests
-        # nothing, and a sampler of a finite space must not count it.
-        seed = self.seed + 1000 * number
-        self.optuna_study.sampler = (
-            self.study.sampler(seed) if self.has_baseline else RandomSampler(self.seed)
-        )
-
-    def _marked(self, trial: optuna.Trial) -> optuna.Trial:
-        if "baseline" not in trial.user_attrs:
-            trial.set_user_attr("baseline", not self.has_baseline)
-        return trial
+            measured = bound.metric in outcome.metrics
+            missed = bound.violation(outcome.metrics, baseline) if measured else FAR_OUTSIDE
+            trial.set_constraint(bound.metric, missed)
+        super().end(trial, outcome, run)
+        ended = optuna_adapter.snapshot(self.optuna_study, trial)
+        run.set_tags({"feasible": feasible(ended), "baseline": is_baseline})
 
     def _describe(self) -> None:
         known = self.optuna_study.user_attrs
@@ -253,6 +243,8 @@ class Repeats(Stage):
         search: what is to be repeated when it is done, as often as its study says.
     """
 
+    prefix = "repeat"
+
     def __init__(self, search: Search):
         optuna_study = optuna.create_study(
             study_name=search.optuna_study.study_name + REPEATS,
@@ -260,45 +252,30 @@ class Repeats(Stage):
             load_if_exists=True,
             direction="minimize",
         )
-        super().__init__(optuna_study, search.leases, "repeat")
+        super().__init__(optuna_study, search.study, search.leases)
         self.search = search
-
-    @property
-    def done(self) -> bool:
-        trials = self.trials
-        return self.search.done and not running(trials) and not self._missing(trials)
 
     def room(self, trials: Sequence[FrozenTrial]) -> int:
         return len(self._missing(trials)) if self.search.done else 0
 
-    def begin(self, trials: Sequence[FrozenTrial]) -> optuna.Trial:
+    def attributes(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
         number, seed = self._missing(trials)[0]
-        attributes = {"of": number, "seed": seed}
-        self.optuna_study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=attributes))
-        return self.resume(self.trials[len(trials)])
+        return {"of": number, "seed": seed}
 
     def config(self, trial: optuna.Trial) -> ExperimentConfig:
         original = self.search.trials[trial.user_attrs["of"]]
-        config = self.search.study.configure(
-            FixedTrial(original.params),  # type: ignore[arg-type]
-            original.user_attrs["baseline"],
-        )
+        fixed, is_baseline = FixedTrial(original.params), original.user_attrs["baseline"]
+        config = self.study.configure(fixed, is_baseline)  # type: ignore[arg-type]
         return config.with_values({"seed": config.seed + trial.user_attrs["seed"]})
 
     def tags(self, trial: optuna.Trial) -> dict[str, int]:
         return {"repeat_of": trial.user_attrs["of"], "repeat_seed": trial.user_attrs["seed"]}
 
-    def end(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
-        trial.set_user_attr("metrics", outcome.metrics)
-        trial.set_user_attr("reason", outcome.reason)
-        self.optuna_study.tell(trial, outcome.value(self.search.study))
-        run.set_tags({"reason": outcome.reason})
-
     def _missing(self, trials: Sequence[FrozenTrial]) -> list[tuple[int, int]]:
         """Trials and seeds that nobody has begun, all candidates of a seed one after the other."""
         wanted = (TrialState.COMPLETE, TrialState.RUNNING)
         begun = {(t.user_attrs["of"], t.user_attrs["seed"]) for t in trials if t.state in wanted}
-        seeds, numbers = range(1, self.search.study.repeats + 1), self._candidates()
+        seeds, numbers = range(1, self.study.repeats + 1), self._candidates()
         planned = [(number, seed) for seed in seeds for number in numbers]
         return [pair for pair in planned if pair not in begun]
 

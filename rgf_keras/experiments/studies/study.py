@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import optuna
 from optuna.distributions import (
@@ -30,20 +30,12 @@ from rgf_keras.tracking.tracker import Context
 WORST, FAR_OUTSIDE = 1.0, 1e6
 
 
-class Result(Protocol):
-    """What evaluating a configuration leaves."""
-
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
+# (config, context) → numbers by name, or an object with such ``metrics``, as those of
+# :func:`rgf_keras.experiments.assess` and :func:`rgf_keras.experiments.scores.score.evaluate`.
+Evaluate = Callable[[Any, Context], Any]
 
 
-# (config, context) → metrics, as :func:`rgf_keras.experiments.assess` and
-# :func:`rgf_keras.experiments.scores.score.evaluate` do.
-Evaluate = Callable[[Any, Context], Result | Mapping[str, float]]
-Suggest = Callable[[optuna.Trial], ExperimentConfig]
-
-
-def _assess(config: Any, context: Context) -> Result:
+def _assess(config: Any, context: Context) -> Any:
     """Assess, importing Keras when the first trial runs."""
     from rgf_keras.experiments.assessment.assess import assess
 
@@ -120,7 +112,7 @@ class Study:
     name: str
     question: str
     baseline: ExperimentConfig
-    suggest: Suggest
+    suggest: Callable[[optuna.Trial], ExperimentConfig]
     minimize: str = "rgf/gap"
     subject_to: Sequence[Bound] = field(
         default_factory=lambda: (
@@ -177,9 +169,8 @@ class Study:
         try:
             return self.suggest(trial)
         except Exception as error:  # whatever the user's function raises
-            raise RgfError(
-                f"study '{self.name}' suggests a bad configuration: {_cause(error)}"
-            ) from error
+            message = f"study '{self.name}' suggests a bad configuration: {_cause(error)}"
+            raise RgfError(message) from error
 
     @quiet()
     def check(self) -> dict[str, BaseDistribution]:
@@ -225,10 +216,10 @@ def _check_metrics(study: Study) -> None:
             )
 
 
-def _from_judge(judge: Callable[..., Result]) -> Evaluate:
-    def evaluate(config: Any, context: Context) -> Result:
-        progress = context.progress.task
-        return judge(config, context.run, context.folder, context.cache, progress)
+def _from_judge(judge: Callable[..., Any]) -> Evaluate:
+    def evaluate(config: Any, context: Context) -> Any:
+        track = context.progress.task
+        return judge(config, context.run, context.folder, context.cache, track)
 
     return evaluate
 
@@ -241,10 +232,10 @@ def load_study(file: str | Path) -> Study:
     """
     path = Path(file)
     plugins.add_folder(path.parent)  # what the file imports from beside itself
+    if not path.is_file():
+        raise RgfError(f"study file {path} does not exist")
     try:
         names = runpy.run_path(str(path))
-    except FileNotFoundError:
-        raise RgfError(f"study file {path} does not exist") from None
     except SyntaxError as error:
         raise RgfError(f"{path} line {error.lineno}: {error.msg}") from error
     except Exception as error:  # whatever the user's file raises

@@ -12,7 +12,7 @@ from rgf_keras.config import ExperimentConfig
 from rgf_keras.errors import Diverged, RgfError, first_line
 from rgf_keras.experiments.studies.optuna_adapter import snapshot
 from rgf_keras.experiments.studies.ranking import baseline_trial
-from rgf_keras.experiments.studies.study import FAR_OUTSIDE, Bound, Study
+from rgf_keras.experiments.studies.study import Study
 from rgf_keras.tracking.tracker import Context, Run
 
 
@@ -29,15 +29,6 @@ class Outcome:
     metrics: dict[str, float]
     reason: str = ""
     pruned: bool = False
-
-    def value(self, study: Study) -> float:
-        """The objective, the worst there is without a result."""
-        return study.worst if self.reason else self.metrics[study.minimize]
-
-    def violation(self, bound: Bound, baseline: Mapping[str, float]) -> float:
-        """By how much a bound is missed, far outside where there is no result."""
-        measured = bound.metric in self.metrics
-        return bound.violation(self.metrics, baseline) if measured else FAR_OUTSIDE
 
 
 class TrialRun(Run):
@@ -61,14 +52,15 @@ class TrialRun(Run):
 
     def __init__(self, run: Run, trial: optuna.Trial, study: Study):
         self.run, self.trial, self.study, self.id = run, trial, study, run.id
-        self.is_baseline = trial.user_attrs.get("baseline")  # None of a repeat
+        self.is_reported = "baseline" in trial.user_attrs
+        self.is_baseline = trial.user_attrs.get("baseline", False)
         self.evaluation: dict[str, float] = {}
         self.logged: set[str] = set()
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         self.run.log_metrics(metrics, step)
         self.logged |= metrics.keys()
-        if "epoch" in metrics and self.study.minimize in metrics and self.is_baseline is not None:
+        if self.is_reported and "epoch" in metrics and self.study.minimize in metrics:
             self.evaluation = {name: value for name, value in metrics.items() if "/" in name}
             self._report(step)
 
@@ -132,7 +124,7 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
     except Diverged as error:
         return Outcome({}, str(error))
     except optuna.TrialPruned as error:
-        return Outcome(run.evaluation, str(error), pruned=True)
+        return Outcome(run.evaluation, str(error), pruned=run.is_reported)
     run.run.log_metrics({name: x for name, x in metrics.items() if name not in run.logged})
     for place, name in study.measured.items():
         if name not in metrics:

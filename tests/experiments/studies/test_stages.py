@@ -22,7 +22,7 @@ class Worker:
         )
         self.leases = FileLeases(folder / "leases")
         study = replace(RANDOM, num_trials=num_trials)
-        self.search = Search(self.optuna_study, study, 0, self.leases)
+        self.search = Search(self.optuna_study, study, self.leases, 0)
 
     def end(self, trial):
         metrics = assessment(self.search.config(trial)).metrics
