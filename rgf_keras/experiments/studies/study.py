@@ -18,9 +18,9 @@ from optuna.distributions import (
 from optuna.pruners import BasePruner, NopPruner
 from pydantic import ValidationError
 
-from rgf_keras import plugins
+from rgf_keras import config, plugins
 from rgf_keras.cache import key_of
-from rgf_keras.config import AssessConfig, ExperimentConfig, explain
+from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.config.base import flatten
 from rgf_keras.errors import RgfError, did_you_mean, first_line
 from rgf_keras.experiments.studies.optuna_adapter import quiet
@@ -35,11 +35,11 @@ WORST, FAR_OUTSIDE = 1.0, 1e6
 Evaluate = Callable[[Any, Context], Any]
 
 
-def _assess(config: Any, context: Context) -> Any:
+def _assess(configuration: Any, context: Context) -> Any:
     """Assess, importing Keras when the first trial runs."""
     from rgf_keras.experiments.assessment.assess import assess
 
-    return assess(config, context)
+    return assess(configuration, context)
 
 
 @dataclass(frozen=True)
@@ -217,9 +217,9 @@ def _check_metrics(study: Study) -> None:
 
 
 def _from_judge(judge: Callable[..., Any]) -> Evaluate:
-    def evaluate(config: Any, context: Context) -> Any:
+    def evaluate(configuration: Any, context: Context) -> Any:
         track = context.progress.task
-        return judge(config, context.run, context.folder, context.cache, track)
+        return judge(configuration, context.run, context.folder, context.cache, track)
 
     return evaluate
 
@@ -247,7 +247,7 @@ def load_study(file: str | Path) -> Study:
 
 def _cause(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return explain(error)
+        return config.explain(error, getattr(config, error.title, None))
     kind = "" if isinstance(error, RgfError) else f"{type(error).__name__}: "
     return kind + first_line(error)
 
