@@ -9,7 +9,7 @@ from rgf_keras.cli.options import err
 if TYPE_CHECKING:
     import optuna
 
-    from rgf_keras.experiments.studies.run import Job
+    from rgf_keras.experiments.studies.run import StudySpec
     from rgf_keras.runtime.workers import WorkersSpec
 
 Workers = Annotated[int, typer.Option(min=1, help="Runs at a time, each a process.")]
@@ -30,10 +30,11 @@ def workers_spec(workers: int, cluster: str | None, cpus: float, gpus: float) ->
     )
 
 
-def run_job(job: "Job", spec: "WorkersSpec", minimize: str, num_trials: int) -> "optuna.Study":
-    """Run a job in this process, or by workers."""
+def run_study(
+    spec: "StudySpec", where: "WorkersSpec", minimize: str, num_trials: int
+) -> "optuna.Study":
+    """Run a study in this process, or by workers."""
     from rgf_keras.experiments.studies.parallel import run_parallel
-    from rgf_keras.experiments.studies.run import run_job
     from rgf_keras.reports import outcome
     from rgf_keras.runtime.progress import on_console
 
@@ -41,18 +42,17 @@ def run_job(job: "Job", spec: "WorkersSpec", minimize: str, num_trials: int) -> 
         err.print(outcome.trial_line(trial, minimize, num_trials), highlight=False)
 
     with on_console(err) as progress:
-        if spec.in_this_process:
-            return run_job(job, progress, tell)
-        return run_parallel(job, spec, progress, tell)
+        if where.in_this_process:
+            return spec.run(progress, tell)
+        return run_parallel(spec, where, progress, tell)
 
 
-def log_outcome(record: "optuna.Study", job: "Job") -> dict[str, Any]:
+def log_outcome(optuna_study: "optuna.Study", spec: "StudySpec") -> dict[str, Any]:
     """Log the result of a study to its run, and return it."""
     from rgf_keras.reports import outcome
 
-    folder = job.plan.work / job.plan.name
-    folder.mkdir(parents=True, exist_ok=True)
-    summary = outcome.study_summary(record)
-    with job.open_tracker() as tracker:
-        outcome.record_study(summary, record, tracker, folder)
+    spec.folder.mkdir(parents=True, exist_ok=True)
+    summary = outcome.study_summary(optuna_study)
+    with spec.open_tracker() as tracker:
+        outcome.record_study(summary, optuna_study, tracker, spec.folder)
     return summary

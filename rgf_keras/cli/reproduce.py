@@ -15,7 +15,7 @@ from rgf_keras.cli.jobs import (
     OnCluster,
     Workers,
     log_outcome,
-    run_job,
+    run_study,
     workers_spec,
 )
 from rgf_keras.cli.options import (
@@ -57,7 +57,7 @@ def reproduce_command(
     chosen = choose_backend(backend)
     from rgf_keras import reproduce
     from rgf_keras.cache import Cache
-    from rgf_keras.experiments.studies.run import Job, Plan
+    from rgf_keras.experiments.studies.run import StudySpec
     from rgf_keras.experiments.studies.storage import default_url
     from rgf_keras.reproduce.cost import estimate
     from rgf_keras.runtime.progress import on_console
@@ -78,16 +78,18 @@ def reproduce_command(
     if dry_run:
         return
     check_writable(workspace)
-    spec = workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
-    job = Job(
+    where = workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
+    spec = StudySpec(
         partial(_study, paper, table, scale),
-        storage or default_url(workspace, name, not spec.in_this_process),
+        storage or default_url(workspace, name, not where.in_this_process),
         partial(open_tracker, tracking_uri, workspace.resolve(), name),
-        Plan(name, workspace.resolve() / "work", Cache()),
+        name,
+        workspace.resolve() / "work",
+        Cache(),
     )
-    record = run_job(job, spec, wanted.minimize, len(wanted.runs))
-    log_outcome(record, job)
-    found = wanted.finished(record, open_records(tracking_uri, workspace))
+    optuna_study = run_study(spec, where, wanted.minimize, len(wanted.runs))
+    log_outcome(optuna_study, spec)
+    found = wanted.finished(optuna_study, open_records(tracking_uri, workspace))
     tables, agreement = wanted.tables(found), wanted.agreement(found)
     if as_json:
         typer.echo(json.dumps({"tables": [*map(asdict, tables)], "agreement": agreement}))

@@ -7,27 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rgf_keras.cli.jobs import (
-    CpusPerWorker,
-    GpusPerWorker,
-    OnCluster,
-    Workers,
-    log_outcome,
-    run_job,
-    workers_spec,
-)
-from rgf_keras.cli.options import (
-    Backend,
-    Json,
-    Storage,
-    TrackingUri,
-    Workspace,
-    check_writable,
-    choose_backend,
-    err,
-    open_tracker,
-    out,
-)
+from rgf_keras.cli import jobs, options
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
 
@@ -40,78 +20,75 @@ def study_run(
         int | None, typer.Option(help="Fresh seeds for the best trials in the end; 0 for none.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="NAME-BACKEND if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
-    backend: Backend = None,
-    workers: Workers = 1,
-    cluster: OnCluster = None,
-    cpus_per_worker: CpusPerWorker = 1.0,
-    gpus_per_worker: GpusPerWorker = 0.0,
-    storage: Storage = None,
-    tracking_uri: TrackingUri = None,
-    workspace: Workspace = Path("mlruns"),
+    seed: Annotated[int, typer.Option(help="The sampler's.")] = 0,
+    backend: options.Backend = None,
+    workers: jobs.Workers = 1,
+    cluster: jobs.OnCluster = None,
+    cpus_per_worker: jobs.CpusPerWorker = 1.0,
+    gpus_per_worker: jobs.GpusPerWorker = 0.0,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+    workspace: options.Workspace = Path("mlruns"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")] = False,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Run a study, or what is left of it. The same command continues it."""
-    chosen = choose_backend(backend)
-    from rgf_keras.cache import Cache
-    from rgf_keras.experiments.studies.run import Job, Plan
-    from rgf_keras.experiments.studies.storage import default_url
-    from rgf_keras.experiments.studies.study import load_study
+    chosen = options.choose_backend(backend)
+    from rgf_keras.experiments.studies.study import load_study, plan
 
-    question = load_study(file)
-    name = name or f"{question.name}-{chosen}"
-    num_trials = question.num_trials if n_trials is None else n_trials
+    study = load_study(file).with_options(num_trials=n_trials, repeats=repeats)
+    name = name or f"{study.name}-{chosen}"
     if dry_run:
-        _plan(question, name, num_trials, workspace, as_json)
+        _show_plan({"name": name, **plan(study), "workspace": str(workspace)}, as_json)
         return
-    check_writable(workspace)
-    parallel = workers > 1 or cluster is not None
-    job = Job(
+    options.check_writable(workspace)
+    from rgf_keras.cache import Cache
+    from rgf_keras.experiments.studies.run import StudySpec
+    from rgf_keras.experiments.studies.storage import default_url
+
+    spec = StudySpec(
         partial(load_study, file.resolve()),
-        storage or default_url(workspace, name, parallel),
-        partial(open_tracker, tracking_uri, workspace.resolve(), name),
-        Plan(name, workspace.resolve() / "work", Cache(), num_trials, repeats, seed),
+        storage or default_url(workspace, name, workers > 1 or cluster is not None),
+        partial(options.open_tracker, tracking_uri, workspace.resolve(), name),
+        name,
+        workspace.resolve() / "work",
+        Cache(),
+        n_trials,
+        repeats,
+        seed,
     )
-    err.print(f"study '{name}': {question.question}", highlight=False)
-    spec = workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
-    record = run_job(job, spec, question.minimize, num_trials)
-    summary = log_outcome(record, job)
-    _show_study(summary, as_json)
-    err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
+    options.err.print(f"study '{name}': {study.question}", highlight=False)
+    where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
+    optuna_study = jobs.run_study(spec, where, study.minimize, study.num_trials)
+    _show(jobs.log_outcome(optuna_study, spec), as_json)
+    options.err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
 
 
 @app.command("show")
 def study_show(
     name: Annotated[str, typer.Argument(help="A study's name, or the start of it.")],
-    storage: Storage = None,
-    workspace: Workspace = Path("mlruns"),
-    as_json: Json = False,
+    storage: options.Storage = None,
+    workspace: options.Workspace = Path("mlruns"),
+    as_json: options.Json = False,
 ) -> None:
     """Show what a study has found so far."""
-    choose_backend(None)
     from rgf_keras.experiments.studies.storage import find_study
     from rgf_keras.reports import outcome
 
-    _show_study(outcome.study_summary(find_study(name, storage, workspace)), as_json)
+    _show(outcome.study_summary(find_study(name, storage, workspace)), as_json)
 
 
-def _plan(question: Any, name: str, num_trials: int, workspace: Path, as_json: bool) -> None:
+def _show_plan(planned: dict[str, Any], as_json: bool) -> None:
     import yaml
 
-    from rgf_keras.experiments.studies.study import plan
-
-    planned = {"name": name, **plan(question, num_trials), "workspace": str(workspace)}
-    if as_json:
-        typer.echo(json.dumps(planned))
-    else:
-        typer.echo(yaml.safe_dump(planned, sort_keys=False, allow_unicode=True), nl=False)
+    text = yaml.safe_dump(planned, sort_keys=False, allow_unicode=True)
+    typer.echo(json.dumps(planned) if as_json else text, nl=as_json)
 
 
-def _show_study(summary: dict[str, Any], as_json: bool) -> None:
+def _show(summary: dict[str, Any], as_json: bool) -> None:
     from rgf_keras.reports import outcome
 
     if as_json:
         typer.echo(json.dumps(summary))
     else:
-        out.print(outcome.study_table(summary))
+        options.out.print(outcome.study_table(summary))

@@ -13,15 +13,15 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
 from rgf_keras.experiments.studies.ranking import (
+    ENDED,
     Mean,
-    Repeated,
+    RepeatSummary,
     baseline_metrics,
     baseline_trial,
     best,
     feasible,
     repeats,
 )
-from rgf_keras.experiments.studies.stages import ENDED
 from rgf_keras.figures import charts
 from rgf_keras.figures.images import save
 from rgf_keras.metrics.rgf_table import Row
@@ -145,7 +145,7 @@ def trial_line(trial: FrozenTrial, minimize: str, num_trials: int) -> str:
     return f"{what}: {minimize} {trial.value:.3f}, {verdict}"
 
 
-def _trial(trial: FrozenTrial, again: Repeated | None) -> dict[str, Any]:
+def _trial(trial: FrozenTrial, again: RepeatSummary | None) -> dict[str, Any]:
     metrics = trial.user_attrs["metrics"]
     violations = again.violations if again else trial.constraints
     pruned = trial.state == TrialState.PRUNED
@@ -182,7 +182,7 @@ def _objective(trial: dict[str, Any]) -> str:
     return _number(trial["value"], ".3f")
 
 
-def _answer(record: optuna.Study, winner: FrozenTrial, again: dict[int, Repeated]) -> str:
+def _answer(record: optuna.Study, winner: FrozenTrial, again: dict[int, RepeatSummary]) -> str:
     name = record.user_attrs["minimize"]
     settings = parameters(winner.params)
     repeated = again.get(winner.number)
@@ -202,7 +202,7 @@ def _answer(record: optuna.Study, winner: FrozenTrial, again: dict[int, Repeated
     return f"{start}, {_against(repeated, again[baseline_trial(record).number])}."
 
 
-def _caution(record: optuna.Study, winner: FrozenTrial, again: dict[int, Repeated]) -> str:
+def _caution(record: optuna.Study, winner: FrozenTrial, again: dict[int, RepeatSummary]) -> str:
     """What to know before believing that one trial is better than the baseline."""
     reason = winner.user_attrs["reason"]
     if winner.user_attrs["baseline"] or winner.number in again or reason:
@@ -226,7 +226,7 @@ def overlap(first: Mapping[str, float], second: Mapping[str, float], name: str) 
     return kind
 
 
-def _against(repeated: Repeated, baseline: Repeated) -> str:
+def _against(repeated: RepeatSummary, baseline: RepeatSummary) -> str:
     """A repeated trial's objective beside the baseline's."""
     difference = repeated.difference
     if difference is None:

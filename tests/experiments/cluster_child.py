@@ -13,7 +13,7 @@ from ray.cluster_utils import Cluster as Nodes
 
 from rgf_keras.cache import Cache
 from rgf_keras.experiments.studies.parallel import run_parallel
-from rgf_keras.experiments.studies.run import Job, Plan
+from rgf_keras.experiments.studies.run import StudySpec
 from rgf_keras.runtime.progress import SILENT
 from rgf_keras.runtime.ray import ClusterShare
 from rgf_keras.runtime.workers import WorkersSpec
@@ -53,12 +53,16 @@ if __name__ == "__main__":
     for _ in range(2):
         nodes.add_node(num_cpus=1)
     threading.Thread(target=lose, args=(nodes, folder), daemon=True).start()
-    job = Job(
+    spec = StudySpec(
         partial(getattr, toy_study, "STUDY"),
         f"journal:///{folder}/optuna.journal",
         open_tracker,
-        Plan("toy", folder, Cache(folder / "cache"), num_trials=5, evaluate=assess),
+        "toy",
+        folder,
+        Cache(folder / "cache"),
+        num_trials=5,
+        evaluate=assess,
     )
-    spec = WorkersSpec(2, cluster=ClusterShare(nodes.address))
-    run_parallel(job, spec, SILENT, lambda trial: None)
+    where = WorkersSpec(2, cluster=ClusterShare(nodes.address))
+    run_parallel(spec, where, SILENT, lambda trial: None)
     nodes.shutdown()

@@ -1,5 +1,6 @@
 """The K-fold memorization score: L × K fits, resumed where they were left, and what they say."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -8,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rgf_keras.cache import key_of
+from rgf_keras.cache import Cache, key_of
 from rgf_keras.config import ScoreConfig
 from rgf_keras.config.score import LEAVE_ONE_OUT
 from rgf_keras.datasets import Dataset
@@ -20,7 +21,7 @@ from rgf_keras.experiments.scores.result import Score, Taken, gather
 from rgf_keras.experiments.scores.workers import ALONE, Resources
 from rgf_keras.runtime import locks
 from rgf_keras.runtime.progress import Progress
-from rgf_keras.tracking.tracker import Context
+from rgf_keras.tracking.tracker import Context, Run
 
 # Fewer repeats tell nothing of their spread.
 MIN_REPEATS = 3
@@ -155,3 +156,23 @@ def _settled(fits: Fits, num_repeats: int) -> bool:
         return False
     interval = Taken.read(fits, num_repeats).interval(fits.config.quantile, fits.config.seed)
     return interval.high - interval.low <= fits.config.tolerance
+
+
+def __getattr__(name: str) -> Any:
+    """What :func:`evaluate` was called before 0.2: ``judge(config, run, folder, cache, track)``."""
+    if name != "judge":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(
+        "scores.score.judge is now evaluate(config, context); judge will go with the next release",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+
+    def judge(
+        config: ScoreConfig, run: Run, folder: Path, cache: Cache, track: Any = None
+    ) -> Score:
+        progress = Progress()
+        progress.task = track or progress.task  # type: ignore[method-assign]
+        return evaluate(config, Context(run, folder, cache, progress))
+
+    return judge

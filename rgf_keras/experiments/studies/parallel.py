@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.run import SECONDS_BETWEEN_LOOKS, Job, News, Session, finish
+from rgf_keras.experiments.studies.run import SECONDS_BETWEEN_LOOKS, StudyRunner, StudySpec
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.runtime.workers import Workers, WorkersSpec
 
@@ -19,7 +19,7 @@ MAX_DEATHS = 5
 
 
 def run_parallel(
-    job: Job, spec: WorkersSpec, progress: Progress, on_trial: Callable[[FrozenTrial], None]
+    spec: StudySpec, where: WorkersSpec, progress: Progress, on_trial: Callable[[FrozenTrial], None]
 ) -> optuna.Study:
     """Run a study, or what is left of it, in other processes.
 
@@ -28,48 +28,47 @@ def run_parallel(
     from the beginning. (See :func:`rgf_keras.experiments.studies.run.run_study`.)
 
     Args:
-        job: what to run; all workers must reach its storage, which is for several processes, and
+        spec: what to run; all workers must reach its storage, which is for several processes, and
             its tracking address.
-        spec: how many workers, and where.
+        where: how many workers, and where.
         progress: is told how far the work is.
         on_trial: called with every trial that ends, also on other machines.
 
     Raises:
         RgfError: a worker raised it; workers keep dying; there is no cluster.
     """
-    if job.storage.startswith("sqlite"):
+    if str(spec.storage).startswith("sqlite"):
         raise RgfError(
             "SQLite storages are for one worker; use journal:///PATH, PostgreSQL or MySQL"
         )
     trials, deaths = progress.task("trials", "trials"), list[str]()
-    with closing(spec.open(_run_trials, job)) as workers, job.open() as session:
-        news = News(session, on_trial)
-        with closing(workers):  # they end before the session does
-            while not session.done:
-                _start(session, workers, progress)
+    with closing(where.open(_run_trials, spec)) as workers, spec.open(on_trial) as runner:
+        with closing(workers):  # they end before the runner does
+            while not runner.done:
+                _start(runner, workers, progress)
                 results = workers.wait(SECONDS_BETWEEN_LOOKS)
                 deaths += [result.cause_of_death for result in results if result.cause_of_death]
-                if news.tell():
+                if runner.tell():
                     deaths.clear()
-                    trials(*session.count())
+                    trials(*runner.counts())
                 _check(deaths)
-        news.tell()
-        finish(session)
-    return session.record
+        runner.tell()
+        runner.finish()
+    return runner.optuna_study
 
 
-def _run_trials(job: Job, num_trials: int, progress: Progress) -> None:
+def _run_trials(spec: StudySpec, num_trials: int, progress: Progress) -> None:
     """A worker's task: so many trials, or as many as are to be had."""
-    with job.open() as session:
-        session.run_some(num_trials, progress)
+    with spec.open() as runner:
+        runner.run_some(num_trials, progress)
 
 
-def _start(session: Session, workers: Workers, progress: Progress) -> None:
+def _start(runner: StudyRunner, workers: Workers, progress: Progress) -> None:
     """Start as many workers as trials are to be had."""
-    claimable, under_way = session.stage.census()
+    claimable, under_way = runner.stage.claimable_and_under_way()
     starting = max(workers.num_busy - under_way, 0)
     free = workers.num_workers - workers.num_busy
-    alone = not session.search.has_baseline
+    alone = not runner.search.has_baseline
     for _ in range(min(claimable - starting, free)):
         workers.start(1 if alone else TRIALS_PER_PROCESS, progress, alone)
 

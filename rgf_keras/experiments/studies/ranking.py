@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from scipy import stats
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.storage import REPEATS
+from rgf_keras.experiments.studies.optuna_adapter import storage_of
 from rgf_keras.experiments.studies.study import FAR_OUTSIDE, Bound
 
+Runs = dict[int, FrozenTrial]  # by seed
+
 CONFIDENCE = 0.95
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's repeats
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,11 @@ class Mean:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Mean":
+        from scipy.special import stdtrit  # slow to import, and seldom needed
+
         mean = float(np.mean(values))
         error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-        half = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+        half = error * float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
         return cls(mean, mean - half, mean + half, len(values))
 
     def __str__(self) -> str:
@@ -37,10 +41,10 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Repeated:
+class RepeatSummary:
     """A trial's repeats with fresh seeds, its first run, for which it was chosen, not among them.
 
-    Args:
+    Attributes:
         objective: the mean of the objective.
         difference: the mean over seeds of its difference to the baseline's; None for the baseline.
         violations: of the bounds by the mean metrics, relative to the baseline's mean metrics.
@@ -55,9 +59,9 @@ class Repeated:
         return all(violation <= 0 for violation in self.violations.values())
 
 
-def finished(record: optuna.Study) -> list[FrozenTrial]:
+def finished(optuna_study: optuna.Study) -> list[FrozenTrial]:
     """Trials that have a result, in order."""
-    return record.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    return optuna_study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
 
 
 def feasible(trial: FrozenTrial) -> bool:
@@ -65,17 +69,17 @@ def feasible(trial: FrozenTrial) -> bool:
     return all(violation <= 0 for violation in trial.constraints.values())
 
 
-def baseline_trial(record: optuna.Study) -> FrozenTrial:
+def baseline_trial(optuna_study: optuna.Study) -> FrozenTrial:
     """The finished trial that relative bounds refer to."""
-    return next(trial for trial in finished(record) if trial.user_attrs["baseline"])
+    return next(trial for trial in finished(optuna_study) if trial.user_attrs["baseline"])
 
 
-def baseline_metrics(record: optuna.Study) -> dict[str, float]:
+def baseline_metrics(optuna_study: optuna.Study) -> dict[str, float]:
     """The baseline's metrics."""
-    return baseline_trial(record).user_attrs["metrics"]
+    return baseline_trial(optuna_study).user_attrs["metrics"]
 
 
-def best(record: optuna.Study) -> FrozenTrial:
+def best(optuna_study: optuna.Study) -> FrozenTrial:
     """The feasible trial with the smallest objective; if there is none, the nearest to feasible.
 
     If trials were repeated it is one of those, by their means.
@@ -83,74 +87,55 @@ def best(record: optuna.Study) -> FrozenTrial:
     Raises:
         RgfError: no trial has finished.
     """
-    trials = finished(record)
+    trials = finished(optuna_study)
     if not trials:
-        raise RgfError(f"study '{record.study_name}' has no finished trial yet; run it")
-    again = repeats(record)
-    found: list[Any] = [
-        (trial, again[trial.number].objective.value, again[trial.number].violations)
-        for trial in trials
-        if trial.number in again
-    ] or [(trial, trial.value, trial.constraints) for trial in trials]
+        raise RgfError(f"study '{optuna_study.study_name}' has no finished trial yet; run it")
+    again = repeats(optuna_study)
 
-    def rank(entry: Any) -> tuple[float, float]:
-        _, value, violations = entry
-        return sum(max(violation, 0) for violation in violations.values()), value
+    def rank(trial: FrozenTrial) -> tuple[float, float]:
+        summary = again.get(trial.number)
+        value = summary.objective.value if summary else trial.value
+        violations = summary.violations if summary else trial.constraints
+        return sum(max(violation, 0) for violation in violations.values()), value  # type: ignore[return-value]
 
-    return min(found, key=rank)[0]
+    return min((trial for trial in trials if trial.number in again or not again), key=rank)
 
 
-def repeats(record: optuna.Study) -> dict[int, Repeated]:
+def repeats(optuna_study: optuna.Study) -> dict[int, RepeatSummary]:
     """What the repeats say, by trial; nothing before the baseline and another have two each."""
-    runs = _runs(record)
-    if not runs:
+    runs = {n: by_seed for n, by_seed in _repeat_runs(optuna_study).items() if len(by_seed) >= 2}
+    baseline = runs.get(baseline_trial(optuna_study).number) if len(runs) >= 2 else None
+    if baseline is None:
         return {}
-    baseline = runs.get(baseline_trial(record).number, {})
-    enough = {number: seeds for number, seeds in runs.items() if len(seeds) >= 2}
-    if len(baseline) < 2 or len(enough) < 2:
+    bounds = [Bound(**values) for values in optuna_study.user_attrs["subject_to"]]
+    return {number: _summary(by_seed, baseline, bounds) for number, by_seed in runs.items()}
+
+
+def _repeat_runs(optuna_study: optuna.Study) -> dict[int, Runs]:
+    """Finished repeats by the number of their trial."""
+    name, storage = optuna_study.study_name + REPEATS, storage_of(optuna_study)
+    if name not in optuna.get_all_study_names(storage):
         return {}
-    bounds = [Bound(**values) for values in record.user_attrs["subject_to"]]
-    return {
-        number: Repeated(
-            Mean.of([run.value for run in seeds.values()]),  # type: ignore[misc]
-            _difference(seeds, baseline),
-            _violations(bounds, list(seeds.values()), list(baseline.values())),
-        )
-        for number, seeds in enough.items()
-    }
+    runs: dict[int, Runs] = {}
+    for run in finished(optuna.load_study(study_name=name, storage=storage)):
+        runs.setdefault(run.user_attrs["of"], {})[run.user_attrs["seed"]] = run
+    return runs
 
 
-def _runs(record: optuna.Study) -> dict[int, dict[int, FrozenTrial]]:
-    """Finished repeats by the number of their trial and by seed."""
-    name = record.study_name + REPEATS
-    if name not in optuna.get_all_study_names(record._storage):
-        return {}
-    found: dict[int, dict[int, FrozenTrial]] = {}
-    for run in finished(optuna.load_study(study_name=name, storage=record._storage)):
-        found.setdefault(run.user_attrs["of"], {})[run.user_attrs["seed"]] = run
-    return found
+def _summary(runs: Runs, baseline: Runs, bounds: Sequence[Bound]) -> RepeatSummary:
+    common = sorted(runs.keys() & baseline.keys()) if runs is not baseline else []
+    differences = [runs[seed].values[0] - baseline[seed].values[0] for seed in common]
+    limits, means = _mean_metrics(bounds, baseline), _mean_metrics(bounds, runs)
+    has_result = limits and not any(run.user_attrs["reason"] for run in runs.values())
+    return RepeatSummary(
+        Mean.of([run.values[0] for run in runs.values()]),
+        Mean.of(differences) if len(differences) >= 2 else None,
+        {b.metric: b.violation(means, limits) if has_result else FAR_OUTSIDE for b in bounds},
+    )
 
 
-def _difference(seeds: dict[int, FrozenTrial], baseline: dict[int, FrozenTrial]) -> Mean | None:
-    if seeds is baseline:
-        return None
-    common = seeds.keys() & baseline.keys()
-    if len(common) < 2:
-        return None
-    return Mean.of([seeds[seed].value - baseline[seed].value for seed in sorted(common)])  # type: ignore[operator]
-
-
-def _violations(
-    bounds: Sequence[Bound], runs: Sequence[FrozenTrial], baseline: Sequence[FrozenTrial]
-) -> dict[str, float]:
-    limits, found = _mean_metrics(bounds, baseline), _mean_metrics(bounds, runs)
-    if not limits or any(run.user_attrs["reason"] for run in runs):
-        return {bound.metric: FAR_OUTSIDE for bound in bounds}
-    return {bound.metric: bound.violation(found, limits) for bound in bounds}
-
-
-def _mean_metrics(bounds: Sequence[Bound], runs: Sequence[FrozenTrial]) -> dict[str, float]:
+def _mean_metrics(bounds: Sequence[Bound], runs: Runs) -> dict[str, float]:
     """What bounds are on, over the runs that have a result; nothing if none has."""
-    metrics = [run.user_attrs["metrics"] for run in runs if not run.user_attrs["reason"]]
+    metrics = [r.user_attrs["metrics"] for r in runs.values() if not r.user_attrs["reason"]]
     names = {bound.metric for bound in bounds} if metrics else ()
     return {name: float(np.mean([each[name] for each in metrics])) for name in names}

@@ -2,39 +2,39 @@
 
 import shutil
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import keras
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from rgf_keras.cache import Cache
-from rgf_keras.config import ExperimentConfig
-from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.experiments.studies.pruning import Watched
-from rgf_keras.experiments.studies.repeats import Repeats
-from rgf_keras.experiments.studies.search import Search
-from rgf_keras.experiments.studies.stages import ENDED, Stage, running
+from rgf_keras.experiments.studies.optuna_adapter import quiet
+from rgf_keras.experiments.studies.ranking import ENDED
+from rgf_keras.experiments.studies.stages import Repeats, Search, Stage, running
 from rgf_keras.experiments.studies.storage import leases, open_storage
-from rgf_keras.experiments.studies.study import Evaluate, Outcome, Study, check_repeats
+from rgf_keras.experiments.studies.study import Evaluate, Study
+from rgf_keras.experiments.studies.trial import TrialRun, evaluate
 from rgf_keras.runtime.progress import SILENT, Progress
-from rgf_keras.tracking.tracker import Context, Run, Tracker, environment_tags
+from rgf_keras.tracking.tracker import Context, Tracker, environment_tags
 
-# How long a process waits that finds all trials taken.
+# How long a process waits that can have no trial now.
 SECONDS_BETWEEN_LOOKS = 1.0
+
+OnTrial = Callable[[FrozenTrial], None]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a study is to be run.
+class StudySpec:
+    """What is to be run: a study that is not yet open, as every process that runs it gets it.
 
-    Args:
+    Attributes:
+        load: makes the study; a function that can be pickled where several processes run it.
+        storage: URL of Optuna's storage, or the open storage where one process runs it.
+        open_tracker: opens MLflow's record; can be pickled like ``load``.
         name: of the study in the storage and of its parent run.
         work: folder for checkpoints and files of running trials; one for the study is made in it.
         cache: what trials share.
@@ -44,6 +44,9 @@ class Plan:
         evaluate: instead of the study's own, if given.
     """
 
+    load: Callable[[], Study]
+    storage: str | BaseStorage
+    open_tracker: Callable[[], AbstractContextManager[Tracker]]
     name: str
     work: Path
     cache: Cache
@@ -52,54 +55,66 @@ class Plan:
     seed: int = 0
     evaluate: Evaluate | None = None
 
-
-@dataclass(frozen=True)
-class Job:
-    """A study to be run by several processes, as each of them can be told: pickled, not yet open.
-
-    Args:
-        load: makes the study.
-        storage: URL of Optuna's record.
-        open_tracker: opens MLflow's record, a context manager.
-        plan: how it is to be run.
-    """
-
-    load: Callable[[], Study]
-    storage: str
-    open_tracker: Callable[[], Any]
-    plan: Plan
+    @property
+    def folder(self) -> Path:
+        """The study's own folder."""
+        return self.work / self.name
 
     @contextmanager
-    def open(self) -> Iterator["Session"]:
-        """The study, opened by this process."""
-        with (
-            self.open_tracker() as tracker,
-            open_session(self.load(), open_storage(self.storage), tracker, self.plan) as session,
-        ):
-            yield session
+    def open(self, on_trial: OnTrial = lambda trial: None) -> Iterator["StudyRunner"]:
+        """Open the study in this process, or begin it; ``on_trial``: see :meth:`StudyRunner.tell`.
+
+        Raises:
+            RgfError: bad options; what :meth:`Study.check` refuses; the study was started with
+                another configuration, or is being run by another process where the storage is for
+                one only.
+        """
+        study = self.load().with_options(
+            num_trials=self.num_trials, repeats=self.repeats, evaluate=self.evaluate
+        )
+        study.check()
+        storage = open_storage(self.storage) if isinstance(self.storage, str) else self.storage
+        with quiet(), self.open_tracker() as tracker, leases(storage, self.name) as held:
+            with held.exclusive():
+                optuna_study = optuna.create_study(
+                    study_name=self.name,
+                    storage=storage,
+                    pruner=study.pruner(),
+                    load_if_exists=True,
+                    direction="minimize",
+                )
+                search = Search(optuna_study, study, held, self.seed)
+                runner = StudyRunner(self, search, tracker, on_trial)
+            yield runner
+
+    def run(
+        self, progress: Progress = SILENT, on_trial: OnTrial = lambda trial: None
+    ) -> optuna.Study:
+        """Run the study, or what is left of it, in this process; see :func:`run_study`."""
+        with self.open(on_trial) as runner:
+            while not runner.done:
+                if not runner.run_next(progress):
+                    time.sleep(SECONDS_BETWEEN_LOOKS)
+                runner.tell()
+            runner.finish()
+        return runner.optuna_study
 
 
-@dataclass(frozen=True)
-class Session:
-    """A study that this process has opened.
+class StudyRunner:
+    """Runs the trials of a study that this process has opened; made by :meth:`StudySpec.open`.
 
-    Args:
-        search: its trials.
+    Attributes:
+        search: the trials that the budget counts.
         repeats: the best ones again.
-        tracker: MLflow's record: one parent run, one child per trial.
-        parent: id of the parent run.
-        plan: how it is run.
+        optuna_study: holds the trials of the search.
     """
 
-    search: Search
-    repeats: Repeats
-    tracker: Tracker
-    parent: str
-    plan: Plan
-
-    @property
-    def record(self) -> optuna.Study:
-        return self.search.record
+    def __init__(self, spec: StudySpec, search: Search, tracker: Tracker, on_trial: OnTrial):
+        self.spec, self.search, self.repeats = spec, search, Repeats(search)
+        self.study, self.optuna_study = search.study, search.optuna_study
+        self.tracker, self.on_trial = tracker, on_trial
+        self._parent = self._start_parent()
+        self._told = set(self._ended())
 
     @property
     def stage(self) -> Stage:
@@ -110,9 +125,9 @@ class Session:
     def done(self) -> bool:
         return self.search.done and self.repeats.done
 
-    def count(self) -> tuple[int, int]:
+    def counts(self) -> tuple[int, int]:
         """Trials of the present stage that have ended, and all of them as far as they are known."""
-        trials = self.stage.record.get_trials(deepcopy=False)
+        trials = self.stage.trials
         ended = sum(trial.state in ENDED for trial in trials)
         return ended, ended + len(running(trials)) + max(self.stage.room(trials), 0)
 
@@ -126,105 +141,51 @@ class Session:
         trial = stage.claim()
         if trial is None:
             return False
-        folder = self.plan.work / self.plan.name / stage.name(trial)
-        with self._run(stage, trial) as run:
-            context = Context(stage.watch(trial, run), folder, self.plan.cache, progress)
-            outcome = self._evaluate(stage.config(trial), context)
-            stage.close(trial, outcome, run)
+        name, known = stage.name(trial), trial.user_attrs.get("mlflow_run_id")
+        folder, tags = self.spec.folder / name, {**environment_tags(), **stage.tags(trial)}
+        with self.tracker.run(name, tags, self._parent, known) as run:
+            trial.set_user_attr("mlflow_run_id", run.id)
+            trial_run = TrialRun(run, trial, self.study)
+            context = Context(trial_run, folder, self.spec.cache, progress)
+            stage.close(trial, evaluate(self.study, stage.config(trial), context), run)
         shutil.rmtree(folder, ignore_errors=True)
         return True
 
     def run_some(self, most: int, progress: Progress) -> None:
         """Run trials one after the other while there are any, at most so many."""
+        import keras  # not to be imported before a trial is to run
+
         while most > 0 and self.run_next(progress):
             keras.utils.clear_session()
             most -= 1
 
-    @contextmanager
-    def _run(self, stage: Stage, trial: optuna.Trial) -> Iterator[Run]:
-        known = trial.user_attrs.get("mlflow_run_id")
-        tags = {**environment_tags(), **stage.tags(trial)}
-        with self.tracker.run(stage.name(trial), tags, self.parent, known) as run:
-            trial.set_user_attr("mlflow_run_id", run.id)
-            yield run
-
-    def _evaluate(self, config: ExperimentConfig, context: Context) -> Outcome:
-        context.folder.mkdir(parents=True, exist_ok=True)
-        evaluate = self.plan.evaluate or self.search.study.evaluate
-        try:
-            return Outcome(evaluate(config, context).metrics)
-        except Diverged as error:
-            return Outcome({}, str(error))
-        except optuna.TrialPruned as error:
-            assert isinstance(context.run, Watched)
-            return Outcome(context.run.evaluation, str(error), pruned=True)
-
-
-class News:
-    """Tells of trials that end, whoever ran them."""
-
-    def __init__(self, session: Session, on_trial: Callable[[FrozenTrial], None]):
-        self.on_trial = on_trial
-        self.records = (session.search.record, session.repeats.record)
-        self._told = {self._key(trial) for trial in self._ended()}
-
     def tell(self) -> bool:
-        """Call ``on_trial`` with every trial that has ended since; False if none has."""
-        new = [trial for trial in self._ended() if self._key(trial) not in self._told]
-        for trial in new:
-            self._told.add(self._key(trial))
+        """Call ``on_trial`` with trials that have ended since, whoever ran them; False if none."""
+        new = {name: x for name, x in self._ended().items() if name not in self._told}
+        for name, trial in new.items():
+            self._told.add(name)
             self.on_trial(trial)
         return bool(new)
 
-    def _ended(self) -> list[FrozenTrial]:
-        found = [record.get_trials(deepcopy=False, states=ENDED) for record in self.records]
-        return [trial for trials in found for trial in trials]
+    def finish(self) -> None:
+        """End the study's own run: all is done."""
+        self.tracker.start(self.spec.name, {}, id=self._parent).finish()
 
-    @staticmethod
-    def _key(trial: FrozenTrial) -> int:
-        return trial._trial_id
+    def _ended(self) -> dict[str, FrozenTrial]:
+        """Trials and repeats that have ended, by name."""
+        stages = (self.search, self.repeats)
+        named = {stage.name(trial): trial for stage in stages for trial in stage.trials}
+        return {name: trial for name, trial in named.items() if trial.state in ENDED}
 
-
-@contextmanager
-def open_session(
-    study: Study, storage: BaseStorage, tracker: Tracker, plan: Plan
-) -> Iterator[Session]:
-    """Open a study, or begin it.
-
-    Raises:
-        RgfError: a bad budget; the study was started with another configuration, or is being run
-            by another process where the storage is for one only.
-    """
-    num_trials = study.num_trials if plan.num_trials is None else plan.num_trials
-    if num_trials < 1:
-        raise RgfError(f"the number of trials must be at least 1, received {num_trials}")
-    num_seeds = study.repeats if plan.repeats is None else plan.repeats
-    check_repeats(num_seeds)
-    with leases(storage, plan.name) as held, warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        with held.exclusive():
-            record = optuna.create_study(
-                study_name=plan.name,
-                storage=storage,
-                pruner=study.pruner(),
-                load_if_exists=True,
-                direction="minimize",
-            )
-            search = Search(record, study, num_trials, plan.seed, held)
-            repeats = Repeats(search, num_seeds)
-            parent = _parent(record, study, tracker, plan)
-        yield Session(search, repeats, tracker, parent, plan)
-
-
-def _parent(record: optuna.Study, study: Study, tracker: Tracker, plan: Plan) -> str:
-    """The id of the study's run, which is begun if need be."""
-    known = record.user_attrs.get("mlflow_run_id")
-    run = tracker.start(plan.name, {"study": plan.name}, id=known)
-    if known is None:
-        record.set_user_attr("mlflow_run_id", run.id)
-        run.set_tags({**environment_tags(), "question": study.question})
-        run.log_params({"minimize": study.minimize, "seed": plan.seed})
-    return run.id
+    def _start_parent(self) -> str:
+        """The id of the study's own run, which is begun if need be."""
+        known = self.optuna_study.user_attrs.get("mlflow_run_id")
+        run = self.tracker.start(self.spec.name, {"study": self.spec.name}, id=known)
+        if known is None:
+            self.optuna_study.set_user_attr("mlflow_run_id", run.id)
+            run.set_tags({**environment_tags(), "question": self.study.question})
+            run.log_params({"minimize": self.study.minimize, "seed": self.spec.seed})
+        return run.id
 
 
 def run_study(
@@ -238,7 +199,7 @@ def run_study(
     seed: int = 0,
     repeats: int | None = None,
     progress: Progress = SILENT,
-    on_trial: Callable[[FrozenTrial], None] = lambda trial: None,
+    on_trial: OnTrial = lambda trial: None,
     evaluate: Evaluate | None = None,
 ) -> optuna.Study:
     """Run a study, or what is left of it, in this process.
@@ -250,45 +211,20 @@ def run_study(
 
     Args:
         study: what to search.
-        name: see :class:`Plan`, as ``num_trials``, ``seed``, ``repeats`` and ``evaluate``.
+        name: see :class:`StudySpec`, as all that is not named here.
         workspace: folder for checkpoints and files of running trials.
-        storage: Optuna's record.
+        storage: Optuna's.
         tracker: MLflow's record: one parent run, one child per trial.
-        cache: what trials share.
         progress: is told how far the work is.
         on_trial: called with every trial that ends.
 
     Raises:
-        RgfError: the study was started with another configuration or is being run by another
-            process; the baseline has no result; anything an assessment refuses.
+        RgfError: what :meth:`StudySpec.open` refuses; the baseline has no result; anything an
+            assessment refuses.
     """
-    plan = Plan(name, workspace, cache, num_trials, repeats, seed, evaluate)
-    with open_session(study, storage, tracker, plan) as session:
-        return _run(session, progress, on_trial)
-
-
-def run_job(
-    job: Job,
-    progress: Progress = SILENT,
-    on_trial: Callable[[FrozenTrial], None] = lambda trial: None,
-) -> optuna.Study:
-    """Run a job in this process, see :func:`run_study`."""
-    with job.open() as session:
-        return _run(session, progress, on_trial)
-
-
-def _run(
-    session: Session, progress: Progress, on_trial: Callable[[FrozenTrial], None]
-) -> optuna.Study:
-    news = News(session, on_trial)
-    while not session.done:
-        if not session.run_next(progress):
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        news.tell()
-    finish(session)
-    return session.record
-
-
-def finish(session: Session) -> None:
-    """Close the study's own run: all is done."""
-    session.tracker.start(session.plan.name, {}, id=session.parent).finish()
+    tracked = nullcontext(tracker)
+    spec = StudySpec(
+        lambda: study, storage, lambda: tracked, name, workspace, cache, num_trials, repeats, seed,
+        evaluate,
+    )  # fmt: skip
+    return spec.run(progress, on_trial)

@@ -1,17 +1,37 @@
-"""Trials as several processes share them: each is begun, resumed and ended by one at a time."""
+"""A study's stages: the search, the baseline first and alone; then the best trials again.
+
+Several processes share a stage: each trial is begun, resumed and ended by one at a time.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.samplers import RandomSampler
+from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from rgf_keras.config import ExperimentConfig
-from rgf_keras.experiments.studies.study import Outcome
-from rgf_keras.runtime.leases import Leases
+from rgf_keras.errors import RgfError
+from rgf_keras.experiments.studies import optuna_adapter
+from rgf_keras.experiments.studies.ranking import (
+    ENDED,
+    REPEATS,
+    baseline_metrics,
+    baseline_trial,
+    feasible,
+    finished,
+)
+from rgf_keras.experiments.studies.study import FAR_OUTSIDE, Study
+from rgf_keras.experiments.studies.trial import Outcome
 from rgf_keras.tracking.tracker import Run
 
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+if TYPE_CHECKING:
+    from rgf_keras.runtime.leases import Leases
+
+# How many feasible trials are repeated beside the baseline.
+CANDIDATES = 3
 
 
 class Stage(ABC):
@@ -22,13 +42,26 @@ class Stage(ABC):
     many processes choose.
 
     Args:
-        record: Optuna's study.
+        optuna_study: holds the trials.
+        study: what they are trials of.
         leases: of this process.
-        prefix: what trials are called in leases, folders and runs.
     """
 
-    def __init__(self, record: optuna.Study, leases: Leases, prefix: str):
-        self.record, self.leases, self.prefix = record, leases, prefix
+    prefix: str  # what trials are called in leases, folders and runs
+
+    def __init__(self, optuna_study: optuna.Study, study: Study, leases: "Leases"):
+        self.optuna_study, self.study, self.leases = optuna_study, study, leases
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All of them as they are now."""
+        return self.optuna_study.get_trials(deepcopy=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether no trial is running and none may be begun."""
+        trials = self.trials
+        return not running(trials) and self.room(trials) < 1
 
     def name(self, trial: optuna.Trial | FrozenTrial) -> str:
         """What a trial is called, e.g. ``trial-0003``."""
@@ -37,15 +70,18 @@ class Stage(ABC):
     def claim(self) -> optuna.Trial | None:
         """A trial that was left behind, else a new one; None if there is none to be had now."""
         with self.leases.exclusive():
-            trials = self.record.get_trials(deepcopy=False)
+            trials = self.trials
             for trial in running(trials):
                 if self._take(trial):
                     return self.resume(trial)
             if self.room(trials) < 1:
                 return None
-            begun = self.begin(trials)
+            attributes = self.attributes(trials)
+            new = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
+            self.optuna_study.add_trial(new)
+            begun = self.trials[len(trials)]
             self.leases.take(self.name(begun))
-            return begun
+            return self.resume(begun)
 
     def close(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
         """End a trial in both records, and its lease.
@@ -57,61 +93,199 @@ class Stage(ABC):
         self.end(trial, outcome, run)
         self.leases.give_back(self.name(trial))
 
-    def census(self) -> tuple[int, int]:
-        """Trials that could be claimed now, and trials that are under way."""
+    def claimable_and_under_way(self) -> tuple[int, int]:
+        """How many trials could be claimed now, and how many somebody is at."""
         with self.leases.exclusive():
-            trials = self.record.get_trials(deepcopy=False)
+            trials = self.trials
             begun = running(trials)
-            left = sum(self._is_left(trial) for trial in begun)
-            return left + max(self.room(trials), 0), len(begun) - left
-
-    def _is_left(self, trial: FrozenTrial) -> bool:
-        taken = self._take(trial)
-        if taken:
-            self.leases.give_back(self.name(trial))
-        return taken
+            left = [trial for trial in begun if self._take(trial)]
+            for trial in left:
+                self.leases.give_back(self.name(trial))
+            return len(left) + max(self.room(trials), 0), len(begun) - len(left)
 
     def _take(self, trial: FrozenTrial) -> bool:
         """Take the lease of a trial that was running when it was looked up, if it still is."""
         if not self.leases.take(self.name(trial)):
             return False
-        if self.record._storage.get_trial(trial._trial_id).state == TrialState.RUNNING:
+        if optuna_adapter.snapshot(self.optuna_study, trial).state == TrialState.RUNNING:
             return True
         self.leases.give_back(self.name(trial))  # it has ended since
         return False
 
-    @property
-    @abstractmethod
-    def done(self) -> bool:
-        """Whether all trials have ended."""
+    def resume(self, trial: FrozenTrial) -> optuna.Trial:
+        """A trial that has begun, to go on with."""
+        return optuna_adapter.resume(self.optuna_study, trial)
 
     @abstractmethod
     def room(self, trials: Sequence[FrozenTrial]) -> int:
         """How many trials may be begun now."""
 
     @abstractmethod
-    def begin(self, trials: Sequence[FrozenTrial]) -> optuna.Trial:
-        """A new trial."""
-
-    @abstractmethod
-    def resume(self, left: FrozenTrial) -> optuna.Trial:
-        """A trial that was left behind."""
+    def attributes(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
+        """What is known of the next trial when it begins."""
 
     @abstractmethod
     def config(self, trial: optuna.Trial) -> ExperimentConfig:
         """What a trial is to evaluate."""
 
-    @abstractmethod
     def end(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
         """End a trial in both records."""
+        trial.set_user_attr("metrics", outcome.metrics)
+        trial.set_user_attr("reason", outcome.reason)
+        if outcome.pruned:
+            self.optuna_study.tell(trial, state=TrialState.PRUNED)
+            run.ending = "KILLED"
+        else:
+            worst = self.study.worst
+            value = worst if outcome.reason else outcome.metrics[self.study.minimize]
+            self.optuna_study.tell(trial, value)
+        run.set_tags({"pruned": outcome.pruned, "reason": outcome.reason})
 
     def tags(self, trial: optuna.Trial) -> dict[str, int]:
         """What tells a trial's run from others."""
         return {self.prefix: trial.number}
 
-    def watch(self, trial: optuna.Trial, run: Run) -> Run:
-        """The run to which a trial logs."""
-        return run
+
+class Search(Stage):
+    """The trials that the budget counts.
+
+    Args:
+        optuna_study: holds the trials.
+        study: what to search.
+        leases: of this process.
+        seed: of the sampler.
+
+    Raises:
+        RgfError: the trials are of another baseline, objective or bounds.
+    """
+
+    prefix = "trial"
+
+    def __init__(self, optuna_study: optuna.Study, study: Study, leases: "Leases", seed: int):
+        super().__init__(optuna_study, study, leases)
+        self.seed = seed
+        # Samplers of finite spaces stop a study that they have been through.
+        optuna_study.stop = lambda: optuna_study.set_user_attr("exhausted", True)  # type: ignore[method-assign]
+        self._describe()
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether the trial is done that relative bounds refer to."""
+        return bool(finished(self.optuna_study))
+
+    def room(self, trials: Sequence[FrozenTrial]) -> int:
+        if self.optuna_study.user_attrs.get("exhausted"):
+            return 0
+        begun = sum(t.state in (*ENDED, TrialState.RUNNING) for t in trials)
+        room = self.study.num_trials - begun
+        return room if self.has_baseline or room < 1 else int(not running(trials))
+
+    def attributes(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
+        return {"baseline": not self.has_baseline}
+
+    def resume(self, trial: FrozenTrial) -> optuna.Trial:
+        # A sampler of its own for every trial: what it suggests depends on the trials before it,
+        # not on whether the process that asked was restarted in between. The baseline suggests
+        # nothing, and a sampler of a finite space must not count it.
+        seed = self.seed + 1000 * trial.number
+        searched = self.has_baseline
+        self.optuna_study.sampler = self.study.sampler(seed) if searched else RandomSampler(seed)
+        return super().resume(trial)
+
+    def config(self, trial: optuna.Trial) -> ExperimentConfig:
+        try:
+            return self.study.configure(trial, trial.user_attrs["baseline"])
+        except RgfError:
+            self.optuna_study.tell(trial, state=TrialState.FAIL)
+            raise
+
+    def end(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
+        is_baseline = trial.user_attrs["baseline"]
+        if is_baseline and outcome.reason:
+            self.optuna_study.tell(trial, state=TrialState.FAIL)
+            raise RgfError(f"the baseline has no result: {outcome.reason}")
+        baseline = outcome.metrics if is_baseline else baseline_metrics(self.optuna_study)
+        for bound in self.study.subject_to:
+            measured = bound.metric in outcome.metrics
+            missed = bound.violation(outcome.metrics, baseline) if measured else FAR_OUTSIDE
+            trial.set_constraint(bound.metric, missed)
+        super().end(trial, outcome, run)
+        ended = optuna_adapter.snapshot(self.optuna_study, trial)
+        run.set_tags({"feasible": feasible(ended), "baseline": is_baseline})
+
+    def _describe(self) -> None:
+        known = self.optuna_study.user_attrs
+        if known.get("key") not in (None, self.study.key):
+            raise RgfError(
+                f"study '{self.optuna_study.study_name}' was started with another baseline, "
+                "objective or bounds; give the new one another --name"
+            )
+        description = {
+            "key": self.study.key,
+            "question": self.study.question,
+            "minimize": self.study.minimize,
+            "bounds": [str(bound) for bound in self.study.subject_to],
+            "subject_to": [asdict(bound) for bound in self.study.subject_to],
+        }
+        for name, value in description.items():
+            if known.get(name) != value:
+                self.optuna_study.set_user_attr(name, value)
+
+
+class Repeats(Stage):
+    """The baseline and the best feasible trials with the same few fresh seeds.
+
+    They are trials of an Optuna study of their own, so that neither the budget nor the sampler
+    counts them. Their seeds are the configuration's plus 1, 2, ...: of everything random, data and
+    oracles included.
+
+    Args:
+        search: what is to be repeated when it is done, as often as its study says.
+    """
+
+    prefix = "repeat"
+
+    def __init__(self, search: Search):
+        optuna_study = optuna.create_study(
+            study_name=search.optuna_study.study_name + REPEATS,
+            storage=optuna_adapter.storage_of(search.optuna_study),
+            load_if_exists=True,
+            direction="minimize",
+        )
+        super().__init__(optuna_study, search.study, search.leases)
+        self.search = search
+
+    def room(self, trials: Sequence[FrozenTrial]) -> int:
+        return len(self._missing(trials)) if self.search.done else 0
+
+    def attributes(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
+        number, seed = self._missing(trials)[0]
+        return {"of": number, "seed": seed}
+
+    def config(self, trial: optuna.Trial) -> ExperimentConfig:
+        original = self.search.trials[trial.user_attrs["of"]]
+        fixed, is_baseline = FixedTrial(original.params), original.user_attrs["baseline"]
+        config = self.study.configure(fixed, is_baseline)  # type: ignore[arg-type]
+        return config.with_values({"seed": config.seed + trial.user_attrs["seed"]})
+
+    def tags(self, trial: optuna.Trial) -> dict[str, int]:
+        return {"repeat_of": trial.user_attrs["of"], "repeat_seed": trial.user_attrs["seed"]}
+
+    def _missing(self, trials: Sequence[FrozenTrial]) -> list[tuple[int, int]]:
+        """Trials and seeds that nobody has begun, all candidates of a seed one after the other."""
+        wanted = (TrialState.COMPLETE, TrialState.RUNNING)
+        begun = {(t.user_attrs["of"], t.user_attrs["seed"]) for t in trials if t.state in wanted}
+        seeds, numbers = range(1, self.study.repeats + 1), self._candidates()
+        planned = [(number, seed) for seed in seeds for number in numbers]
+        return [pair for pair in planned if pair not in begun]
+
+    def _candidates(self) -> list[int]:
+        optuna_study = self.search.optuna_study
+        kept = [trial for trial in finished(optuna_study) if feasible(trial)]
+        kept.sort(key=lambda trial: (trial.value, trial.number))
+        baseline = baseline_trial(optuna_study).number
+        others = [trial.number for trial in kept if trial.number != baseline]
+        return [baseline, *others[:CANDIDATES]]
 
 
 def running(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -6,35 +6,40 @@ for several machines.
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
-import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from rgf_keras.errors import RgfError, first_line
+from rgf_keras.experiments.studies.optuna_adapter import quiet
+from rgf_keras.experiments.studies.ranking import REPEATS
 from rgf_keras.runtime import locks
-from rgf_keras.runtime.leases import DatabaseLeases, FileLeases, Leases
+from rgf_keras.tracking.tracker import masked
 
-JOURNAL = "journal:///"
-REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's repeats
+if TYPE_CHECKING:
+    from rgf_keras.runtime.leases import Leases
+
+JOURNAL, SQLITE = "journal:///", "sqlite:///"
 
 
+@quiet()
 def open_storage(url: str) -> BaseStorage:
     """Optuna's storage behind an URL: ``journal:///PATH`` or one that SQLAlchemy knows.
 
     Raises:
         RgfError: it cannot be reached or written.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        storage = Journal(Path(url.removeprefix(JOURNAL))) if _is_journal(url) else RDBStorage(url)
+        is_journal, path = url.startswith(JOURNAL), Path(url.removeprefix(JOURNAL))
+        storage: BaseStorage = Journal(path) if is_journal else RDBStorage(url)
         storage.get_all_studies()
         return storage
     except Exception as error:  # every database driver raises exceptions of its own
         raise RgfError(
-            f"cannot open the Optuna storage {_without_password(url)} ({first_line(error)}); "
-            "check the address and that it can be written"
+            f"cannot open the Optuna storage {masked(url)} ({first_line(error)}); check the "
+            "address and that it can be written"
         ) from error
 
 
@@ -50,17 +55,17 @@ def default_url(workspace: Path, name: str, parallel: bool) -> str:
         RgfError: it is to move, but another process is running it.
     """
     sqlite, journal = sqlite_url(workspace), journal_url(workspace)
-    behind = _num_trials(sqlite, name) > _num_trials(journal, name)
+    in_sqlite, in_journal = _num_trials(sqlite, name), _num_trials(journal, name)
     if not parallel:
-        return sqlite if behind or not _num_trials(journal, name) else journal
-    if behind:
+        return journal if in_journal and in_journal >= in_sqlite else sqlite
+    if in_sqlite > in_journal:
         _move(sqlite, journal, name)
     return journal
 
 
 def sqlite_url(workspace: Path) -> str:
     """The address of a workspace's SQLite storage."""
-    return f"sqlite:///{(workspace / 'optuna.db').resolve()}"
+    return f"{SQLITE}{(workspace / 'optuna.db').resolve()}"
 
 
 def journal_url(workspace: Path) -> str:
@@ -70,13 +75,15 @@ def journal_url(workspace: Path) -> str:
 
 def find_studies(urls: list[str]) -> dict[str, BaseStorage]:
     """Studies by name, each in the first of these storages that has it; files must exist."""
-    found: dict[str, BaseStorage] = {}
-    for url in (url for url in urls if _exists(url)):
-        storage = open_storage(url)
-        for name in optuna.get_all_study_names(storage):
-            if not name.endswith(REPEATS):
-                found.setdefault(name, storage)
-    return found
+    studies: dict[str, BaseStorage] = {}
+    for url in urls:
+        file = next((url.removeprefix(x) for x in (JOURNAL, SQLITE) if url.startswith(x)), None)
+        if file is None or Path(file).exists():
+            storage = open_storage(url)
+            for name in optuna.get_all_study_names(storage):
+                if not name.endswith(REPEATS):
+                    studies.setdefault(name, storage)
+    return studies
 
 
 def find_study(name: str, storage: str | None, workspace: Path) -> optuna.Study:
@@ -87,31 +94,30 @@ def find_study(name: str, storage: str | None, workspace: Path) -> optuna.Study:
     """
     known = find_studies([storage] if storage else [journal_url(workspace), sqlite_url(workspace)])
     if not known:
-        raise RgfError(
-            f"there are no studies in {storage or workspace}; run one with `rgf study run`"
-        )
-    found = [each for each in known if each == name] or [
-        each for each in known if each.startswith(name)
-    ]
-    if len(found) != 1:
-        many = f"'{name}' is the start of several studies" if found else f"no study is '{name}'"
+        place = storage or workspace
+        raise RgfError(f"there are no studies in {place}; run one with `rgf study run`")
+    matches = [name] if name in known else [each for each in known if each.startswith(name)]
+    if len(matches) != 1:
+        many = f"'{name}' is the start of several studies" if matches else f"no study is '{name}'"
         raise RgfError(f"{many}; known: {', '.join(known)}")
-    return optuna.load_study(study_name=found[0], storage=known[found[0]])
+    return optuna.load_study(study_name=matches[0], storage=known[matches[0]])
 
 
-def leases(storage: BaseStorage, study: str) -> Leases:
+def leases(storage: BaseStorage, study: str) -> "Leases":
     """The leases of a study in a storage.
 
     Raises:
         RgfError: the storage is for one process, and another one is running the study.
     """
+    from rgf_keras.runtime.leases import DatabaseLeases, FileLeases
+
     if isinstance(storage, Journal):
-        return FileLeases(_beside(storage.path, study))
+        return FileLeases(_lease_folder(storage.path, study))
     assert isinstance(storage, RDBStorage)
     url = storage.engine.url
     if url.get_backend_name() != "sqlite":
         return DatabaseLeases(url, study)
-    held = FileLeases(_beside(Path(url.database or "optuna.db"), study))
+    held = FileLeases(_lease_folder(Path(url.database or "optuna.db"), study))
     if not held.take("run"):
         raise RgfError(f"study '{study}' is being run by another process; wait for it or end it")
     return held
@@ -126,7 +132,7 @@ class Journal(JournalStorage):
 
     def __init__(self, path: Path):
         self.path = path
-        super().__init__(JournalFileBackend(str(path), lock_obj=_JournalLock(path)))
+        super().__init__(JournalFileBackend(str(path), lock_obj=_JournalLock(str(path))))
 
 
 class _JournalLock(JournalFileOpenLock):
@@ -135,12 +141,12 @@ class _JournalLock(JournalFileOpenLock):
     (It is not on the journal itself: what is locked may be emptied or deleted.)
     """
 
-    def __init__(self, path: Path):
-        super().__init__(str(path))
+    def __init__(self, path: str):
+        super().__init__(path)
         self.path = path
 
     def acquire(self) -> bool:
-        self._held = locks.acquire(self.path.with_name(f"{self.path.name}.writer"))
+        self._held = locks.acquire(Path(f"{self.path}.writer"))
         _remove_half_line(self.path)
         return True
 
@@ -149,19 +155,16 @@ class _JournalLock(JournalFileOpenLock):
         self._held.release()
 
 
-def _remove_half_line(path: Path) -> None:
+def _remove_half_line(path: str) -> None:
     with open(path, "r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        start, tail = size, b""
-        while start and b"\n" not in tail:
-            start = max(start - 4096, 0)
-            file.seek(start)
-            tail = file.read(size - start)
-        whole = start + tail.rfind(b"\n") + 1
-        if whole < size:
-            file.truncate(whole)
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
 
 
+@quiet()
 def _move(source: str, target: str, name: str) -> None:
     """Move a study to another storage, its repeats first."""
     old, new = open_storage(source), open_storage(target)
@@ -177,27 +180,8 @@ def _move(source: str, target: str, name: str) -> None:
 def _num_trials(url: str, name: str) -> int:
     """How many trials of a study a storage holds; 0 if it holds none, or is not there."""
     storage = find_studies([url]).get(name)
-    if storage is None:
-        return 0
-    return storage.get_n_trials(storage.get_study_id_from_name(name))
+    return storage.get_n_trials(storage.get_study_id_from_name(name)) if storage else 0
 
 
-def _is_journal(url: str) -> bool:
-    return url.startswith(JOURNAL)
-
-
-def _exists(url: str) -> bool:
-    if _is_journal(url):
-        return Path(url.removeprefix(JOURNAL)).exists()
-    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists()
-
-
-def _beside(path: Path, study: str) -> Path:
+def _lease_folder(path: Path, study: str) -> Path:
     return path.with_name(f"{path.name}.leases") / study
-
-
-def _without_password(url: str) -> str:
-    try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except Exception:  # not an URL at all
-        return url

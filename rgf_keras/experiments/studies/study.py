@@ -1,11 +1,12 @@
-"""The nouns of a study: a question as an Optuna search, the bounds it keeps, how a trial ends."""
+"""A study as a researcher writes it: a question as an Optuna search, and the bounds it keeps."""
 
 import runpy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Self
 
 import optuna
 from optuna.distributions import (
@@ -17,44 +18,35 @@ from optuna.distributions import (
 from optuna.pruners import BasePruner, NopPruner
 from pydantic import ValidationError
 
-from rgf_keras import plugins
+from rgf_keras import config, plugins
 from rgf_keras.cache import key_of
-from rgf_keras.config import ExperimentConfig, explain
+from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.config.base import flatten
-from rgf_keras.errors import RgfError, first_line
+from rgf_keras.errors import RgfError, did_you_mean, first_line
+from rgf_keras.experiments.studies.optuna_adapter import quiet
 from rgf_keras.tracking.tracker import Context
 
 # What a trial without a result is worth: the worst gap there is, and far outside every bound.
-WORST = 1.0
-FAR_OUTSIDE = 1e6
-
-Suggest = Callable[[optuna.Trial], ExperimentConfig]
+WORST, FAR_OUTSIDE = 1.0, 1e6
 
 
-class Result(Protocol):
-    """What evaluating a configuration leaves."""
-
-    @property
-    def metrics(self) -> dict[str, float]: ...
+# (config, context) → numbers by name, or an object with such ``metrics``, as those of
+# :func:`rgf_keras.experiments.assess` and :func:`rgf_keras.experiments.scores.score.evaluate`.
+Evaluate = Callable[[Any, Context], Any]
 
 
-# (config, context) → metrics, as :func:`rgf_keras.experiments.assess` and
-# :func:`rgf_keras.experiments.scores.score.evaluate` do.
-Evaluate = Callable[[Any, Context], Result]
-
-
-def _assess(config: Any, context: Context) -> Result:
+def _assess(configuration: Any, context: Context) -> Any:
     """Assess, importing Keras when the first trial runs."""
     from rgf_keras.experiments.assessment.assess import assess
 
-    return assess(config, context)
+    return assess(configuration, context)
 
 
 @dataclass(frozen=True)
 class Bound:
     """A constraint on a metric.
 
-    Args:
+    Attributes:
         metric: e.g. ``"quality/frechet_oracle"``.
         at_most: upper bound; exactly one of the two bounds is given.
         at_least: lower bound.
@@ -98,28 +90,29 @@ def _sampler(seed: int) -> optuna.samplers.BaseSampler:
 class Study:
     """A question, as a search.
 
-    Args:
+    Attributes:
         name: of the study; letters, digits, ``-`` and ``_``.
         question: what it answers, one sentence.
         baseline: the unmitigated configuration, which is trial 0.
         suggest: trial → configuration, by Optuna's define-by-run calls.
         minimize: the objective's metric.
         subject_to: what must hold; relative bounds refer to trial 0.
-        num_trials: default budget, trial 0 included.
+        num_trials: budget, the baseline and pruned trials included.
         sampler: seed → Optuna sampler.
         pruner: makes the Optuna pruner, e.g. ``lambda: optuna.pruners.HyperbandPruner(2, 16)`` (in
             epochs). It sees the objective at every evaluation epoch (``evaluation.every``), or more
             than the worst while a bound is missed that the baseline of that epoch sets.
         repeats: fresh seeds with which the baseline and the best feasible trials are run again in
             the end, at least 2; 0 for none. The ranking is then by their means.
-        evaluate: (config, context) → what has metrics; the config's kind is that of ``baseline``.
+        evaluate: (config, context) → numbers by name, or an object that has them as ``metrics``;
+            the config's kind is that of ``baseline``. An assessment if not given.
         worst: what a trial without a result is worth, beyond all that ``minimize`` can be.
     """
 
     name: str
     question: str
     baseline: ExperimentConfig
-    suggest: Suggest
+    suggest: Callable[[optuna.Trial], ExperimentConfig]
     minimize: str = "rgf/gap"
     subject_to: Sequence[Bound] = field(
         default_factory=lambda: (
@@ -143,8 +136,17 @@ class Study:
                 DeprecationWarning,
                 stacklevel=3,
             )
-            object.__setattr__(self, "evaluate", _of_judge(judge))
-        check_repeats(self.repeats)
+            object.__setattr__(self, "evaluate", _from_judge(judge))
+        if self.num_trials < 1:
+            raise RgfError(f"the number of trials must be at least 1, received {self.num_trials}")
+        if self.repeats < 0 or self.repeats == 1:
+            raise RgfError(f"repeats must be 0 or at least 2, received {self.repeats}")
+
+    @property
+    def measured(self) -> dict[str, str]:
+        """The metrics that a result must have, by what they are for."""
+        bounds = {f"the bound {bound}": bound.metric for bound in self.subject_to}
+        return {"minimize": self.minimize, **bounds}
 
     @property
     def key(self) -> str:
@@ -152,66 +154,74 @@ class Study:
         bounds = [str(bound) for bound in self.subject_to]
         return key_of({"baseline": flatten(self.baseline), "of": self.minimize, "bounds": bounds})
 
+    def with_options(self, **options: Any) -> Self:
+        """A copy with other values of those attributes whose option is not None."""
+        return replace(self, **{name: x for name, x in options.items() if x is not None})
+
     def configure(self, trial: optuna.Trial, is_baseline: bool) -> ExperimentConfig:
-        """What a trial is to evaluate."""
-        return self.baseline if is_baseline else self.suggest(trial)
-
-
-def _of_judge(judge: Callable[..., Result]) -> Evaluate:
-    def evaluate(config: Any, context: Context) -> Result:
-        progress = context.progress.task
-        return judge(config, context.run, context.folder, context.cache, progress)
-
-    return evaluate
-
-
-def check_repeats(repeats: int) -> None:
-    """Refuse a number of repeats that gives no interval.
-
-    Raises:
-        RgfError: it is neither 0 nor at least 2.
-    """
-    if repeats < 0 or repeats == 1:
-        raise RgfError(f"repeats must be 0 or at least 2, received {repeats}")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial ended.
-
-    Args:
-        metrics: its result; of a pruned trial, its last evaluation.
-        reason: why it has no result, if it has none.
-        pruned: the reason is the pruner.
-    """
-
-    metrics: dict[str, float]
-    reason: str = ""
-    pruned: bool = False
-
-    def value(self, study: Study) -> float:
-        """The objective, the worst there is without a result."""
-        return study.worst if self.reason else self.metrics[study.minimize]
-
-    def violations(
-        self, bounds: Sequence[Bound], baseline: Mapping[str, float]
-    ) -> dict[str, float]:
-        """Every bound's violation by metric, far outside where there is no result.
+        """What a trial is to evaluate.
 
         Raises:
-            RgfError: a bound is on something that is not measured.
+            RgfError: ``suggest`` fails.
         """
-        return {bound.metric: self._violation(bound, baseline) for bound in bounds}
+        if is_baseline:
+            return self.baseline
+        try:
+            return self.suggest(trial)
+        except Exception as error:  # whatever the user's function raises
+            message = f"study '{self.name}' suggests a bad configuration: {_cause(error)}"
+            raise RgfError(message) from error
 
-    def _violation(self, bound: Bound, baseline: Mapping[str, float]) -> float:
-        if bound.metric in self.metrics:
-            return bound.violation(self.metrics, baseline)
-        if self.reason:
-            return FAR_OUTSIDE
+    @quiet()
+    def check(self) -> dict[str, BaseDistribution]:
+        """Refuse what can be known to fail before anything is trained.
+
+        Returns:
+            The search space of a first suggestion, which is not run.
+
+        Raises:
+            RgfError: ``suggest`` fails; an assessment does not measure what is to be minimized or
+                what a bound is on.
+        """
+        if self.evaluate is _assess:
+            _check_metrics(self)
+        trial = optuna.create_study(sampler=self.sampler(0)).ask()
+        self.configure(trial, is_baseline=False)
+        return trial.distributions
+
+
+def _check_metrics(study: Study) -> None:
+    """Refuse an objective and bounds that an assessment does not measure."""
+    from rgf_keras.metrics import catalogue
+
+    if not isinstance(study.baseline, AssessConfig):
         raise RgfError(
-            f"there is a bound on {bound.metric}, which is not measured; measured are "
-            + ", ".join(sorted(self.metrics))
+            f"study '{study.name}': a {type(study.baseline).__name__} cannot be assessed; give "
+            "the study its own evaluate"
         )
+    evaluation = study.baseline.evaluation
+    space, guests = evaluation.embedding, tuple(catalogue.guests(evaluation.metrics))
+    known = [*catalogue.keys(space, guests), "privacy/epsilon"]
+    # Names that only a result tells: those of classes, and of a guest's embedding.
+    metrics = (*catalogue.METRICS, *guests)
+    starts = [metric.key.partition("{")[0] for metric in metrics if "{class}" in metric.key]
+    if plugins.is_guest(space) or metadata.entry_points(group="rgf_keras.features", name=space):
+        starts += [metric.key.partition("{")[0] for metric in metrics if "{space}" in metric.key]
+    for place, name in study.measured.items():
+        value = name.removesuffix("_low").removesuffix("_high")  # of an interval's end
+        if not (value in known or name.startswith(tuple(starts)) or name.endswith("/acceptance")):
+            raise RgfError(
+                f"study '{study.name}': {place}: an assessment does not measure '{name}'"
+                + (did_you_mean(name, known) or f"; it measures {', '.join(known)}")
+            )
+
+
+def _from_judge(judge: Callable[..., Any]) -> Evaluate:
+    def evaluate(configuration: Any, context: Context) -> Any:
+        track = context.progress.task
+        return judge(configuration, context.run, context.folder, context.cache, track)
+
+    return evaluate
 
 
 def load_study(file: str | Path) -> Study:
@@ -222,19 +232,43 @@ def load_study(file: str | Path) -> Study:
     """
     path = Path(file)
     plugins.add_folder(path.parent)  # what the file imports from beside itself
+    if not path.is_file():
+        raise RgfError(f"study file {path} does not exist")
     try:
         names = runpy.run_path(str(path))
-    except FileNotFoundError:
-        raise RgfError(f"study file {path} does not exist") from None
     except SyntaxError as error:
         raise RgfError(f"{path} line {error.lineno}: {error.msg}") from error
-    except ValidationError as error:
-        raise RgfError(f"{path}: {explain(error)}") from error
     except Exception as error:  # whatever the user's file raises
-        raise RgfError(f"{path} fails: {type(error).__name__}: {first_line(error)}") from error
+        raise RgfError(f"{path}: {_cause(error)}") from error
     if not isinstance(names.get("study"), Study):
         raise RgfError(f"{path} defines no `study`; it needs `study = Study(...)`")
     return names["study"]
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return config.explain(error, getattr(config, error.title, None))
+    kind = "" if isinstance(error, RgfError) else f"{type(error).__name__}: "
+    return kind + first_line(error)
+
+
+def plan(study: Study) -> dict[str, Any]:
+    """What a study would do, with nothing run.
+
+    Raises:
+        RgfError: what :meth:`Study.check` refuses.
+    """
+    space = study.check()
+    return {
+        "question": study.question,
+        "minimize": study.minimize,
+        "subject_to": [str(bound) for bound in study.subject_to],
+        "search_space": {name: _range(values) for name, values in space.items()},
+        "num_trials": study.num_trials,
+        "repeats": study.repeats,
+        "epochs_per_trial": study.baseline.training.epochs,
+        "baseline": study.baseline.flat(),
+    }
 
 
 def _range(values: BaseDistribution) -> str:
@@ -243,22 +277,3 @@ def _range(values: BaseDistribution) -> str:
     assert isinstance(values, FloatDistribution | IntDistribution)
     step = f", step {values.step}" if values.step not in (None, 1) else ""
     return f"{values.low:g} to {values.high:g}{step}{', logarithmic' if values.log else ''}"
-
-
-def plan(study: Study, num_trials: int) -> dict[str, Any]:
-    """What a study would do, with nothing run."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        trial = optuna.create_study(sampler=study.sampler(0)).ask()
-        study.suggest(trial)
-    return {
-        "question": study.question,
-        "minimize": study.minimize,
-        "subject_to": [str(bound) for bound in study.subject_to],
-        "search_space": {name: _range(values) for name, values in trial.distributions.items()},
-        "num_trials": num_trials,
-        "repeats": study.repeats,
-        "epochs_per_trial": study.baseline.training.epochs,
-        "baseline": study.baseline.flat(),
-    }

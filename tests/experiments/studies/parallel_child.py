@@ -11,7 +11,7 @@ import toy_study
 
 from rgf_keras.cache import Cache
 from rgf_keras.experiments.studies.parallel import run_parallel
-from rgf_keras.experiments.studies.run import Job, Plan
+from rgf_keras.experiments.studies.run import StudySpec
 from rgf_keras.runtime.progress import SILENT
 from rgf_keras.runtime.workers import WorkersSpec
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker
@@ -46,10 +46,14 @@ def random_study():
 if __name__ == "__main__":
     folder, url = Path(sys.argv[1]), sys.argv[2]
     uri = f"sqlite:///{folder}/mlflow.db"
-    job = Job(
+    spec = StudySpec(
         random_study,
         url,
         partial(MlflowTracker, uri, "toy", folder / "spool", folder / "artifacts"),
-        Plan("toy", folder, Cache(folder / "cache"), num_trials=12, evaluate=assess),
+        "toy",
+        folder,
+        Cache(folder / "cache"),
+        num_trials=12,
+        evaluate=assess,
     )
-    run_parallel(job, WorkersSpec(2), SILENT, lambda trial: print("ended", trial.number))
+    run_parallel(spec, WorkersSpec(2), SILENT, lambda trial: print("ended", trial.number))

@@ -9,7 +9,7 @@ import toy_study
 from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.parallel import run_parallel
-from rgf_keras.experiments.studies.run import Job, Plan
+from rgf_keras.experiments.studies.run import StudySpec
 from rgf_keras.experiments.studies.storage import journal_url
 from rgf_keras.runtime.machine import THREADS, environment, visible_gpus
 from rgf_keras.runtime.progress import SILENT, Progress
@@ -64,9 +64,9 @@ def study():
 
 
 def run(tmp_path, assess, progress=SILENT):
-    plan = Plan("toy", tmp_path, Cache(tmp_path), num_trials=3, evaluate=assess)
-    job = Job(study, journal_url(tmp_path), open_tracker, plan)
-    run_parallel(job, WorkersSpec(2), progress, lambda trial: None)
+    url, cache = journal_url(tmp_path), Cache(tmp_path)
+    spec = StudySpec(study, url, open_tracker, "toy", tmp_path, cache, 3, evaluate=assess)
+    run_parallel(spec, WorkersSpec(2), progress, lambda trial: None)
 
 
 def test_what_a_worker_refuses_ends_the_study_and_progress_is_seen(tmp_path, monkeypatch):

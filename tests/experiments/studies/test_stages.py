@@ -1,12 +1,14 @@
 """Claims: what one process is at, no other gets; what it leaves, another does."""
 
+from dataclasses import replace
+
 import optuna
 import pytest
 from toy_study import RANDOM, assessment
 
-from rgf_keras.experiments.studies.search import Search
+from rgf_keras.experiments.studies.stages import Search
 from rgf_keras.experiments.studies.storage import Journal
-from rgf_keras.experiments.studies.study import Outcome
+from rgf_keras.experiments.studies.trial import Outcome
 from rgf_keras.runtime.leases import FileLeases
 from rgf_keras.tracking.tracker import MemoryTracker
 
@@ -15,11 +17,12 @@ class Worker:
     """A process's view of a study, in this process."""
 
     def __init__(self, folder, num_trials):
-        self.record = optuna.create_study(
+        self.optuna_study = optuna.create_study(
             study_name="toy", storage=Journal(folder / "journal"), load_if_exists=True
         )
         self.leases = FileLeases(folder / "leases")
-        self.search = Search(self.record, RANDOM, num_trials, 0, self.leases)
+        study = replace(RANDOM, num_trials=num_trials)
+        self.search = Search(self.optuna_study, study, self.leases, 0)
 
     def end(self, trial):
         metrics = assessment(self.search.config(trial)).metrics
@@ -33,10 +36,10 @@ def workers(tmp_path):
 
 def test_the_baseline_is_alone(workers):
     baseline = workers[0].search.claim()
-    assert workers[1].search.census() == (0, 1)
+    assert workers[1].search.claimable_and_under_way() == (0, 1)
     assert workers[1].search.claim() is None
     workers[0].end(baseline)
-    assert workers[1].search.census() == (3, 0)
+    assert workers[1].search.claimable_and_under_way() == (3, 0)
 
 
 def test_workers_never_exceed_the_budget(workers):
@@ -61,11 +64,11 @@ def test_what_a_worker_left_behind_is_resumed_once(workers):
 def test_a_trial_that_ended_since_it_was_looked_up_is_not_resumed(workers, monkeypatch):
     workers[0].end(workers[0].search.claim())
     trial = workers[0].search.claim()
-    before = workers[1].record.get_trials(deepcopy=True)
+    optuna_study = workers[1].optuna_study
+    before, real = optuna_study.get_trials(deepcopy=True), optuna_study.get_trials
     workers[0].end(trial)
-    real = workers[1].record.get_trials
     stale = iter([before])
     monkeypatch.setattr(
-        workers[1].record, "get_trials", lambda **options: next(stale, None) or real(**options)
+        optuna_study, "get_trials", lambda **options: next(stale, None) or real(**options)
     )
     assert workers[1].search.claim().number == trial.number + 1

@@ -8,7 +8,7 @@ from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.parallel import run_parallel
 from rgf_keras.experiments.studies.ranking import finished, repeats
-from rgf_keras.experiments.studies.run import Job, Plan, run_study
+from rgf_keras.experiments.studies.run import StudySpec, run_study
 from rgf_keras.experiments.studies.storage import (
     Journal,
     default_url,
@@ -77,6 +77,7 @@ def test_sqlite_is_for_one_process(tmp_path):
         pytest.raises(RgfError, match="'toy' is being run by another process"),
     ):
         leases(storage, "toy")
-    job = Job(lambda: RANDOM, sqlite_url(tmp_path), MemoryTracker, Plan("toy", tmp_path, Cache()))
+    url = sqlite_url(tmp_path)
+    spec = StudySpec(lambda: RANDOM, url, MemoryTracker, "toy", tmp_path, Cache())
     with pytest.raises(RgfError, match="SQLite storages are for one worker"):
-        run_parallel(job, None, None, None)
+        run_parallel(spec, None, None, None)

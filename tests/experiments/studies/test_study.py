@@ -2,27 +2,37 @@
 
 import dataclasses
 import json
+import math
+import os
+import pickle
+import re
 import signal
 import subprocess
 import sys
+import warnings
+from functools import partial
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import optuna
 import pytest
 from toy_study import BASELINE, STUDY, assessment, suggest
 
+import rgf_keras
 from rgf_keras.cache import Cache
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.experiments import Bound, Study
+from rgf_keras.experiments import Bound, ScoreConfig, Study
 from rgf_keras.experiments.studies.ranking import best, feasible, finished
-from rgf_keras.experiments.studies.run import run_study
+from rgf_keras.experiments.studies.run import StudySpec, run_study
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.experiments.studies.study import load_study
+from rgf_keras.experiments.studies.study import load_study, plan
 from rgf_keras.reports import outcome
 from rgf_keras.tracking.tracker import MemoryTracker
 
 CHILD = Path(__file__).with_name("study_child.py")
+STUDIES = Path(__file__).parents[3] / "studies"
+PACKAGE = Path(rgf_keras.__file__).parent
 
 
 def run(tmp_path, study=STUDY, evaluate=None, tracker=None, **kwargs):
@@ -210,3 +220,220 @@ def test_a_finite_space_is_gone_through_once(tmp_path):
     weights = [trial.params.get("weight") for trial in finished(run(tmp_path, study))]
     assert weights[0] is None
     assert sorted(weights[1:]) == [0.1, 0.2]
+
+
+UNMEASURED = [
+    ("quality/frechet_orcale", "did you mean 'quality/frechet_oracle'"),
+    ("memorization/quantile", "it measures rgf/gap"),
+]
+
+
+@pytest.mark.parametrize(("metric", "remedy"), UNMEASURED)
+def test_what_an_assessment_does_not_measure_is_refused_before_anything_runs(
+    tmp_path, metric, remedy
+):
+    tracker = MemoryTracker()
+    for study, place in (
+        (Study("toy", "?", BASELINE, suggest, minimize=metric), "minimize"),
+        (Study("toy", "?", BASELINE, suggest, subject_to=[Bound(metric, 1.0)]), f"bound {metric}"),
+    ):
+        storage = open_storage(f"sqlite:///{tmp_path}/optuna.db")
+        with pytest.raises(RgfError, match=f"{place}.*does not measure '{metric}'.*{remedy}"):
+            run_study(study, "toy", tmp_path, storage, tracker, Cache(tmp_path))
+    assert not tracker.runs
+
+
+def test_bounds_follow_the_embedding_and_guests_metrics(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text("def sharpness(evidence): return 1.0")
+    changes = {
+        "evaluation.embedding": "mobilenet_v2",
+        "evaluation.metrics": ["mine.py:sharpness"],
+        "rejection.threshold": 0.1,
+    }
+    study = Study("toy", "?", BASELINE.with_values(changes), suggest)
+    with pytest.raises(RgfError, match=r"'quality/frechet_oracle'; did you mean.*_mobilenet_v2'"):
+        study.check()
+    names = (
+        *("quality/frechet_mobilenet_v2", "rgf/gap_high", "rgf/z_3", "copying/c_t_low"),
+        *("guest/sharpness", "privacy/epsilon", "generator/acceptance"),
+    )
+    dataclasses.replace(study, subject_to=[Bound(name, 1.0) for name in names]).check()
+
+
+def test_what_cannot_be_assessed_needs_an_evaluate():
+    study = Study("toy", "?", ScoreConfig(), suggest)
+    with pytest.raises(RgfError, match="a ScoreConfig cannot be assessed; give the study its own"):
+        study.check()
+
+
+def test_a_suggestion_that_fails_is_refused_before_the_baseline(tmp_path):
+    def fail(trial):
+        raise KeyError("weights")
+
+    evaluated = []
+    with pytest.raises(RgfError, match=r"'toy' suggests a bad configuration: KeyError: 'weights'"):
+        run(tmp_path, Study("toy", "?", BASELINE, fail), lambda *given: evaluated.append(given))
+    assert not evaluated
+
+
+def test_a_later_suggestion_that_fails_does_not_block_the_study(tmp_path):
+    suggested = []
+
+    def fail_at_third(trial):
+        suggested.append(trial)
+        if len(suggested) == 3:  # the first one is tried and not run
+            raise RgfError("no more")
+        return suggest(trial)
+
+    with pytest.raises(RgfError, match="no more"):
+        run(tmp_path, Study("toy", "?", BASELINE, fail_at_third))
+    states = [trial.state.name for trial in run(tmp_path).trials]
+    assert states.count("FAIL") == 1
+    assert states.count("COMPLETE") == 6
+
+
+def test_an_evaluate_function_may_return_a_dictionary_and_log_nothing(tmp_path):
+    def evaluate(config, context):
+        context.run.log_metrics({"loss": 1.0}, step=3)
+        return {**assessment(config).metrics, "loss": np.float32(1.0), "mine/sharpness": 0.5}
+
+    study = dataclasses.replace(
+        STUDY, evaluate=evaluate, minimize="mine/sharpness", subject_to=[Bound("rgf/gap", 0.4)]
+    )
+    tracker = MemoryTracker()
+    storage = open_storage(f"sqlite:///{tmp_path}/optuna.db")
+    record = run_study(study, "toy", tmp_path, storage, tracker, Cache(tmp_path), num_trials=3)
+    assert record.trials[1].value == 0.5
+    trial = next(each for each in tracker.runs.values() if each.name == "trial-0001")
+    assert trial.metrics["mine/sharpness"] == [(0, 0.5)]
+    assert trial.metrics["loss"] == [(3, 1.0)]  # as it was logged
+    assert trial.params["model.family"] == "gan"
+    outcome.study_table(outcome.study_summary(record))
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (3.0, "evaluate returns a float; it must be a dict of numbers"),
+        ({"rgf/gap": "low"}, "evaluate returns a dict"),
+        ({"quality": 1.0}, "minimize: 'rgf/gap' is not measured; measured are quality"),
+        ({"rgf/gap": 1.0}, "the bound quality/frechet_oracle ≤ 1.1 × baseline"),
+    ],
+)
+def test_what_an_evaluate_function_must_return_is_named(tmp_path, result, message):
+    with pytest.raises(RgfError, match=message):
+        run(tmp_path, evaluate=lambda config, context: result)
+
+
+def test_a_result_that_is_not_finite_is_none(tmp_path):
+    def evaluate(config, context):
+        metrics = assessment(config).metrics
+        return metrics | ({"rgf/gap": math.nan} if config.spectral_decoupling.weight else {})
+
+    record = run(tmp_path, evaluate=evaluate, num_trials=3)
+    assert [trial.user_attrs["reason"] for trial in record.trials] == ["", *["rgf/gap is nan"] * 2]
+    assert best(record).number == 0
+
+
+def test_the_form_of_version_0_1_still_works(tmp_path):
+    seen = []
+
+    def judge(config, run, folder, cache, track):
+        track("thinking", "steps")(1, 2)
+        run.log_metrics({"loss": 1.0})
+        seen.append((folder.name, cache.folder))
+        return assessment(config)
+
+    with pytest.warns(DeprecationWarning, match="is now evaluate"):
+        study = Study("toy", "?", BASELINE, suggest, num_trials=2, judge=judge)
+    storage = open_storage(f"sqlite:///{tmp_path}/optuna.db")
+    run_study(study, "toy", tmp_path, storage, MemoryTracker(), Cache(tmp_path))
+    assert seen == [("trial-0000", tmp_path), ("trial-0001", tmp_path)]
+
+
+def test_the_scores_judge_of_version_0_1_still_works(tmp_path, monkeypatch):
+    with pytest.warns(DeprecationWarning, match="judge is now evaluate"):
+        from rgf_keras.experiments.scores.score import judge
+    monkeypatch.setattr(
+        "rgf_keras.experiments.scores.score.evaluate", lambda config, context: (config, context)
+    )
+    told = []
+    run = MemoryTracker().start("score", {})
+    config, context = judge("config", run, tmp_path, Cache(tmp_path), lambda *task: told.append)
+    context.progress.task("fits", "steps")("told")
+    assert (config, context.run, context.folder, told) == ("config", run, tmp_path, ["told"])
+
+
+def test_a_study_file_imports_from_its_folder_in_every_process(tmp_path):
+    (tmp_path / "beside_the_study.py").write_text("from toy_study import STUDY")
+    file = tmp_path / "mine.py"
+    file.write_text("from beside_the_study import STUDY as study")
+    assert load_study(file).name == "toy"
+    spec = StudySpec(partial(load_study, file), "", MemoryTracker, "toy", tmp_path, Cache(tmp_path))
+    (tmp_path / "spec").write_bytes(pickle.dumps(spec))
+    code = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).load().name)"
+    assert in_a_process(code, tmp_path / "spec") == "toy"
+
+
+def in_a_process(code, *arguments):
+    """What a program prints that can import what this one can."""
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (None, "does not exist"),
+        ("from rgf_keras.experiments import DataConfig\nDataConfig(rarety=1)", "mean 'rarity'"),
+    ],
+)
+def test_a_bad_study_file_is_told_without_importing_keras(tmp_path, file, message):
+    if file:
+        (tmp_path / "study.py").write_text(file)
+    code = (
+        "import sys\nfrom rgf_keras.cli import app\nfrom rgf_keras.errors import RgfError\n"
+        "try: app(['study', 'run', sys.argv[1]])\n"
+        "except RgfError as error: print(error, {'keras', 'tensorflow', 'jax'} & {*sys.modules})"
+    )
+    told = in_a_process(code, tmp_path / "study.py")
+    assert message in told
+    assert told.endswith("set()")
+
+
+def test_a_study_is_shown_without_importing_keras_and_nothing_global_changes(tmp_path):
+    run(tmp_path, num_trials=2)
+    code = (
+        "import logging, sys, optuna\n"
+        "state = lambda: (optuna.logging.get_verbosity(), logging.root.level)\n"
+        "before = state()\n"
+        "from rgf_keras.cli import app\n"
+        "app(['study', 'show', 'toy', '--workspace', sys.argv[1]], standalone_mode=False)\n"
+        "print(state() == before, {'keras', 'tensorflow', 'jax', 'mlflow'} & {*sys.modules})"
+    )
+    shown = in_a_process(code, tmp_path)
+    assert "baseline" in shown
+    assert shown.endswith("True set()")
+
+
+def test_running_a_study_restores_optunas_verbosity(tmp_path):
+    before = optuna.logging.get_verbosity(), warnings.filters[:]
+    run(tmp_path, num_trials=2)
+    plan(STUDY)
+    assert (optuna.logging.get_verbosity(), warnings.filters[:]) == before
+
+
+@pytest.mark.parametrize("file", sorted(STUDIES.glob("*.py")), ids=lambda file: file.stem)
+def test_the_studies_of_this_repository_can_be_run(file):
+    assert load_study(file).check()
+
+
+def test_optunas_private_names_are_in_one_module():
+    adapter = PACKAGE / "experiments" / "studies" / "optuna_adapter.py"
+    private = re.compile(r"\._(trial_id|storage|study_id)\b|optuna\.Trial\(|from optuna\S*\._")
+    files = {file for file in PACKAGE.rglob("*.py") if private.search(file.read_text())}
+    assert files == {adapter}
