@@ -16,7 +16,7 @@ from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.tracking.mlflow_tracker import MlflowTracker, send_waiting
+from rgf_keras.tracking.mlflow_tracker import MlflowTracker, send_backlog
 from rgf_keras.tracking.tracker import masked
 
 NUM_TRIALS, NUM_EPOCHS = 4, 20
@@ -135,7 +135,7 @@ def test_a_study_without_a_server_is_told_and_kept(tmp_path, server):
     assert "Connection refused" in told[0]
     assert "rgf sync" in told[1]
     with pytest.raises(RgfError, match=r"Connection refused\); .* records and 4 files of 5 runs"):
-        send_waiting(server.uri, tmp_path / "spool")
+        send_backlog(server.uri, tmp_path / "spool")
 
 
 def test_a_full_artifact_store_is_waited_for(tmp_path, mlflow_database):
@@ -153,7 +153,7 @@ def test_a_full_artifact_store_is_waited_for(tmp_path, mlflow_database):
     assert "1 files of 1 runs" in told[1]
     client = mlflow.MlflowClient(uri)
     assert client.get_run(record.id).data.metrics == {"loss": 1.0}
-    send_waiting(uri, tmp_path / "spool")
+    send_backlog(uri, tmp_path / "spool")
     assert client.list_artifacts(record.id)[0].file_size == size + 1
 
 
