@@ -37,6 +37,9 @@ ConfigFile = Annotated[
     Path | None,
     typer.Argument(help="YAML file; the defaults if not given.", callback=check_file),
 ]
+StudyFile = Annotated[
+    Path, typer.Argument(help="A Python file that defines `study`.", callback=check_file)
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

@@ -1,6 +1,8 @@
 """MLflow through its spool, with a real server that is killed, and addresses that are wrong."""
 
 import http.server
+import logging
+import os
 import shutil
 import threading
 import time
@@ -17,7 +19,7 @@ from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker, send_backlog
-from rgf_keras.tracking.tracker import masked
+from rgf_keras.tracking.tracker import environment, masked
 
 NUM_TRIALS, NUM_EPOCHS = 4, 20
 
@@ -178,6 +180,33 @@ def test_a_server_that_is_no_mlflow_is_told_at_once(tmp_path):
     with pytest.raises(RgfError, match="cannot open the MLflow store"):
         MlflowTracker(f"http://127.0.0.1:{server.server_port}", "x", tmp_path / "spool")
     server.shutdown()
+
+
+def test_mlflows_settings_are_changed_only_while_a_tracker_is_open(
+    tmp_path, mlflow_database, monkeypatch
+):
+    def settings():
+        levels = [logging.getLogger(name).level for name in ("mlflow", "alembic")]
+        return {name: os.environ[name] for name in os.environ if "MLFLOW" in name}, levels
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    before = settings()
+    uri = f"sqlite:///{shutil.copy(mlflow_database, tmp_path)}"
+    with MlflowTracker(uri, "x", tmp_path / "spool"):
+        assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+        assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
+        assert settings()[1] == [logging.ERROR] * 2
+    assert settings() == before
+
+
+@pytest.mark.parametrize("path", ["/nowhere", None])
+def test_the_environment_without_git_or_a_repository(path, monkeypatch, tmp_path):
+    environment.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    if path:
+        monkeypatch.setenv("PATH", path)
+    assert environment()["git_commit"] == "unknown"
+    environment.cache_clear()
 
 
 @pytest.mark.parametrize(
