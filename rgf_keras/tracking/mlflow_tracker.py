@@ -33,10 +33,7 @@ VARIABLES = {
 
 
 class MlflowStore:
-    """MLflow at an address, as the destination of a spool.
-
-    MLflow is imported, and its settings in this process are changed, as long as there is a store:
-    ``close()`` restores them.
+    """MLflow at an address, as the destination of a spool. ``close()`` restores MLflow's settings.
 
     Args:
         uri: tracking URI, e.g. ``sqlite:///mlruns/mlflow.db`` or ``http://127.0.0.1:5000``.

@@ -49,14 +49,10 @@ class Point:
 
 @dataclass
 class Batch:
-    """Records of a run in one piece.
+    """Records of a run in one piece: the first value of every parameter, the last of every tag.
 
     Attributes:
         header: ``experiment``, ``artifacts``, ``name`` and ``parent``, our id of another run.
-        params: values by name, the first of each.
-        tags: values by name, the last of each.
-        points: all values of metrics.
-        status: the last.
         time: when the last record was made, in milliseconds since 1970.
     """
 
@@ -140,10 +136,8 @@ class Spool:
         with self._writing:
             for run, lines in list(self.unwritten.items()):
                 with contextlib.suppress(OSError), _open_to_append(self._path(run)) as file:
-                    lines = lines[os.write(file, lines) :]
-                self.unwritten[run] = lines
-                if not lines:
-                    del self.unwritten[run]
+                    self.unwritten[run] = lines[os.write(file, lines) :]
+            self.unwritten = {run: lines for run, lines in self.unwritten.items() if lines}
             return not self.unwritten
 
     def keep(self, run: str, path: Path, name: str) -> None:
@@ -206,9 +200,9 @@ class Spool:
                     destination.send(run, Batch.of([record]))
                 except Refusal as error:
                     self._refuse(run, error, record)
-        part = self._path(run).with_suffix(".part")
+        part = self._path(run, "part")
         part.write_text(str(end))
-        os.replace(part, self._sent(run))
+        os.replace(part, self._path(run, "sent"))
 
     def _send_file(self, run: str, path: Path, destination: Destination) -> None:
         before = path.stat()
@@ -252,10 +246,8 @@ class Spool:
             ended = Batch.of(list(_parse(file.read()))).status != "RUNNING"
             if ended and file.tell() == self._arrived(run) and not self._files(run):
                 path.unlink()
-                self._sent(run).unlink(missing_ok=True)
-                for folder in (self.folder / run / IMAGES, self.folder / run):
-                    with contextlib.suppress(FileNotFoundError):
-                        folder.rmdir()
+                self._path(run, "sent").unlink(missing_ok=True)
+                shutil.rmtree(self.folder / run, ignore_errors=True)
 
     def _runs(self) -> list[str]:
         """The runs, in the order in which they were started."""
@@ -268,14 +260,11 @@ class Spool:
         return sorted(path for path in paths if path.is_file())
 
     def _arrived(self, run: str) -> int:
-        sent = self._sent(run)
+        sent = self._path(run, "sent")
         return int(sent.read_text()) if sent.exists() else 0
 
-    def _path(self, run: str) -> Path:
-        return self.folder / f"{run}.jsonl"
-
-    def _sent(self, run: str) -> Path:
-        return self.folder / f"{run}.sent"
+    def _path(self, run: str, suffix: str = "jsonl") -> Path:
+        return self.folder / f"{run}.{suffix}"
 
 
 @contextlib.contextmanager
@@ -303,8 +292,7 @@ def _parse(lines: bytes) -> Iterator[Record]:
 def _start_time(path: Path) -> int:
     """The time of a run's first record."""
     with open(path, "rb") as file:
-        first = next(_parse(file.read(65536)), None)
-    return first["time"] if first else 0
+        return next(_parse(file.read(65536)), {"time": 0})["time"]
 
 
 class SpooledRun(Run):
