@@ -1,4 +1,4 @@
-"""Imports point down, read from the source.
+"""The shape of the package, read from its source: imports point down, modules are short.
 
 ::
 
@@ -9,7 +9,10 @@
 """
 
 import ast
+import functools
+import graphlib
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +26,7 @@ PACKAGE = Path(rgf_keras.__file__).parent
 BASE = {"errors", "archive", "runtime", "plugins", "cache"}
 BELOW_CONFIG = BASE | {"datasets", "backend", "models", "training", "metrics"}
 BELOW_EXPERIMENTS = BELOW_CONFIG | {"config", "tracking", "figures"}
+# By part of the package, the lowest first.
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
@@ -54,6 +58,17 @@ ROOMS = {
 FEATURES = PACKAGE / "metrics" / "features.py"
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
+MAX_LINES = {"": 18_592, "experiments": 3_300}
+MAX_MODULE_LINES = 400
+MAX_MEDIAN_LINES = 6
+
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+
+
+@functools.cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All of a file's syntax."""
+    return list(ast.walk(ast.parse(path.read_text())))
 
 
 def unit(path: Path) -> str:
@@ -61,15 +76,22 @@ def unit(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path, at_module_level: bool = False) -> Iterator[str]:
-    """Dotted names that a file imports."""
-    tree = ast.parse(path.read_text())
+def name_of(path: Path) -> str:
+    """The dotted name of a file's module."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in FILES}
+
+
+def imports(path: Path, when_imported: bool = False) -> Iterator[str]:
+    """Dotted names that a file imports: all, or those that it needs to be imported itself."""
     hidden = set()
-    if at_module_level:
-        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-        bodies = [node for node in ast.walk(tree) if isinstance(node, functions)]
+    if when_imported:
+        bodies = [node for node in nodes(path) if _is_body(node)]
         hidden = {inner for body in bodies for inner in ast.walk(body)}
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if node in hidden:
             continue
         if isinstance(node, ast.Import):
@@ -79,12 +101,30 @@ def imports(path: Path, at_module_level: bool = False) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def roots(path: Path, at_module_level: bool = False) -> set[str]:
+def _is_body(node: ast.AST) -> bool:
+    """Whether what is inside is not run when the module is imported."""
+    if isinstance(node, ast.If):
+        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def roots(path: Path, when_imported: bool = False) -> set[str]:
     """Top-level packages that a file imports, e.g. ``{"numpy", "keras"}``."""
-    return {name.split(".")[0] for name in imports(path, at_module_level)}
+    return {name.split(".")[0] for name in imports(path, when_imported)}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def modules_needed(name: str) -> set[str]:
+    """The modules of the package that are imported when one of them is, directly."""
+    needed = set()
+    for imported in imports(MODULES[name], when_imported=True):
+        parts = imported.split(".")
+        inside = {".".join(parts[:n]) for n in range(1, len(parts) + 1)} & MODULES.keys()
+        # A package that is being imported is no circle: its modules come from its own imports.
+        needed |= {module for module in inside if not f"{name}.".startswith(f"{module}.")}
+    return needed
+
+
+@every_file
 def test_imports_point_down(path):
     own = unit(path)
     inside = [name.split(".") for name in imports(path) if name.startswith("rgf_keras.")]
@@ -94,17 +134,28 @@ def test_imports_point_down(path):
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_imports_point_down_in_experiments(room):
-    for path in (PACKAGE / "experiments" / room).glob("*.py"):
+    for path in (PACKAGE / "experiments" / room).rglob("*.py"):
         names = [name.split(".") for name in imports(path)]
         rooms = {name[2] for name in names if name[:2] == ["rgf_keras", "experiments"]}
         assert rooms & ROOMS.keys() <= ROOMS[room] | {room}, path
 
 
-def test_every_unit_has_a_place():
+def test_every_file_has_a_place():
     assert {unit(path) for path in FILES} <= MAY_IMPORT.keys()
+    inside = [
+        path.relative_to(PACKAGE / "experiments") for path in FILES if unit(path) == "experiments"
+    ]
+    assert {path.parts[0] for path in inside} == {"__init__.py", *ROOMS}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_imports_in_a_circle():
+    parts = {part: allowed - {part} for part, allowed in MAY_IMPORT.items()}
+    assert list(graphlib.TopologicalSorter(parts).static_order())
+    needed = {name: modules_needed(name) for name in MODULES}
+    assert list(graphlib.TopologicalSorter(needed).static_order())
+
+
+@every_file
 def test_only_backend_names_a_backend(path):
     assert unit(path) == "backend" or not roots(path) & BACKENDS
 
@@ -118,9 +169,21 @@ def test_only_backend_names_a_backend(path):
 )
 def test_numpy_parts_import_no_keras(name):
     for path in (path for path in FILES if unit(path) == name and path != FEATURES):
-        assert not roots(path, at_module_level=True) & {"keras", *BACKENDS}
+        assert not roots(path, when_imported=True) & {"keras", *BACKENDS}
         if name == "metrics":
             assert "keras" not in roots(path), "not even inside functions"
+
+
+def run_python(*arguments: str, **environment: str) -> str:
+    """What a Python of its own prints."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
@@ -133,25 +196,54 @@ def test_only_its_backbone_imports_kerascv_and_with_it_tensorflow(backend):
         "rgf_keras.models.DDPM((4, 4, 1), 'tiny', width=4)\n"
         f"print(*{heavy} & set(sys.modules))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": backend},
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == ""
+    assert run_python("-c", code, KERAS_BACKEND=backend) == ""
 
 
 @pytest.mark.parametrize(
-    "module", ["rgf_keras", "rgf_keras.datasets", "rgf_keras.metrics", "rgf_keras.cli"]
+    "code",
+    [
+        *("import rgf_keras", "import rgf_keras.cli", "import rgf_keras.config"),
+        *("import rgf_keras; rgf_keras.datasets.Colour", "import rgf_keras; rgf_keras.metrics.rgf"),
+        *("import rgf_keras.tracking.mlflow_tracker", "import rgf_keras; dir(rgf_keras)"),
+    ],
 )
-def test_importing_does_not_choose_a_backend(module):
-    heavy = {"keras", "tensorflow", "jax", "torch"}
-    code = f"import sys, {module}; print(*{heavy} & set(sys.modules))"
-    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == ""
+def test_importing_does_not_choose_a_backend(code):
+    heavy = {"keras", "mlflow", *BACKENDS}
+    assert run_python("-c", f"{code}; import sys; print(*{heavy} & set(sys.modules))") == ""
+
+
+def test_importing_changes_nothing_global():
+    assert run_python(str(Path(__file__).with_name("import_child.py")), *MAY_IMPORT) == ""
+
+
+@pytest.mark.parametrize("part", MAX_LINES)
+def test_the_package_stays_small(part):
+    lines = sum(len(path.read_text().splitlines()) for path in (PACKAGE / part).rglob("*.py"))
+    assert lines <= MAX_LINES[part]
+
+
+def test_modules_and_functions_are_short():
+    lengths = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
+    assert {name for name, length in lengths.items() if length > MAX_MODULE_LINES} == set()
+    bodies = [
+        node.body[-1].end_lineno - node.body[0].lineno + 1  # the docstring included
+        for path in FILES
+        for node in nodes(path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert statistics.median(bodies) <= MAX_MEDIAN_LINES
+
+
+def _is_dataclass(node: ast.AST) -> bool:
+    decorators = [getattr(each, "func", each) for each in getattr(node, "decorator_list", ())]
+    return any(getattr(each, "id", "") == "dataclass" for each in decorators)
+
+
+@every_file
+def test_docstrings_stand_alone(path):
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in (node for node in nodes(path) if isinstance(node, kinds)):
+        text = ast.get_docstring(node) or ""
+        name = getattr(node, "name", path.name)
+        assert not text.startswith(("Of ", "The same ")), name
+        assert not (_is_dataclass(node) and "\nArgs:\n" in text), f"{name}: Attributes:, not Args:"

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from rgf_keras.cli import app
 
 STUDY = Path(__file__).parents[1] / "studies" / "quickstart.py"
 
@@ -87,6 +90,103 @@ def test_missing_or_truncated_mnist(tmp_path, content):
         "assess", "--set", "data.name=mnist", "--workspace", tmp_path, RGF_DATA_DIR=tmp_path
     )
     assert_one_line(result, "mnist.npz")
+
+
+# Runs `rgf` and prints which of the slow modules it has imported.
+SPY = """
+import atexit, sys
+from rgf_keras.cli import main
+
+slow = {"keras", "tensorflow", "jax", "torch", "mlflow", "optuna", "scipy", "matplotlib", "skimage"}
+atexit.register(lambda: print("imported:", *sorted(slow & sys.modules.keys())))
+main()
+"""
+BACKENDS = {"keras", "tensorflow", "jax", "torch"}
+
+
+def slow_imports(*arguments):
+    """What `rgf` said, and the slow modules that it imported for it."""
+    command = [sys.executable, "-c", SPY, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said, _, modules = done.stdout.rpartition("imported:")
+    return said + done.stderr, set(modules.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("assess", "--set", "training.epoks=3"), "training.epoks: unknown key; did you mean"),
+        (("assess", "nowhere.yaml"), "nowhere.yaml does not exist"),
+        (("assess", "--dry-run"), "spectral_decoupling"),
+        (("assess", "--workspace", __file__), "choose another --workspace"),
+        (("reject", "--set", "rejection.mod=mask"), "rejection.mod: unknown key; did you mean"),
+        (("reject", "--threshold", "3"), "rejection.threshold"),
+        (("score", "--set", "num_fold=3"), "num_fold: unknown key; did you mean"),
+        (("study", "run", "nowhere.py"), "nowhere.py does not exist"),
+        (("sample", "nowhere.keras"), "nowhere.keras does not exist"),
+        (("assess", "--workspce", "x"), "--workspace"),
+        (("study", "shwo"), "Did you mean 'show'?"),
+        (("asess",), "Did you mean 'assess'?"),
+        (("sync", "--workspace", "nowhere"), "no records in nowhere"),
+        (("--help",), "assess"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_slow_is_imported(arguments, part):
+    said, modules = slow_imports(*arguments)
+    assert part in said
+    assert modules == set()
+
+
+def test_records_are_shown_and_sent_without_keras(finished_workspace):
+    workspace = ("--workspace", finished_workspace)
+    said, modules = slow_imports("sync", *workspace)
+    assert "everything is in MLflow" in said
+    assert modules == set()
+    said, modules = slow_imports("study", "show", "toy", *workspace)
+    assert "memorizes least" in said
+    assert not modules & {*BACKENDS, "mlflow", "scipy", "matplotlib"}
+
+
+def test_a_config_files_folder_is_importable(tmp_path):
+    (tmp_path / "flow.py").write_text("from beside import x\n\ndef make(): pass\n")
+    (tmp_path / "beside.py").write_text("x = 1\n")
+    config = tmp_path / "config.yaml"
+    config.write_text("model: {family: custom, target: 'flow:make'}\n")
+    code = (
+        "from pathlib import Path; from rgf_keras import plugins, config\n"
+        "from rgf_keras.cli.options import read_config\n"
+        f"made = read_config(config.AssessConfig, Path({str(config)!r}), None, {{}})\n"
+        "print(plugins.resolve('models', made.model.target).__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "make\n", done.stderr
+
+
+def test_a_folder_without_a_model_and_with_several(tmp_path):
+    assert_one_line(rgf("sample", tmp_path), "holds no model")
+    for name in ("a/model.keras", "b/model.npz"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    assert_one_line(rgf("sample", tmp_path), "a/model.keras", "b/model.npz")
+    assert_one_line(rgf("sample", tmp_path / "b"), "b/model.npz is corrupt")
+
+
+def commands(command, name="rgf"):
+    yield name, command
+    for part, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, f"{name} {part}")
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [pytest.param(*each, id=each[0]) for each in commands(typer.main.get_command(app))],
+)
+def test_help_stands_alone(name, command):
+    texts = {name: command.help, **{each.name: each.help for each in command.params}}
+    for what, text in texts.items():
+        assert text, f"{name} {what} has no help"
+        assert not text.startswith(("Of ", "The same ")), f"{name} {what}: {text}"
+        assert text[0].isupper(), f"{name} {what}: {text}"
 
 
 def test_storage_that_cannot_be_reached(tmp_path):

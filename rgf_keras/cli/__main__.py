@@ -1,4 +1,4 @@
-"""`python -m rgf_keras.cli`: the same as `rgf`."""
+"""`python -m rgf_keras.cli` runs `rgf`."""
 
 from rgf_keras.cli import main
 

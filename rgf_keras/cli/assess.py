@@ -1,4 +1,4 @@
-"""`rgf assess` and `rgf sample`: one model, and what it draws."""
+"""`rgf assess` and `rgf sample`: one model, and the images that it generates."""
 
 import json
 from pathlib import Path
@@ -6,23 +6,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from rgf_keras.cli.options import (
-    Backend,
-    Json,
-    TrackingUri,
-    Workspace,
-    check_writable,
-    choose_backend,
-    err,
-    open_tracker,
-    out,
-    parse_settings,
-    tell,
-)
+from rgf_keras.cli import options
+from rgf_keras.cli.options import choose_backend, err, open_context, out, read_config
+from rgf_keras.cli.quiet import import_keras
+from rgf_keras.errors import RgfError
 
-Fast = Annotated[
-    bool, typer.Option("--fast", help="Few sampling steps, for models that take many.")
-]
+MODEL_FILES = ("model.keras", "model.npz")
 SHOWN = (
     *("rgf/gap", "rgf/class_coverage", "quality/frechet_oracle", "quality/oracle_confidence"),
     *("copying/c_t", "copying/c_t_p", "oracle/class_accuracy", "oracle/factor_accuracy"),
@@ -30,53 +19,38 @@ SHOWN = (
 
 
 def assess_command(
-    config: Annotated[Path | None, typer.Argument(help="YAML; the defaults if not given.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="key=value, e.g. training.epochs=20; --dry-run shows all."),
-    ] = None,
+    config: options.ConfigFile = None,
+    set_: options.Settings = None,
     reference: Annotated[
         Literal["own", "shared"] | None, typer.Option(help="Whose P_u to compare with.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    fast: Fast = False,
-    backend: Backend = None,
-    tracking_uri: TrackingUri = None,
-    workspace: Workspace = Path("mlruns"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")] = False,
-    as_json: Json = False,
+    seed: options.Seed = None,
+    fast: options.Fast = False,
+    backend: options.Backend = None,
+    tracking_uri: options.TrackingUri = None,
+    workspace: options.Workspace = Path("mlruns"),
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
 ) -> None:
     """Train on balanced and skewed data and say what the model memorized."""
     choose_backend(backend)
-    from rgf_keras import config as configs
-    from rgf_keras.cache import Cache
-    from rgf_keras.experiments.assessment.assess import assess
-    from rgf_keras.metrics.rgf_table import mostly_too_few, to_records
-    from rgf_keras.reports import outcome
-    from rgf_keras.runtime.progress import on_console
-    from rgf_keras.tracking.tracker import Context, environment_tags, masked
+    from rgf_keras.config import AssessConfig
 
-    changes = parse_settings(set_)
-    if reference:
-        changes["evaluation.reference"] = reference
-    if seed is not None:
-        changes["seed"] = seed
-    if fast:
-        changes["evaluation.fast"] = True
-    given = configs.read(config, configs.AssessConfig) if config else configs.AssessConfig()
-    chosen = given.with_values(changes)
+    changes = {"evaluation.reference": reference, "evaluation.fast": fast or None, "seed": seed}
+    chosen = read_config(AssessConfig, config, set_, changes)
     if dry_run:
         typer.echo(json.dumps(chosen.model_dump(mode="json")) if as_json else chosen.to_yaml())
         return
-    check_writable(workspace)
+    options.check_writable(workspace)
+    import_keras()
+    from rgf_keras.experiments.assessment.assess import assess
+    from rgf_keras.metrics.rgf_table import mostly_too_few, to_records
+    from rgf_keras.reports import outcome
+    from rgf_keras.tracking.tracker import masked
+
     work = workspace / "work" / f"assess-{chosen.key}"
-    work.mkdir(parents=True, exist_ok=True)
-    with (
-        open_tracker(tracking_uri, workspace, "assess") as tracker,
-        tracker.run("assess", environment_tags()) as run,
-        on_console(err) as progress,
-    ):
-        result = assess(chosen, Context(run, work, Cache(), progress))
+    with open_context("assess", work, tracking_uri, workspace) as context:
+        result = assess(chosen, context)
     if as_json:
         typer.echo(json.dumps({"metrics": result.metrics, "table": to_records(result.table)}))
     else:
@@ -85,31 +59,50 @@ def assess_command(
             if name in result.metrics:
                 out.print(f"{name}: {result.metrics[name]:.3f}")
         if mostly_too_few(result.table):
-            tell("most classes have too few samples: rgf/gap says little")
-    err.print(f"tables, pictures and model.keras: {work}", highlight=False, soft_wrap=True)
+            options.tell("most classes have too few samples: rgf/gap says little")
+    err.print(f"tables, pictures and the model: {work}", highlight=False, soft_wrap=True)
     where = f" --tracking-uri {masked(tracking_uri)}" if tracking_uri else ""
-    report = f"rgf report {run.id} --workspace {workspace}{where}"
+    report = f"rgf report {context.run.id} --workspace {workspace}{where}"
     err.print(f"one page: {report}", highlight=False, soft_wrap=True)
 
 
 def sample(
     model: Annotated[
-        Path, typer.Argument(help="A model.keras (a guest's: model.npz) of a trial or assessment.")
+        Path,
+        typer.Argument(help="A model.keras, a guest's model.npz, or a folder that holds one."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG.")] = Path("samples.png"),
-    num_samples: Annotated[int, typer.Option("--num-samples", "-n", min=1)] = 64,
-    seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
-    fast: Fast = False,
-    backend: Backend = None,
+    output: options.Picture = Path("samples.png"),
+    num_samples: Annotated[
+        int, typer.Option("--num-samples", "-n", min=1, help="How many images.")
+    ] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
+    fast: options.Fast = False,
+    backend: options.Backend = None,
 ) -> None:
-    """Draw images from a trained generator, on any backend."""
+    """Generate images with a trained model, on any backend."""
     choose_backend(backend)
+    path = _find_model(model)
+    import_keras()
     from rgf_keras.experiments.assessment import models
     from rgf_keras.figures import images as figures
     from rgf_keras.models import sample_uint8
     from rgf_keras.runtime.progress import on_console
 
     with on_console(err) as progress:
-        images = sample_uint8(models.load(model), num_samples, seed, fast, progress.task("samples"))
+        images = sample_uint8(models.load(path), num_samples, seed, fast, progress.task("samples"))
     figures.grid(output, images)
     err.print(f"{num_samples} samples: {output}")
+
+
+def _find_model(path: Path) -> Path:
+    """The file of a model, which may be given by a folder that it is in."""
+    if not path.exists():
+        raise RgfError(f"{path} does not exist")
+    if path.is_file():
+        return path
+    here = [path / name for name in MODEL_FILES if (path / name).is_file()]
+    models = here or sorted(file for name in MODEL_FILES for file in path.rglob(name))
+    if len(models) != 1:
+        known = f"holds several: {', '.join(map(str, models))}" if models else "holds no model"
+        raise RgfError(f"{path} {known}; give a model.keras or model.npz of a run")
+    return models[0]

@@ -1,34 +1,83 @@
-"""What commands share: options, the choice of the backend, where records go."""
+"""What commands share: options, configurations, the choice of the backend, where records go."""
 
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.console import Console
 
 from rgf_keras.errors import RgfError, how_to_install
 
+if TYPE_CHECKING:
+    from rgf_keras.config import Config
+    from rgf_keras.tracking.mlflow_tracker import MlflowTracker
+    from rgf_keras.tracking.records import Records
+    from rgf_keras.tracking.tracker import Context
+
 out, err = Console(), Console(stderr=True)
+
+
+def check_file(path: Path | None) -> Path | None:
+    """Refuse a file that does not exist, before anything slow is imported."""
+    if path is not None and not path.is_file():
+        raise RgfError(f"{path} does not exist")
+    return path
+
 
 BackendName = Literal["tensorflow", "jax", "torch"]
 Backend = Annotated[
-    BackendName | None, typer.Option(help="Keras backend; KERAS_BACKEND, else tensorflow.")
+    BackendName | None,
+    typer.Option(help="Keras backend; KERAS_BACKEND if not given, else tensorflow."),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Argument(help="YAML file; the defaults if not given.", callback=check_file),
+]
+StudyFile = Annotated[
+    Path, typer.Argument(help="A Python file that defines `study`.", callback=check_file)
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Change key=value, e.g. training.epochs=20; repeatable. --dry-run shows keys."
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(help="Seed of everything random; the configuration's if not given.")
+]
+Fast = Annotated[
+    bool, typer.Option("--fast", help="Few sampling steps, for models that take many.")
 ]
 Workspace = Annotated[Path, typer.Option(help="Folder for records, checkpoints and files.")]
 TrackingUri = Annotated[
-    str | None, typer.Option(help="MLflow; MLFLOW_TRACKING_URI, else WORKSPACE/mlflow.db.")
+    str | None,
+    typer.Option(help="MLflow's address; MLFLOW_TRACKING_URI, else WORKSPACE/mlflow.db."),
 ]
 Storage = Annotated[
     str | None,
-    typer.Option(help="Optuna; in WORKSPACE if not given, else journal:///PATH or a database."),
+    typer.Option(
+        help="Optuna's storage, journal:///PATH or a database; in WORKSPACE if not given."
+    ),
 ]
+Picture = Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+Kind = TypeVar("Kind", bound="Config")
 
 
 def choose_backend(backend: BackendName | None) -> str:
-    """Fix the backend before anything imports Keras."""
+    """Fix the backend before anything imports Keras.
+
+    Raises:
+        RgfError: it is not installed.
+    """
     chosen = backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
     if importlib.util.find_spec(chosen) is None:
         extra = f" with {how_to_install(chosen)}" if chosen in ("jax", "torch") else ""
@@ -38,8 +87,34 @@ def choose_backend(backend: BackendName | None) -> str:
     return chosen
 
 
+def read_config(
+    kind: type[Kind], file: Path | None, settings: list[str] | None, changes: dict[str, Any]
+) -> Kind:
+    """Read a configuration, and change what ``--set`` and other options say.
+
+    What it names of a guest's own is looked for in its file's folder too.
+
+    Args:
+        kind: of configuration.
+        file: YAML; the defaults if None.
+        settings: ``key=value`` of ``--set``.
+        changes: by dotted key, on top of the settings; None changes nothing.
+
+    Raises:
+        RgfError: the file is missing or no YAML; an unknown key or a bad value, named.
+    """
+    from rgf_keras import plugins
+    from rgf_keras.config import read
+
+    if file:
+        plugins.add_folder(file.parent)
+    given = read(file, kind) if file else kind()
+    wanted = {key: value for key, value in changes.items() if value is not None}
+    return given.with_values(parse_settings(settings) | wanted)
+
+
 def parse_settings(items: list[str] | None) -> dict[str, Any]:
-    """``key=value`` options, the values as YAML reads them."""
+    """Parse ``key=value`` options, the values as YAML reads them."""
     import yaml
 
     settings = {}
@@ -54,8 +129,33 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
     return settings
 
 
-def open_tracker(uri: str | None, workspace: Path, experiment: str) -> Any:
-    """MLflow at the given address, else at MLFLOW_TRACKING_URI, else in the workspace."""
+@contextmanager
+def open_context(
+    name: str, folder: Path, tracking_uri: str | None, workspace: Path
+) -> Iterator["Context"]:
+    """Open a run in MLflow, a folder, and progress on the console, for an experiment.
+
+    Args:
+        name: of the run and of its MLflow experiment.
+        folder: for the experiment's files, made if it does not exist.
+        tracking_uri: see :func:`mlflow_address`.
+        workspace: for records.
+    """
+    from rgf_keras.cache import Cache
+    from rgf_keras.runtime.progress import on_console
+    from rgf_keras.tracking.tracker import Context, environment_tags
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        open_tracker(tracking_uri, workspace, name) as tracker,
+        tracker.run(name, environment_tags()) as run,
+        on_console(err) as progress,
+    ):
+        yield Context(run, folder, Cache(), progress)
+
+
+def open_tracker(uri: str | None, workspace: Path, experiment: str) -> "MlflowTracker":
+    """Open MLflow at the given address, else at MLFLOW_TRACKING_URI, else in the workspace."""
     from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 
     given = uri or os.environ.get("MLFLOW_TRACKING_URI")
@@ -69,26 +169,25 @@ def mlflow_address(uri: str | None, workspace: Path) -> str:
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or database(workspace, "mlflow")
 
 
-def open_records(uri: str | None, workspace: Path) -> Any:
-    """What MLflow holds, all that was recorded included if it can be sent now."""
+def open_records(uri: str | None, workspace: Path) -> "Records":
+    """Open what MLflow holds, once all that was recorded is sent if it can be sent now."""
     from rgf_keras.tracking.records import Records
 
     address = mlflow_address(uri, workspace)
     if address == database(workspace, "mlflow") and not (workspace / "mlflow.db").exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
-    send_waiting(address, workspace)
+    send_backlog(address, workspace)
     return Records(address)
 
 
-def send_waiting(address: str, workspace: Path) -> None:
+def send_backlog(address: str, workspace: Path) -> None:
     """Send MLflow what waits for it, or tell why it cannot be sent."""
-    if not any((workspace / "spool").glob("*/*.jsonl")):
-        return
-    choose_backend(None)
     from rgf_keras.tracking import mlflow_tracker
 
+    if not any((workspace / "spool").glob("*/*.jsonl")):
+        return
     try:
-        if sent := mlflow_tracker.send_waiting(address, workspace / "spool"):
+        if sent := mlflow_tracker.send_backlog(address, workspace / "spool"):
             tell(f"sent {sent} to MLflow")
     except RgfError as error:  # also because a study is running
         tell(str(error))
@@ -104,14 +203,13 @@ def database(workspace: Path, name: str) -> str:
     return f"sqlite:///{(workspace / f'{name}.db').resolve()}"
 
 
-def check_writable(workspace: Path) -> None:
-    """Make the workspace, or say that it cannot be written."""
+def check_writable(folder: Path, option: str = "--workspace") -> None:
+    """Make the folder that an option names, or say that it cannot be written."""
     try:
-        workspace.mkdir(parents=True, exist_ok=True)
-        probe = workspace / f".probe-{os.getpid()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise RgfError(
-            f"cannot write {workspace} ({error.strerror}); choose another --workspace"
-        ) from None
+        reason = f"cannot write {folder} ({error.strerror})"
+        raise RgfError(f"{reason}; choose another {option}") from None

@@ -1,13 +1,22 @@
-"""Keras imported without TensorFlow's start-up lines, which no log level holds back.
-
-Only where ``TF_CPP_MIN_LOG_LEVEL`` is 3, which the command line sets if nobody else did.
-"""
+"""Keras imported without TensorFlow's start-up lines, which no log level holds back."""
 
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def import_keras() -> None:
+    """Import Keras, silently where ``TF_CPP_MIN_LOG_LEVEL`` is 3 as :func:`choose_backend` sets it.
+
+    The commands call it once they have checked all that can be checked without Keras.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":
+        return
+    with silent_stderr():
+        import keras  # noqa: F401
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextmanager
@@ -22,9 +31,3 @@ def silent_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3":
-    with silent_stderr():
-        import keras  # noqa: F401
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)

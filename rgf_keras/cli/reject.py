@@ -6,23 +6,14 @@ from typing import Annotated
 
 import typer
 
-from rgf_keras.cli.options import (
-    Backend,
-    Json,
-    TrackingUri,
-    Workspace,
-    check_writable,
-    choose_backend,
-    err,
-    open_tracker,
-    out,
-    parse_settings,
-)
+from rgf_keras.cli import options
+from rgf_keras.cli.options import choose_backend, err, open_tracker, out, read_config
+from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
 
 def reject_command(
-    config: Annotated[Path | None, typer.Argument(help="YAML; the defaults if not given.")] = None,
+    config: options.ConfigFile = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(
@@ -33,32 +24,21 @@ def reject_command(
         list[str] | None,
         typer.Option(help="A data set whose test images C_T is measured against too; repeatable."),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="key=value, e.g. rejection.mode=resample; --dry-run shows all."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    backend: Backend = None,
-    tracking_uri: TrackingUri = None,
-    workspace: Workspace = Path("mlruns"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")] = False,
-    as_json: Json = False,
+    set_: options.Settings = None,
+    seed: options.Seed = None,
+    backend: options.Backend = None,
+    tracking_uri: options.TrackingUri = None,
+    workspace: options.Workspace = Path("mlruns"),
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
 ) -> None:
     """Train with several rejection thresholds and compare quality and copying."""
     choose_backend(backend)
-    from rgf_keras import config as configs
-    from rgf_keras.cache import Cache
-    from rgf_keras.experiments.assessment.data import make_sets
-    from rgf_keras.experiments.rejection import reject
-    from rgf_keras.figures import rejection as figures
-    from rgf_keras.runtime.progress import on_console
+    from rgf_keras.config import AssessConfig
 
     # Copying is asked about images that are not skewed: half of every class with the factor.
-    changes = {"data.rarity": 0.5, "evaluation.reference": "shared", **parse_settings(set_)}
-    if seed is not None:
-        changes["seed"] = seed
-    given = configs.read(config, configs.AssessConfig) if config else configs.AssessConfig()
-    chosen = given.with_values(changes)
+    settings = ["data.rarity=0.5", "evaluation.reference=shared", *(set_ or [])]
+    chosen = read_config(AssessConfig, config, settings, {"seed": seed})
     thresholds = [_parse(text) for text in threshold or ["none", "auto"]]
     for value in thresholds:
         chosen.with_values({"rejection.threshold": value, "rejection.quantile": None})
@@ -66,10 +46,20 @@ def reject_command(
         out.print(f"[bold]thresholds[/bold]: {thresholds}")
         typer.echo(chosen.to_yaml())
         return
-    check_writable(workspace)
+    options.check_writable(workspace)
+    import_keras()
+    from rgf_keras.cache import Cache
+    from rgf_keras.experiments.assessment.data import make_sets
+    from rgf_keras.experiments.rejection import reject
+    from rgf_keras.figures import rejection as figures
+    from rgf_keras.runtime.progress import on_console
+
     work = workspace / "work" / f"reject-{chosen.key}"
     work.mkdir(parents=True, exist_ok=True)
-    with open_tracker(tracking_uri, workspace, "reject") as tracker, on_console(err) as progress:
+    with (
+        open_tracker(tracking_uri, workspace, "reject") as tracker,
+        on_console(err) as progress,
+    ):
         points = reject.sweep(chosen, thresholds, tracker, work, Cache(), progress, reference or ())
         train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
     figures.draw(work, points, train.images)

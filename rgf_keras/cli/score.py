@@ -2,34 +2,26 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rgf_keras.cli import options
 from rgf_keras.cli.jobs import CpusPerWorker, GpusPerWorker, OnCluster
-from rgf_keras.cli.options import (
-    Backend,
-    Json,
-    TrackingUri,
-    Workspace,
-    check_writable,
-    choose_backend,
-    err,
-    open_tracker,
-    out,
-    parse_settings,
-)
+from rgf_keras.cli.options import choose_backend, err, open_context, out, read_config
+from rgf_keras.cli.quiet import import_keras
+
+if TYPE_CHECKING:
+    from rgf_keras.config import ScoreConfig
 
 
 def score_command(
-    config: Annotated[Path | None, typer.Argument(help="YAML; the defaults if not given.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="key=value, e.g. num_folds=8; --dry-run shows all."),
-    ] = None,
+    config: options.ConfigFile = None,
+    set_: options.Settings = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the fits.")] = 1,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Of each process; its share of the cores.")
+        int | None,
+        typer.Option(min=1, help="Threads of each process; its share of the cores if not given."),
     ] = None,
     cluster: OnCluster = None,
     cpus_per_worker: CpusPerWorker = 1.0,
@@ -41,31 +33,28 @@ def score_command(
         Path | None, typer.Option(help="Folder of the fits; one in WORKSPACE/work if not given.")
     ] = None,
     against: Annotated[
-        list[Path] | None, typer.Option(help="Results of another score, to be drawn beside.")
+        list[Path] | None,
+        typer.Option(help="Results of another score, to be plotted beside; repeatable."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    backend: Backend = None,
-    tracking_uri: TrackingUri = None,
-    workspace: Workspace = Path("mlruns"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")] = False,
-    as_json: Json = False,
+    seed: options.Seed = None,
+    backend: options.Backend = None,
+    tracking_uri: options.TrackingUri = None,
+    workspace: options.Workspace = Path("mlruns"),
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
 ) -> None:
     """Train with and without each image and compare its likelihoods. The same command continues."""
     choose_backend(backend)
-    from rgf_keras import config as configs
-    from rgf_keras.cache import Cache
     from rgf_keras.config import ScoreConfig
+
+    chosen = read_config(ScoreConfig, config, set_, {"seed": seed})
+    import_keras()
     from rgf_keras.experiments.scores import report
     from rgf_keras.experiments.scores.folds import load_images
     from rgf_keras.experiments.scores.score import default_folder, plan, score
     from rgf_keras.experiments.scores.workers import Resources
-    from rgf_keras.runtime.progress import on_console
     from rgf_keras.runtime.ray import ClusterShare
-    from rgf_keras.tracking.tracker import Context, environment_tags
 
-    changes = parse_settings(set_) | ({} if seed is None else {"seed": seed})
-    given = configs.read(config, ScoreConfig) if config else ScoreConfig()
-    chosen = given.with_values(changes)
     share = ClusterShare(cluster, cpus_per_worker, gpus_per_worker) if cluster else None
     resources = Resources(workers, threads, share, ensemble)
     images, held_out = load_images(chosen.data)
@@ -74,24 +63,20 @@ def score_command(
     if dry_run:
         _show_plan(planned, chosen, as_json)
         return
-    check_writable(workspace)
+    options.check_writable(workspace)
     folder = results or default_folder(chosen, workspace)
-    with (
-        open_tracker(tracking_uri, workspace, "score") as tracker,
-        tracker.run("score", environment_tags()) as run,
-        on_console(err) as progress,
-    ):
-        context = Context(run, folder, Cache(), progress)
-        found = score(chosen, images, held_out, context, resources, others)
+    options.check_writable(folder, "--results")
+    with open_context("score", folder, tracking_uri, workspace) as context:
+        result = score(chosen, images, held_out, context, resources, others)
     if as_json:
-        typer.echo(json.dumps(report.summary(found)))
+        typer.echo(json.dumps(report.summary(result)))
     else:
-        out.print(report.table(found))
-        out.print(report.answer(found), highlight=False)
+        out.print(report.table(result))
+        out.print(report.answer(result), highlight=False)
     err.print(f"scores, pictures and fits: {folder}")
 
 
-def _show_plan(planned: dict[str, Any], config: Any, as_json: bool) -> None:
+def _show_plan(planned: dict[str, Any], config: "ScoreConfig", as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({**planned, "config": config.model_dump(mode="json")}))
         return

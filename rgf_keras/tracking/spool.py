@@ -19,29 +19,27 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rgf_keras.tracking.tracker import Run
+from rgf_keras.tracking.tracker import IMAGES, Run
 
 Record = dict[str, Any]
 
-IMAGES = "images"
 
-
-class Away(Exception):
+class Unreachable(Exception):
     """The destination cannot take anything at the moment."""
 
 
-class Refused(Exception):
+class Refusal(Exception):
     """The destination will never take this."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A metric at a step; time is in milliseconds since 1970."""
+    """A value of a metric at a step; time is in milliseconds since 1970."""
 
     name: str
     value: float
@@ -51,9 +49,14 @@ class Point:
 
 @dataclass
 class Batch:
-    """What a run has waiting, in one piece; ``time`` is that of the last record."""
+    """Records of a run in one piece: the first value of every parameter, the last of every tag.
 
-    opened: Record = field(default_factory=dict)
+    Attributes:
+        header: ``experiment``, ``artifacts``, ``name`` and ``parent``, our id of another run.
+        time: when the last record was made, in milliseconds since 1970.
+    """
+
+    header: Record = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
@@ -65,7 +68,7 @@ class Batch:
         batch = cls()
         for record in records:
             batch.time = record["time"]
-            batch.opened |= record.get("opened", {})
+            batch.header |= record.get("opened", {})
             batch.params = record.get("params", {}) | batch.params
             batch.tags |= record.get("tags", {})
             batch.status = record.get("status", batch.status)
@@ -77,7 +80,7 @@ class Batch:
 
 
 class Destination(Protocol):
-    """Where a spool is emptied. Every method may raise :class:`Away` or :class:`Refused`."""
+    """Where a spool is emptied. Every method may raise :class:`Unreachable` or :class:`Refusal`."""
 
     def send(self, run: str, batch: Batch) -> None:
         """Record a batch; parts that arrived before are recognised and left out."""
@@ -90,8 +93,8 @@ class Destination(Protocol):
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """What a spool holds."""
+class Backlog:
+    """How much waits in a spool."""
 
     runs: int
     records: int
@@ -114,7 +117,7 @@ class Spool:
     def __init__(self, folder: Path):
         self.folder = folder
         self.unwritten: dict[str, bytes] = {}
-        self.refused: list[str] = []
+        self.refusals: list[str] = []
         self._writing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = open(folder / "lock", "w")  # noqa: SIM115 (held by the process that sends)
@@ -132,17 +135,15 @@ class Spool:
         """Write what a full disk has held back; returns whether all is written."""
         with self._writing:
             for run, lines in list(self.unwritten.items()):
-                with contextlib.suppress(OSError), _appending(self._path(run)) as file:
-                    lines = lines[os.write(file, lines) :]
-                self.unwritten[run] = lines
-                if not lines:
-                    del self.unwritten[run]
+                with contextlib.suppress(OSError), _open_to_append(self._path(run)) as file:
+                    self.unwritten[run] = lines[os.write(file, lines) :]
+            self.unwritten = {run: lines for run, lines in self.unwritten.items() if lines}
             return not self.unwritten
 
     def keep(self, run: str, path: Path, name: str) -> None:
         """Add a file to upload, under a name."""
         target = self.folder / run / name
-        with _appending(self._path(run)):  # nobody deletes the folder meanwhile
+        with _open_to_append(self._path(run)):  # nobody deletes the folder meanwhile
             target.parent.mkdir(parents=True, exist_ok=True)
             part = target.with_name(f".{target.name}")
             part.unlink(missing_ok=True)
@@ -153,15 +154,13 @@ class Spool:
                 os.link(path, part)
             os.replace(part, target)
 
-    def waiting(self) -> Waiting:
-        """What is not yet sent."""
-        records = {run: len(self._unsent(run)[0]) for run in self._runs()}
-        files = {run: len(self._files(run)) for run in self._runs()}
-        busy = [run for run in records if records[run] or files[run]]
-        return Waiting(len(busy), sum(records.values()), sum(files.values()))
+    def backlog(self) -> Backlog:
+        """How much is not yet sent."""
+        sizes = [(len(self._unsent(run)[0]), len(self._files(run))) for run in self._runs()]
+        return Backlog(sum(map(any, sizes)), sum(r for r, _ in sizes), sum(f for _, f in sizes))
 
-    def own(self) -> bool:
-        """Whether this process is, or hereby becomes, the one that sends."""
+    def acquire(self) -> bool:
+        """Become the process that sends; False if another one is."""
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -175,10 +174,10 @@ class Spool:
     def send(self, destination: Destination) -> None:
         """Send everything, records before files, and delete what has arrived.
 
-        To be called by the process that owns the spool.
+        Call :meth:`acquire` first.
 
         Raises:
-            Away: the destination could not take it all.
+            Unreachable: the destination could not take it all.
         """
         self.write()
         runs = self._runs()
@@ -195,15 +194,15 @@ class Spool:
             return
         try:
             destination.send(run, Batch.of(records))
-        except Refused:
+        except Refusal:
             for record in records:  # one by one, so that only what is bad is left out
                 try:
                     destination.send(run, Batch.of([record]))
-                except Refused as error:
+                except Refusal as error:
                     self._refuse(run, error, record)
-        part = self._path(run).with_suffix(".part")
+        part = self._path(run, "part")
         part.write_text(str(end))
-        os.replace(part, self._sent(run))
+        os.replace(part, self._path(run, "sent"))
 
     def _send_file(self, run: str, path: Path, destination: Destination) -> None:
         before = path.stat()
@@ -213,7 +212,7 @@ class Spool:
                 destination.upload_image(run, path, key, int(step))
             else:
                 destination.upload(run, path)
-        except Refused as error:
+        except Refusal as error:
             self._refuse(run, error, {"file": path.name})
             os.replace(path, self.folder / "refused" / f"{run}-{path.name}")
             return
@@ -221,22 +220,22 @@ class Spool:
         if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
             path.unlink()
 
-    def _refuse(self, run: str, error: Refused, record: Record) -> None:
-        self.refused.append(str(error))
+    def _refuse(self, run: str, error: Refusal, record: Record) -> None:
+        self.refusals.append(str(error))
         folder = self.folder / "refused"
         folder.mkdir(exist_ok=True)
         with open(folder / f"{run}.jsonl", "a") as file:
             file.write(json.dumps({**record, "because": str(error)}) + "\n")
 
     def _unsent(self, run: str) -> tuple[list[Record], int]:
-        """Whole lines that have not been sent, and where they end."""
+        """Read the whole lines that have not been sent, and where they end."""
         start = self._arrived(run)
         with contextlib.suppress(FileNotFoundError), open(self._path(run), "rb") as file:
             os.fsync(file.fileno())  # what the destination knows must not be forgotten here
             file.seek(start)
             lines = file.read()
             whole = lines[: lines.rfind(b"\n") + 1]
-            return list(_parsed(whole)), start + len(whole)
+            return list(_parse(whole)), start + len(whole)
         return [], start
 
     def _clear(self, run: str) -> None:
@@ -244,18 +243,16 @@ class Spool:
         path = self._path(run)
         with contextlib.suppress(OSError), open(path, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody appends meanwhile
-            ended = Batch.of(list(_parsed(file.read()))).status != "RUNNING"
+            ended = Batch.of(list(_parse(file.read()))).status != "RUNNING"
             if ended and file.tell() == self._arrived(run) and not self._files(run):
                 path.unlink()
-                self._sent(run).unlink(missing_ok=True)
-                for folder in (self.folder / run / IMAGES, self.folder / run):
-                    with contextlib.suppress(FileNotFoundError):
-                        folder.rmdir()
+                self._path(run, "sent").unlink(missing_ok=True)
+                shutil.rmtree(self.folder / run, ignore_errors=True)
 
     def _runs(self) -> list[str]:
         """The runs, in the order in which they were started."""
         paths = self.folder.glob("*.jsonl")
-        return [path.stem for path in sorted(paths, key=_started)]
+        return [path.stem for path in sorted(paths, key=_start_time)]
 
     def _files(self, run: str) -> list[Path]:
         folder = self.folder / run
@@ -263,19 +260,16 @@ class Spool:
         return sorted(path for path in paths if path.is_file())
 
     def _arrived(self, run: str) -> int:
-        sent = self._sent(run)
+        sent = self._path(run, "sent")
         return int(sent.read_text()) if sent.exists() else 0
 
-    def _path(self, run: str) -> Path:
-        return self.folder / f"{run}.jsonl"
-
-    def _sent(self, run: str) -> Path:
-        return self.folder / f"{run}.sent"
+    def _path(self, run: str, suffix: str = "jsonl") -> Path:
+        return self.folder / f"{run}.{suffix}"
 
 
 @contextlib.contextmanager
-def _appending(path: Path) -> Iterator[int]:
-    """A file to append to, which is not deleted meanwhile."""
+def _open_to_append(path: Path) -> Iterator[int]:
+    """Open a file that nobody deletes meanwhile; yields its descriptor."""
     while True:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -288,18 +282,17 @@ def _appending(path: Path) -> Iterator[int]:
             os.close(file)
 
 
-def _parsed(lines: bytes) -> Iterator[Record]:
+def _parse(lines: bytes) -> Iterator[Record]:
     """The records on the lines; half ones, which a power cut may leave, are left out."""
     for line in lines.splitlines():
         with contextlib.suppress(ValueError):
             yield json.loads(line)
 
 
-def _started(path: Path) -> int:
+def _start_time(path: Path) -> int:
     """The time of a run's first record."""
     with open(path, "rb") as file:
-        first = next(_parsed(file.read(65536)), None)
-    return first["time"] if first else 0
+        return next(_parse(file.read(65536)), {"time": 0})["time"]
 
 
 class SpooledRun(Run):
@@ -308,21 +301,8 @@ class SpooledRun(Run):
     def __init__(self, spool: Spool, id: str):
         self.spool, self.id = spool, id
 
-    def log_params(self, params: Mapping[str, Any]) -> None:
-        self.spool.append(self.id, params={name: str(params[name]) for name in params})
+    def append(self, **record: Any) -> None:
+        self.spool.append(self.id, **record)
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        values = {name: float(metrics[name]) for name in metrics}
-        self.spool.append(self.id, metrics=values, step=step)
-
-    def log_artifact(self, path: Path) -> None:
-        self.spool.keep(self.id, path, Path(path).name)
-
-    def log_image(self, path: Path, key: str, step: int) -> None:
-        self.spool.keep(self.id, path, f"{IMAGES}/{step}-{key}{Path(path).suffix}")
-
-    def set_tags(self, tags: Mapping[str, Any]) -> None:
-        self.spool.append(self.id, tags={name: str(tags[name]) for name in tags})
-
-    def finish(self, status: str = "FINISHED") -> None:
-        self.spool.append(self.id, status=status)
+    def keep(self, path: Path, name: str) -> None:
+        self.spool.keep(self.id, path, name)

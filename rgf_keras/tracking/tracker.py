@@ -13,11 +13,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from rgf_keras import __version__
 from rgf_keras.cache import Cache
 from rgf_keras.runtime.progress import SILENT, Progress
 
+IMAGES = "images"  # the folder in a record that holds pictures of series
 
-class Run(ABC):
+
+class Run:
     """One record: a study, a trial or an assessment.
 
     A parameter that was logged before keeps its first value, and so does a metric at a step that
@@ -32,24 +35,32 @@ class Run(ABC):
     id: str
     ending: str = "FINISHED"
 
-    @abstractmethod
-    def log_params(self, params: Mapping[str, Any]) -> None: ...
+    def append(self, **record: Any) -> None:
+        """Add to the record: ``params``, ``metrics`` with ``step``, ``tags`` or ``status``."""
+        raise NotImplementedError
 
-    @abstractmethod
-    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None: ...
+    def keep(self, path: Path, name: str) -> None:
+        """Copy a file into the record, under a name."""
+        raise NotImplementedError
 
-    @abstractmethod
-    def log_artifact(self, path: Path) -> None: ...
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        self.append(params={name: str(value) for name, value in params.items()})
 
-    @abstractmethod
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        self.append(metrics={name: float(value) for name, value in metrics.items()}, step=step)
+
+    def log_artifact(self, path: Path) -> None:
+        self.keep(path, Path(path).name)
+
     def log_image(self, path: Path, key: str, step: int) -> None:
-        """A picture of a series, e.g. of ``"samples"``: shown with the metrics."""
+        """Add a picture to a series, e.g. to ``"samples"``: it is shown with the metrics."""
+        self.keep(path, f"{IMAGES}/{step}-{key}{Path(path).suffix}")
 
-    @abstractmethod
-    def set_tags(self, tags: Mapping[str, Any]) -> None: ...
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        self.append(tags={name: str(value) for name, value in tags.items()})
 
-    @abstractmethod
-    def finish(self, status: str = "FINISHED") -> None: ...
+    def finish(self, status: str = "FINISHED") -> None:
+        self.append(status=status)
 
 
 class Tracker(ABC):
@@ -59,13 +70,13 @@ class Tracker(ABC):
     def start(
         self, name: str, tags: Mapping[str, Any], parent: str | None = None, id: str | None = None
     ) -> Run:
-        """A new record, or the one with this ``id`` to go on with."""
+        """Start a record in that of ``parent``, or go on with the one that has this ``id``."""
 
     @contextmanager
     def run(
         self, name: str, tags: Mapping[str, Any], parent: str | None = None, id: str | None = None
     ) -> Iterator[Run]:
-        """As :meth:`start`; the record ends with the block, as failed if that raises."""
+        """Start a record that ends with the block, as failed if that raises."""
         run = self.start(name, tags, parent, id)
         try:
             yield run
@@ -81,9 +92,9 @@ class Context:
 
     Attributes:
         run: where parameters, metrics and files are logged.
-        folder: for checkpoints and files.
-        cache: where results that other experiments share are kept.
-        progress: is told how far the work is.
+        folder: where checkpoints and files are written.
+        cache: holds results that other experiments share.
+        progress: shows how far the work is.
     """
 
     run: Run
@@ -106,26 +117,20 @@ class MemoryRun(Run):
     images: dict[tuple[str, int], bytes] = field(default_factory=dict)
     status: str = "RUNNING"
 
-    def log_params(self, params):
-        self.params = {name: str(value) for name, value in params.items()} | self.params
-
-    def log_metrics(self, metrics, step=0):
-        for name, value in metrics.items():
+    def append(self, **record):
+        self.params = record.get("params", {}) | self.params
+        self.tags |= record.get("tags", {})
+        self.status = record.get("status", self.status)
+        for name, value in record.get("metrics", {}).items():
             history = self.metrics.setdefault(name, [])
-            if step not in (known for known, _ in history):
-                history.append((step, float(value)))
+            if record["step"] not in (step for step, _ in history):
+                history.append((record["step"], value))
 
-    def log_artifact(self, path):
-        self.artifacts[Path(path).name] = Path(path).read_bytes()
+    def keep(self, path, name):
+        self.artifacts[name] = Path(path).read_bytes()
 
     def log_image(self, path, key, step):
         self.images[key, step] = Path(path).read_bytes()
-
-    def set_tags(self, tags):
-        self.tags.update({name: str(value) for name, value in tags.items()})
-
-    def finish(self, status="FINISHED"):
-        self.status = status
 
 
 class MemoryTracker(Tracker):
@@ -144,26 +149,31 @@ class MemoryTracker(Tracker):
 
 @functools.cache
 def environment() -> dict[str, str]:
-    """What a result depends on beside its configuration: backend, versions, git commit."""
+    """Name what a result depends on beside its configuration: backend, versions, git commit."""
     import keras
 
     backend = keras.backend.backend()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
-    )
     return {
         "backend": backend,
         "platform": platform.platform(),
         "version/python": platform.python_version(),
         "version/keras": keras.__version__,
         f"version/{backend}": metadata.version(backend),
-        "version/rgf_keras": metadata.version("rgf_keras"),
-        "git_commit": commit.stdout.strip() or "unknown",
+        "version/rgf_keras": __version__,
+        "git_commit": _git_commit(),
     }
 
 
+def _git_commit() -> str:
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no git, or no repository
+        return "unknown"
+
+
 def list_devices() -> list[str]:
-    """What the backend can compute on, e.g. ``["cpu:0"]``."""
+    """Name the devices that the backend can compute on, e.g. ``["cpu:0"]``."""
     import keras
 
     if keras.backend.backend() == "torch":  # Keras lists no devices there
@@ -172,12 +182,12 @@ def list_devices() -> list[str]:
 
 
 def environment_tags() -> dict[str, str]:
-    """The environment, and the command that is being run if it is one of ``rgf``."""
+    """The environment, and the command that runs if it is one of ``rgf``."""
     command = os.environ.get("RGF_COMMAND")
     return {**environment(), **({"command": masked(command)} if command else {})}
 
 
 def masked(text: str) -> str:
-    """A text with the passwords and tokens of the URLs in it made unreadable."""
+    """Make the passwords and tokens of URLs in a text unreadable."""
     text = re.sub(r"(://[^\s:/@]*):[^\s/]+@", r"\1:***@", text)
     return re.sub(r"(?i)([?&]\w*(?:password|token|secret)=)[^&\s]+", r"\1***", text)

@@ -1,6 +1,8 @@
 """MLflow through its spool, with a real server that is killed, and addresses that are wrong."""
 
 import http.server
+import logging
+import os
 import shutil
 import threading
 import time
@@ -16,8 +18,8 @@ from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
-from rgf_keras.tracking.mlflow_tracker import MlflowTracker, send_waiting
-from rgf_keras.tracking.tracker import masked
+from rgf_keras.tracking.mlflow_tracker import MlflowTracker, send_backlog
+from rgf_keras.tracking.tracker import environment, masked
 
 NUM_TRIALS, NUM_EPOCHS = 4, 20
 
@@ -135,7 +137,7 @@ def test_a_study_without_a_server_is_told_and_kept(tmp_path, server):
     assert "Connection refused" in told[0]
     assert "rgf sync" in told[1]
     with pytest.raises(RgfError, match=r"Connection refused\); .* records and 4 files of 5 runs"):
-        send_waiting(server.uri, tmp_path / "spool")
+        send_backlog(server.uri, tmp_path / "spool")
 
 
 def test_a_full_artifact_store_is_waited_for(tmp_path, mlflow_database):
@@ -153,7 +155,7 @@ def test_a_full_artifact_store_is_waited_for(tmp_path, mlflow_database):
     assert "1 files of 1 runs" in told[1]
     client = mlflow.MlflowClient(uri)
     assert client.get_run(record.id).data.metrics == {"loss": 1.0}
-    send_waiting(uri, tmp_path / "spool")
+    send_backlog(uri, tmp_path / "spool")
     assert client.list_artifacts(record.id)[0].file_size == size + 1
 
 
@@ -178,6 +180,33 @@ def test_a_server_that_is_no_mlflow_is_told_at_once(tmp_path):
     with pytest.raises(RgfError, match="cannot open the MLflow store"):
         MlflowTracker(f"http://127.0.0.1:{server.server_port}", "x", tmp_path / "spool")
     server.shutdown()
+
+
+def test_mlflows_settings_are_changed_only_while_a_tracker_is_open(
+    tmp_path, mlflow_database, monkeypatch
+):
+    def settings():
+        levels = [logging.getLogger(name).level for name in ("mlflow", "alembic")]
+        return {name: os.environ[name] for name in os.environ if "MLFLOW" in name}, levels
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    before = settings()
+    uri = f"sqlite:///{shutil.copy(mlflow_database, tmp_path)}"
+    with MlflowTracker(uri, "x", tmp_path / "spool"):
+        assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+        assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
+        assert settings()[1] == [logging.ERROR] * 2
+    assert settings() == before
+
+
+@pytest.mark.parametrize("path", ["/nowhere", None])
+def test_the_environment_without_git_or_a_repository(path, monkeypatch, tmp_path):
+    environment.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    if path:
+        monkeypatch.setenv("PATH", path)
+    assert environment()["git_commit"] == "unknown"
+    environment.cache_clear()
 
 
 @pytest.mark.parametrize(

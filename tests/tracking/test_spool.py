@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from rgf_keras.tracking.sender import Sender
-from rgf_keras.tracking.spool import Away, Batch, Refused, Spool, SpooledRun
+from rgf_keras.tracking.spool import Batch, Refusal, Spool, SpooledRun, Unreachable
 
 
 class Sink:
@@ -21,7 +21,7 @@ class Sink:
         if self.fails:
             raise self.fails
         if "nan" in batch.params.values():
-            raise Refused("params must be numbers")
+            raise Refusal("params must be numbers")
         self.points += [(run, point.step, point.value) for point in batch.points]
         self.statuses.append(batch.status)
 
@@ -70,15 +70,15 @@ def test_what_could_not_be_sent_waits(spool, tmp_path):
     (tmp_path / "model").write_bytes(b"weights")
     run.log_artifact(tmp_path / "model")
     (tmp_path / "model").unlink()  # folders of finished trials are deleted
-    sink.fails = Away("Connection refused")
-    with pytest.raises(Away):
+    sink.fails = Unreachable("Connection refused")
+    with pytest.raises(Unreachable):
         spool.send(sink)
-    assert (spool.waiting().records, spool.waiting().files) == (2, 1)
+    assert (spool.backlog().records, spool.backlog().files) == (2, 1)
     sink.fails = None
     Spool(spool.folder).send(sink)  # another process
     assert len(sink.points) == 2
     assert sink.files == [("a", "model", b"weights")]
-    assert not spool.waiting()
+    assert not spool.backlog()
 
 
 def test_a_run_that_has_ended_leaves_no_files(spool, tmp_path):
@@ -146,7 +146,9 @@ def test_what_is_refused_is_set_aside_and_told(spool):
     assert '"nan"' in (spool.folder / "refused" / "a.jsonl").read_text()
 
 
-@pytest.mark.parametrize("reason", [Away("Connection refused"), OSError(errno.ENOSPC, "full")])
+@pytest.mark.parametrize(
+    "reason", [Unreachable("Connection refused"), OSError(errno.ENOSPC, "full")]
+)
 def test_an_outage_is_told_once_and_so_is_what_is_left(spool, reason):
     told, sink, run = [], Sink(), SpooledRun(spool, "a")
     sink.fails = reason
@@ -154,7 +156,7 @@ def test_an_outage_is_told_once_and_so_is_what_is_left(spool, reason):
     log(run, range(100))
     with pytest.raises(type(reason)):
         spool.send(sink)
-    sender.report_away("it is down")
+    sender.report_outage("it is down")
     sender.close()
     assert len(told) == 2
     assert "cannot record in the sink (it is down); work goes on" in told[0]
@@ -163,8 +165,8 @@ def test_an_outage_is_told_once_and_so_is_what_is_left(spool, reason):
 
 def test_one_process_sends_what_all_record(spool):
     sink, other = Sink(), Spool(spool.folder)
-    assert spool.own()
-    assert not other.own()
+    assert spool.acquire()
+    assert not other.acquire()
     log(SpooledRun(other, "b"), [0])
     log(SpooledRun(spool, "a"), [0])
     spool.send(sink)
