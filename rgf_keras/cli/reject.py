@@ -22,7 +22,9 @@ from rgf_keras.errors import RgfError
 
 
 def reject_command(
-    config: Annotated[Path | None, typer.Argument(help="YAML; the defaults if not given.")] = None,
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file; the defaults if not given.")
+    ] = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(
@@ -37,7 +39,7 @@ def reject_command(
         list[str] | None,
         typer.Option("--set", help="key=value, e.g. rejection.mode=resample; --dry-run shows all."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     backend: Backend = None,
     tracking_uri: TrackingUri = None,
     workspace: Workspace = Path("mlruns"),
@@ -49,8 +51,7 @@ def reject_command(
     from rgf_keras import config as configs
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.assessment.data import make_sets
-    from rgf_keras.experiments.rejection import reject
-    from rgf_keras.figures import rejection as figures
+    from rgf_keras.experiments.rejection import reject, report
     from rgf_keras.runtime.progress import on_console
 
     # Copying is asked about images that are not skewed: half of every class with the factor.
@@ -72,11 +73,11 @@ def reject_command(
     with open_tracker(tracking_uri, workspace, "reject") as tracker, on_console(err) as progress:
         points = reject.sweep(chosen, thresholds, tracker, work, Cache(), progress, reference or ())
         train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
-    figures.draw(work, points, train.images)
+    report.write(work, points, train.images)
     if as_json:
-        typer.echo(json.dumps(reject.records(points)))
+        typer.echo(json.dumps(report.records(points)))
     else:
-        out.print(reject.table(points))
+        out.print(report.table(points))
     err.print(f"pictures, tables and models: {work}")
 
 
