@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from rgf_keras.cli.options import Json, choose_backend, err, out, parse_settings
 
@@ -54,22 +54,18 @@ def preview(
         sets = make_sets(config, seed, Cache(), progress)
     shown = sets.balanced  # every class with every value
     images = (shown.images, shown.labels, shown.planted)
-    names = (shown.class_names, shown.factor_values)
-    plot_preview(output, *images, *names, _measurements(shown))
-    tables = {
-        "balanced": counts(sets.balanced),
-        "skewed": counts(sets.skewed),
-        "held out": counts(sets.held_out),
-    }
+    plot_preview(output, *images, shown.class_names, shown.factor_values, _measurements(shown))
+    named = {"balanced": sets.balanced, "skewed": sets.skewed, "held out": sets.held_out}
+    tables = {name: counts(dataset).tolist() for name, dataset in named.items()}
     if as_json:
         rows = [
             {"set": name, "class": label, **dict(zip(shown.factor_values, row, strict=True))}
             for name, table in tables.items()
-            for label, row in zip(shown.class_names, table.tolist(), strict=True)
+            for label, row in zip(shown.class_names, table, strict=True)
         ]
         typer.echo(json.dumps(rows))
     else:
-        out.print(_count_table(tables, *names))
+        out.print(_count_table(tables, shown))
     err.print(f"pictures: {output}")
 
 
@@ -84,21 +80,15 @@ def _measurements(dataset: "Dataset") -> "dict[str, tuple[np.ndarray, np.ndarray
     return {name: (getattr(measured, name), few.planted) for name in ("thickness", "length")}
 
 
-def _count_table(
-    tables: "dict[str, np.ndarray]", class_names: tuple[str, ...], factor_values: tuple[str, ...]
-) -> Table:
+def _count_table(tables: dict[str, list[list[int]]], dataset: "Dataset") -> Table:
     """Images per class and value in each set (as Table 3)."""
-    view = Table("class", title=f"images per class, {' / '.join(factor_values)}")
-    for name in tables:
-        view.add_column(name, justify="right")
-
-    def add_row(name: str, rows: "list[np.ndarray]") -> None:
-        view.add_row(name, *(" / ".join(map(str, row.tolist())) for row in rows))
-
-    for label, name in enumerate(class_names):
-        add_row(name, [table[label] for table in tables.values()])
-    view.add_section()
-    add_row("all", [table.sum(axis=0) for table in tables.values()])
+    columns = (Column(name, justify="right") for name in tables)
+    title = f"images per class, {' / '.join(dataset.factor_values)}"
+    view = Table("class", *columns, title=title)
+    for i, label in enumerate((*dataset.class_names, "all")):
+        rows = [[*table, map(sum, zip(*table, strict=True))][i] for table in tables.values()]
+        cells = (" / ".join(map(str, row)) for row in rows)
+        view.add_row(label, *cells, end_section=i == dataset.num_classes - 1)
     return view
 
 

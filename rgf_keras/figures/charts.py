@@ -72,16 +72,22 @@ def _svg(plot: Callable[[Axes], None], style: str, size: tuple[float, float]) ->
 
 
 def plot_pareto(
-    axis: Axes, points: Sequence[Point], x_label: str, y_label: str, bound: float | None = None
+    axis: Axes,
+    points: Sequence[Point],
+    x_label: str,
+    y_label: str,
+    bound: float | None = None,
+    right_is_better: bool = False,
 ) -> None:
-    """Plot memorization (y) against quality (x), both better when lower, with intervals.
+    """Plot an objective (y, better when lower) against quality (x), with intervals and the front.
 
     Args:
         axis: where to plot.
         points: trials that have both.
         x_label: what quality is.
-        y_label: what memorization is.
+        y_label: what the objective is.
         bound: of quality, if there is one.
+        right_is_better: whether quality is better when higher.
     """
     for point in points:
         colour = WITHIN if point.feasible else OUTSIDE
@@ -103,7 +109,7 @@ def plot_pareto(
             textcoords="offset points",
             weight="bold" if point.highlight else "normal",
         )
-    _plot_front(axis, sorted((point.x[0], point.y[0]) for point in points))
+    _plot_front(axis, [(point.x[0], point.y[0]) for point in points], right_is_better)
     if bound is not None:
         axis.axvline(bound, color="grey", linestyle="--", linewidth=1)
         above = ("data", "axes fraction")
@@ -112,8 +118,9 @@ def plot_pareto(
     axis.set(xlabel=x_label, ylabel=y_label)
 
 
-def _plot_front(axis: Axes, points: Sequence[tuple[float, float]]) -> None:
-    """The stairs below and left of which no trial lies, of points sorted by x."""
+def _plot_front(axis: Axes, points: Sequence[tuple[float, float]], descending: bool) -> None:
+    """The stairs below and left (or right) of which no trial lies."""
+    points = sorted(points, reverse=descending)
     front = [point for i, point in enumerate(points) if all(point[1] < y for _, y in points[:i])]
     if len(front) > 1:
         axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=1)

@@ -29,8 +29,8 @@ def plot_preview(
         factor: (n,) positions in ``factor_values``.
         class_names: of the rows.
         factor_values: of the blocks.
-        measurements: by name, numbers (m,) in pixels and the factor (m,) of what was measured; their
-            distributions are shown below.
+        measurements: by name, numbers (m,) in pixels and the factor (m,) of the images that they
+            belong to; their distributions are shown below.
     """
     num_classes, num_values = len(class_names), len(factor_values)
     heights = [0.55 * num_classes, *([2.4] if measurements else [])]

@@ -20,9 +20,10 @@ from rgf_keras.config import (
     SAGANConfig,
     TrainingConfig,
 )
-from rgf_keras.reports.paper_tables import PaperTable, number
+from rgf_keras.reports.paper_tables import PaperTable
+from rgf_keras.reports.values import number
 from rgf_keras.reproduce.reproduction import Reproduction
-from rgf_keras.tracking.records import Recorded
+from rgf_keras.tracking.records import RunRecord
 
 TABLES = ("tau",)
 MEAN_DISTANCE = 0.15
@@ -64,7 +65,7 @@ def reproduction(table: str, scale: str) -> Reproduction:
     )
 
 
-def agreement(runs: Sequence[Recorded]) -> list[str]:
+def agreement(runs: Sequence[RunRecord]) -> list[str]:
     """Rank correlations with τ, here and in the paper, by model."""
     lines = []
     for model in dict.fromkeys(_model(run) for run in runs):
@@ -74,7 +75,7 @@ def agreement(runs: Sequence[Recorded]) -> list[str]:
     return lines
 
 
-def _trend(model: str, runs: Sequence[Recorded], name: str, metric: str, columns: Columns) -> str:
+def _trend(model: str, runs: Sequence[RunRecord], name: str, metric: str, columns: Columns) -> str:
     taus = [_tau(run) for run in runs]
     own = stats.spearmanr(taus, [run.metrics[metric] for run in runs]).statistic
     theirs = [
@@ -88,7 +89,7 @@ def _trend(model: str, runs: Sequence[Recorded], name: str, metric: str, columns
     )
 
 
-def _table(runs: Sequence[Recorded]) -> PaperTable:
+def _table(runs: Sequence[RunRecord]) -> PaperTable:
     rows = []
     for run in runs:
         m, paper = run.metrics, PAPER[_tau(run)]
@@ -115,11 +116,11 @@ def _label(model: str, tau: float) -> str:
     return f"{model} {tau / MEAN_DISTANCE:.2f}"
 
 
-def _model(run: Recorded) -> str:
+def _model(run: RunRecord) -> str:
     return run.label.split()[0]
 
 
-def _tau(run: Recorded) -> float:
+def _tau(run: RunRecord) -> float:
     """What the paper calls it."""
     return next(tau for tau in PAPER if _label(_model(run), tau) == run.label)
 

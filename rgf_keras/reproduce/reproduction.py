@@ -11,7 +11,7 @@ from rgf_keras.experiments.assessment.assess import assess
 from rgf_keras.experiments.studies.ranking import finished
 from rgf_keras.experiments.studies.study import WORST, Evaluate, Study
 from rgf_keras.reports.paper_tables import PaperTable
-from rgf_keras.tracking.records import Recorded, Records
+from rgf_keras.tracking.records import Records, RunRecord
 
 # Minutes on two cores; about an hour on two cores; as the paper did.
 SCALES = ("smoke", "small", "paper")
@@ -35,8 +35,8 @@ class Reproduction:
     name: str
     question: str
     runs: Mapping[str, ExperimentConfig]
-    tables: Callable[[Sequence[Recorded]], list[PaperTable]]
-    agreement: Callable[[Sequence[Recorded]], list[str]]
+    tables: Callable[[Sequence[RunRecord]], list[PaperTable]]
+    agreement: Callable[[Sequence[RunRecord]], list[str]]
     minimize: str = "rgf/gap"
     evaluate: Evaluate = assess
     worst: float = WORST
@@ -62,7 +62,7 @@ class Reproduction:
             worst=self.worst,
         )
 
-    def finished(self, record: optuna.Study, records: Records) -> list[Recorded]:
+    def finished(self, record: optuna.Study, records: Records) -> list[RunRecord]:
         """Runs that have a result, in the table's order."""
         found = {self._name(trial): trial for trial in finished(record)}
         return [

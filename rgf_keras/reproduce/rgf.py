@@ -20,9 +20,10 @@ from rgf_keras.config import (
     TrainingConfig,
     VAEConfig,
 )
-from rgf_keras.reports.paper_tables import PaperTable, number, paper_tables
+from rgf_keras.reports.paper_tables import PaperTable, paper_tables
+from rgf_keras.reports.values import number
 from rgf_keras.reproduce.reproduction import Reproduction
-from rgf_keras.tracking.records import Recorded
+from rgf_keras.tracking.records import RunRecord
 
 # Which tables of an assessment a table of the paper is, and for which rare classes.
 CONTENTS = {
@@ -69,7 +70,7 @@ def reproduction(table: str, scale: str) -> Reproduction:
     )
 
 
-def agreement(runs: Sequence[Recorded]) -> list[str]:
+def agreement(runs: Sequence[RunRecord]) -> list[str]:
     """How often each model has learned, here and in the paper, and the paper's example."""
     lines = []
     for model in LEARNED:
@@ -98,7 +99,7 @@ def agreement(runs: Sequence[Recorded]) -> list[str]:
     return lines
 
 
-def _tables(runs: Sequence[Recorded], contents: Sequence[str]) -> list[PaperTable]:
+def _tables(runs: Sequence[RunRecord], contents: Sequence[str]) -> list[PaperTable]:
     """Tables of all runs; a value's share or count is of its own run's factor."""
     return [table for table in paper_tables(runs) if table.key in contents]
 

@@ -6,9 +6,10 @@ from scipy import stats
 
 from rgf_keras.config import ImagesConfig, OptimizerConfig, ScoreConfig, TrainingConfig, VAEConfig
 from rgf_keras.experiments.scores.score import evaluate
-from rgf_keras.reports.paper_tables import PaperTable, number
+from rgf_keras.reports.paper_tables import PaperTable
+from rgf_keras.reports.values import number
 from rgf_keras.reproduce.reproduction import Reproduction
-from rgf_keras.tracking.records import Recorded
+from rgf_keras.tracking.records import RunRecord
 
 TABLES = ("headlines",)
 # Smallest, median and largest M in nats, with L = K = 10.
@@ -37,7 +38,7 @@ def reproduction(table: str, scale: str) -> Reproduction:
     )
 
 
-def agreement(runs: Sequence[Recorded]) -> list[str]:
+def agreement(runs: Sequence[RunRecord]) -> list[str]:
     """Signs of each run, and the order of the runs' largest M."""
     lines = []
     for run in runs:
@@ -60,7 +61,7 @@ def agreement(runs: Sequence[Recorded]) -> list[str]:
     return lines
 
 
-def _table(runs: Sequence[Recorded]) -> PaperTable:
+def _table(runs: Sequence[RunRecord]) -> PaperTable:
     rows = []
     for run in runs:
         settings = [run.params[name] for name in ("num_repeats", "num_folds", "training.epochs")]

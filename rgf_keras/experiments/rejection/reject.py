@@ -160,12 +160,13 @@ def _point(
         of_sets = [extractor.extract(each.images, cache) for each in (train, test)]
         return [*of_sets, extractor.extract(images)]
 
-    by_reference = {
-        name: copying.measure(*features(embedding, test), seed=seed)
-        for name, test in held_out.items()
-    }
+    def nearness(extractor: FeatureExtractor, test: Dataset) -> Copying:
+        of_train, of_test, generated = features(extractor, test)
+        return copying.measure(of_train, of_test, generated, seed)
+
+    by_reference = {name: nearness(embedding, test) for name, test in held_out.items()}
     (name, test), *_ = held_out.items()
-    own, pixels = by_reference[name], copying.measure(*features(Pixels(), test), seed=seed)
+    own, pixels = by_reference[name], nearness(Pixels(), test)
     labels = (train.labels, test.labels, materials.oracles.label(images).classes)
     return Point(
         threshold,
