@@ -22,10 +22,11 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Picture:
-    """Two data URLs: for a light and for a dark page."""
+    """Two data URLs, for a light and for a dark page, and how to read the picture."""
 
     light: str
     dark: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,19 @@ class Point:
 
     Attributes:
         name: what is written beside it.
-        x: value and, if known, the bounds of its interval.
-        y: likewise.
+        x: quality and, if known, the bounds of its interval.
+        y: the objective, likewise.
         feasible: whether it keeps the bounds.
         baseline: whether it is the baseline.
-        highlight: whether it is set off from the others.
+        best: whether it is the best one.
     """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    feasible: bool = True
-    baseline: bool = False
-    highlight: bool = False
+    feasible: bool
+    baseline: bool
+    best: bool
 
 
 def data_url(content: bytes, kind: str) -> str:
@@ -54,16 +55,14 @@ def data_url(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def themed(plot: Callable[[Axes], None], width: float = 6.4, height: float = 4.0) -> Picture:
-    """Plot for both kinds of page. Sizes are in inches."""
-    return Picture(
-        *(_svg(plot, style, (width, height)) for style in ("default", "dark_background"))
-    )
+def themed(plot: Callable[[Axes], None], note: str = "") -> Picture:
+    """Plot for both kinds of page."""
+    return Picture(_svg(plot, "default"), _svg(plot, "dark_background"), note)
 
 
-def _svg(plot: Callable[[Axes], None], style: str, size: tuple[float, float]) -> str:
+def _svg(plot: Callable[[Axes], None], style: str) -> str:
     with matplotlib.style.context([style, STYLE]):
-        figure = Figure(size)
+        figure = Figure((6.4, 4))
         plot(figure.subplots())
         figure.tight_layout()
         file = io.BytesIO()
@@ -77,9 +76,9 @@ def plot_pareto(
     x_label: str,
     y_label: str,
     bound: float | None = None,
-    right_is_better: bool = False,
+    better: str = "lower",
 ) -> None:
-    """Plot an objective (y, better when lower) against quality (x), with intervals and the front.
+    """Plot an objective (y, better when lower) against quality (x), with intervals.
 
     Args:
         axis: where to plot.
@@ -87,29 +86,28 @@ def plot_pareto(
         x_label: what quality is.
         y_label: what the objective is.
         bound: of quality, if there is one.
-        right_is_better: whether quality is better when higher.
+        better: which values of quality are better, ``"lower"`` or ``"higher"``; grey stairs are
+            below and on the better side of all points if that is known.
     """
     for point in points:
+        strong, (x, *_), (y, *_) = point.baseline or point.best, point.x, point.y
         colour = WITHIN if point.feasible else OUTSIDE
         axis.errorbar(
-            point.x[0],
-            point.y[0],
+            x,
+            y,
             xerr=_spread(point.x),
             yerr=_spread(point.y),
             fmt="s" if point.baseline else "o",
             color=matplotlib.rcParams["text.color"] if point.baseline else colour,
-            elinewidth=1.2 if point.highlight else 0.5,
-            markersize=7 if point.highlight else 4,
-            zorder=3 if point.highlight else 2,
+            elinewidth=1.2 if strong else 0.5,
+            markersize=7 if strong else 4,
+            zorder=3 if strong else 2,
         )
-        axis.annotate(
-            point.name,
-            (point.x[0], point.y[0]),
-            xytext=(6, 6),
-            textcoords="offset points",
-            weight="bold" if point.highlight else "normal",
-        )
-    _plot_front(axis, [(point.x[0], point.y[0]) for point in points], right_is_better)
+        weight = "bold" if strong else "normal"
+        axis.annotate(point.name, (x, y), xytext=(6, 6), textcoords="offset points", weight=weight)
+    if better:
+        best_first = sorted([(p.x[0], p.y[0]) for p in points], reverse=better == "higher")
+        _plot_stairs(axis, best_first)
     if bound is not None:
         axis.axvline(bound, color="grey", linestyle="--", linewidth=1)
         above = ("data", "axes fraction")
@@ -118,9 +116,7 @@ def plot_pareto(
     axis.set(xlabel=x_label, ylabel=y_label)
 
 
-def _plot_front(axis: Axes, points: Sequence[tuple[float, float]], descending: bool) -> None:
-    """The stairs below and left (or right) of which no trial lies."""
-    points = sorted(points, reverse=descending)
+def _plot_stairs(axis: Axes, points: Sequence[tuple[float, float]]) -> None:
     front = [point for i, point in enumerate(points) if all(point[1] < y for _, y in points[:i])]
     if len(front) > 1:
         axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=1)

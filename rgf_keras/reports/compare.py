@@ -25,10 +25,9 @@ def compare_page(runs: Sequence[RunRecord]) -> Page:
     names = common_metrics(runs)
     name = headline(runs, names)
     return Page(
-        title=f"{first.label} and {second.label}",
         kind="Two runs",
         question=f"Which memorizes less, {first.label} or {second.label}?"
-        if name and values.is_memorization(name)
+        if values.is_memorization(name)
         else f"How do {first.label} and {second.label} differ?",
         answer=_answer(runs, name) if name else f"They have {len(names)} metrics in common.",
         caution=values.overlap(first.metrics, second.metrics, name) if name else "",
@@ -49,8 +48,11 @@ def common_metrics(runs: Sequence[RunRecord]) -> list[str]:
     first, *others = (values.ordered(run.metrics) for run in runs)
     names = [name for name in first if all(name in other for other in others)]
     if not names:
-        each = (f"{run.label} has {', '.join(values.ordered(run.metrics))}" for run in runs)
-        raise RgfError(f"there is nothing to compare: {'; '.join(each)}")
+        each = (
+            f"{run.label} has {', '.join(values.ordered(run.metrics, first_screen=True))}"
+            for run in runs
+        )
+        raise RgfError(f"there is no metric that both have: {'; '.join(each)}")
     return names
 
 
@@ -70,16 +72,18 @@ def headline(runs: Sequence[RunRecord], names: Sequence[str]) -> str | None:
 
 
 def _answer(runs: Sequence[RunRecord], name: str) -> str:
-    noun, memorized = values.noun(name), values.is_memorization(name)
+    label, memorized = values.label(name), values.is_memorization(name)
     direction = values.better(name) or "lower"  # a guest's objective is minimized
     sign = -1 if direction == "higher" else 1
     better, worse = sorted(runs, key=lambda run: sign * run.metrics[name])
     own, other = (values.interval(run.metrics, name) for run in (better, worse))
     if better.metrics[name] == worse.metrics[name]:
-        return "Both memorize alike." if memorized else f"Both have the same {noun}, {own}."
+        return f"Both {'memorize alike' if memorized else 'are alike'}: their {label} is {own}."
     if memorized:
-        return f"{better.label} memorizes less: its {noun} is {own}, that of {worse.label} {other}."
-    return f"{better.label} has the {direction} {noun}: {own}, {worse.label} {other}."
+        return (
+            f"{better.label} memorizes less: its {label} is {own}, that of {worse.label} {other}."
+        )
+    return f"{better.label} has the {direction} {label}: {own}, {worse.label} {other}."
 
 
 def differing(runs: Sequence[RunRecord]) -> list[MetricRow]:

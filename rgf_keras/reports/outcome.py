@@ -78,7 +78,7 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
         "question": optuna_study.user_attrs["question"],
         "minimize": optuna_study.user_attrs["minimize"],
         "subject_to": optuna_study.user_attrs["bounds"],
-        **_quality(optuna_study, winner.user_attrs["metrics"]),
+        "quality": _quality(optuna_study, winner.user_attrs["metrics"]),
         "trials": trials,
         "best": winner.number,
         "answer": _answer(optuna_study, winner, again),
@@ -94,10 +94,10 @@ def study_table(summary: Summary) -> Table:
         title=f"{summary['study']}: {summary['question']}",
         caption=f"{summary['answer']} {summary['caution']}".strip(),
     )
-    names = shown_metrics(summary)[1:]
-    bounded = ["feasible"] if summary["subject_to"] else ["result"]
-    labels = map(values.label, (summary["minimize"], *names))
-    for column in ("trial", "parameters", *labels, *bounded):
+    names = list(dict.fromkeys((*bounds(summary), summary["quality"] or summary["minimize"])))
+    names = [name for name in names if name != summary["minimize"]]
+    last = "feasible" if summary["subject_to"] else "has a result"
+    for column in ("trial", "parameters", *map(values.label, (summary["minimize"], *names)), last):
         view.add_column(column, justify="left" if column == "parameters" else "right")
     for trial in ranking(summary):
         view.add_row(
@@ -111,24 +111,17 @@ def study_table(summary: Summary) -> Table:
     return view
 
 
-def shown_metrics(summary: Summary, first_screen: bool = False) -> list[str]:
-    """The metrics by which trials are shown: the objective, what is bounded, quality.
+def bounds(summary: Summary) -> dict[str, str]:
+    """What metrics are bounded by, e.g. ``≤ 1.1 × baseline``."""
+    return dict(bound.split(" ", 1) for bound in summary["subject_to"])
 
-    Args:
-        summary: of :func:`study_summary`.
-        first_screen: also what belongs to a report's first screen; else what is about the same as
-            the objective.
-    """
+
+def better_quality(summary: Summary) -> str:
+    """Which values of the quality are better, ``"lower"`` or ``"higher"``; empty if unknown."""
     from rgf_keras.reports import values
 
-    measured = {name: None for trial in summary["trials"] for name in trial["metrics"]}
-    further = values.ordered(measured, first_screen=True)
-    if not first_screen:
-        group = summary["minimize"].split("/")[0] + "/"
-        further = [name for name in further if name.startswith(group)]
-    bounded = (bound.split(" ", 1)[0] for bound in summary["subject_to"])
-    chosen = (summary["minimize"], *bounded, summary["quality"], *further)
-    return [name for name in dict.fromkeys(chosen) if name]
+    bound = bounds(summary).get(summary["quality"], "")
+    return {"≤": "lower", "≥": "higher"}.get(bound[:1], values.better(summary["quality"]))
 
 
 def ranking(summary: Summary) -> list[Trial]:
@@ -158,26 +151,21 @@ def plot_trials(axis: "Axes", summary: Summary) -> None:
     trials = [t for t in summary["trials"] if quality in t["metrics"] and t["value"] is not None]
     points = [
         charts.Point(
-            "baseline" if trial["baseline"] else _name(trial, summary["best"]),
+            _name(trial, summary["best"]),
             values.with_bounds(trial["metrics"], quality),
             values.with_bounds({**trial["metrics"], objective: trial["value"]}, objective),
             trial["feasible"],
             trial["baseline"],
-            trial["baseline"] or trial["trial"] == summary["best"],
+            trial["trial"] == summary["best"],
         )
         for trial in trials
     ]
     bound = next((t["limits"][quality] for t in trials if quality in t["limits"]), None)
+    better = better_quality(summary)
+    x_label = f"{values.label(quality)}{better and f' ({better} is better)'}"
     memorized = " (lower memorizes less)" if values.is_memorization(objective) else ""
-    direction = f" ({summary['better_quality']} is better)" if summary["better_quality"] else ""
-    charts.plot_pareto(
-        axis,
-        points,
-        f"{values.label(quality)}{direction}",
-        f"{values.label(objective)}{memorized}",
-        bound,
-        summary["better_quality"] == "higher",
-    )
+    y_label = f"{values.label(objective)}{memorized}"
+    charts.plot_pareto(axis, points, x_label, y_label, bound, better)
 
 
 def record_study(
@@ -213,26 +201,18 @@ def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
     return f"{what}: {minimize} {trial.value:.3f}{verdict and f', {verdict}'}"
 
 
-def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> dict[str, str | None]:
-    """What stands for quality, and which values of it are better, if that is known.
-
-    It is what is bounded, a metric of the group ``quality`` before others, else one of this group
-    that is measured.
-    """
+def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> str | None:
+    """The metric that stands for quality: a bounded one, else one that is measured."""
     from rgf_keras.reports import values
 
-    bounds = {bound["metric"]: bound for bound in optuna_study.user_attrs["subject_to"]}
-    names = [*bounds, *(name for name in values.ordered(measured) if name.startswith("quality/"))]
-    names.sort(key=lambda name: not name.startswith("quality/"))
-    name = next(iter(names), None)
-    if name in bounds:
-        better = "higher" if bounds[name]["at_most"] is None else "lower"
-    else:
-        better = values.better(name) if name else ""
-    return {"quality": name, "better_quality": better}
+    bounded = [bound["metric"] for bound in optuna_study.user_attrs["subject_to"]]
+    of_quality = (n for n in (*bounded, *values.ordered(measured)) if n.startswith("quality/"))
+    return next(iter((*of_quality, *bounded)), None)
 
 
 def _trial(trial: "FrozenTrial", again: Repeated | None) -> Trial:
+    from rgf_keras.reports import values
+
     metrics = trial.user_attrs["metrics"]
     violations = again.violations if again else trial.constraints
     pruned = trial.state == TrialState.PRUNED
@@ -245,7 +225,7 @@ def _trial(trial: "FrozenTrial", again: Repeated | None) -> Trial:
         "pruned": pruned,
         "feasible": again.feasible if again else feasible(trial),
         "reason": trial.user_attrs["reason"],
-        "broken": [f"no: {name.split('/')[-1]}" for name, v in violations.items() if v > 0],
+        "broken": [f"no: {values.label(name)}" for name, v in violations.items() if v > 0],
         # a violation is value − limit, so the limit is their difference
         "limits": {n: metrics[n] - v for n, v in trial.constraints.items() if n in metrics},
         "metrics": metrics,
@@ -255,6 +235,8 @@ def _trial(trial: "FrozenTrial", again: Repeated | None) -> Trial:
 
 
 def _name(trial: Trial, best: int) -> str:
+    if trial["baseline"]:
+        return "baseline"
     return f"best: trial {best}" if trial["trial"] == best else str(trial["trial"])
 
 
@@ -289,10 +271,10 @@ def _answer(optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int
         alone = len(optuna_study.get_trials(states=ENDED)) == 1
         start = "Only the baseline has run" if alone else "Nothing tried beats the baseline"
         return f"{start}: its {label} is {own}."
-    least = f"memorizes least{{}}: {label}"
-    least = least if values.is_memorization(name) else f"has the lowest {label}{{}}:"
     bounds = " within the bounds" if winner.constraints else ""
-    start = f"Trial {winner.number} ({parameters(winner.params)}) {least.format(bounds)} {own}"
+    least = f"memorizes least{bounds}: {label}"
+    least = least if values.is_memorization(name) else f"has the lowest {label}{bounds}:"
+    start = f"Trial {winner.number} ({parameters(winner.params)}) {least} {own}"
     if repeated is None:
         return f"{start}, baseline {baseline_metrics(optuna_study)[name]:.3f}."
     return f"{start}, {_against(repeated, again[baseline_trial(optuna_study).number])}."

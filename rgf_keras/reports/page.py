@@ -36,7 +36,6 @@ class Page:
     """What a report says; parts that there is nothing for are left out.
 
     Attributes:
-        title: of the window.
         kind: above the question, e.g. "Study quickstart".
         question: one sentence.
         answer: one sentence.
@@ -44,7 +43,6 @@ class Page:
         models: what the columns of ``metrics`` are.
         metrics: the numbers of the first screen.
         pareto: the objective against quality.
-        pareto_note: how to read it.
         importance: share of each parameter.
         trials: headings, and cells of each trial.
         tables: the paper's.
@@ -59,7 +57,6 @@ class Page:
         environment: versions and such.
     """
 
-    title: str
     kind: str
     question: str
     answer: str
@@ -67,7 +64,6 @@ class Page:
     models: list[str] = field(default_factory=list)
     metrics: list[MetricRow] = field(default_factory=list)
     pareto: Picture | None = None
-    pareto_note: str = ""
     importance: dict[str, float] = field(default_factory=dict)
     trials: tuple[list[str], list[list[Cell]]] | None = None
     tables: list[PaperTable] = field(default_factory=list)
@@ -102,18 +98,17 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
         tables[0] = replace(tables[0], note=note)
     parent = records.run(optuna_study.user_attrs["mlflow_run_id"], summary["study"])
     return Page(
-        title=f"{summary['study']}: {summary['question']}",
         kind=f"Study {summary['study']}",
         question=summary["question"],
         answer=summary["answer"],
         caution=summary["caution"],
         models=[_label(trial) for trial in shown.values()],
         metrics=_study_metrics(summary, list(shown.values())),
+        pareto=_pareto(summary),
         importance=importance(optuna_study),
         trials=_trials(summary),
         tables=tables,
         command=parent.tags.get("command", ""),
-        **_pareto(summary),
         **evidence([runs[number] for number in shown]),
     )
 
@@ -127,7 +122,6 @@ def run_page(run: RunRecord) -> Page:
     names = values.ordered(run.metrics, first_screen=True)
     question, answer = _question(run, names)
     return Page(
-        title=f"{run.label}: {question}",
         kind=f"Run {run.label}",
         question=question,
         answer=answer,
@@ -141,19 +135,16 @@ def run_page(run: RunRecord) -> Page:
 
 def _question(run: RunRecord, names: Sequence[str]) -> tuple[str, str]:
     """What the report of a run is about, and the answer."""
-    metrics = run.metrics
     if run.table:
-        return f"Does the model memorize {run.params.get('data.factor', 'the factor')}?", _verdict(
-            run
-        )
-    if "memorization/quantile" in metrics:
-        return "How much does the model memorize of single images?", run.tags.get(
-            "answer", values.sentence(metrics, "memorization/quantile")
-        )
-    if "copying/c_t" in metrics:
-        return "Does the model copy training images?", _copying(metrics)
-    name = run.minimize if run.minimize in metrics else next(iter(names), None)
-    return "What was measured?", values.sentence(metrics, name) if name else ""
+        factor = run.params.get("data.factor", "the factor")
+        return f"Does the model memorize {factor}?", _verdict(run)
+    if "memorization/quantile" in run.metrics and "answer" in run.tags:
+        return "How much does the model memorize of single images?", run.tags["answer"]
+    if "copying/c_t" in run.metrics:
+        return "Does the model copy training images?", _copying(run.metrics)
+    first = run.minimize if run.minimize in run.metrics else next(iter(names), None)
+    answer = f"{values.label(first)}: {values.interval(run.metrics, first)}." if first else ""
+    return "What came of it?", answer
 
 
 def _verdict(run: RunRecord) -> str:
@@ -212,42 +203,41 @@ def _label(trial: Trial) -> str:
     return "baseline" if trial["baseline"] else f"trial {trial['trial']}"
 
 
-def _study_metrics(summary: Summary, trials: Sequence[Trial]) -> list[MetricRow]:
+def _shown_metrics(summary: Summary) -> list[str]:
     """The objective, what is bounded, and what else belongs to the first screen."""
-    remarks = {name: f"bound {bound}" for name, bound in _bounds(summary).items()}
+    measured = {name: None for trial in summary["trials"] for name in trial["metrics"]}
+    first_screen = values.ordered(measured, first_screen=True)
+    return list(dict.fromkeys((summary["minimize"], *outcome.bounds(summary), *first_screen)))
+
+
+def _study_metrics(summary: Summary, trials: Sequence[Trial]) -> list[MetricRow]:
+    remarks = {name: f"bound {bound}" for name, bound in outcome.bounds(summary).items()}
     again = trials[-1]["repeats"]
     how = f"mean of {again['objective']['n']} seeds" if again else "searched for its minimum"
     remarks[summary["minimize"]] = how
     return [
         values.row(name, [trial["metrics"] for trial in trials], remarks.get(name, ""))
-        for name in outcome.shown_metrics(summary, first_screen=True)
+        for name in _shown_metrics(summary)
     ]
 
 
-def _bounds(summary: Summary) -> dict[str, str]:
-    return dict(bound.split(" ", 1) for bound in summary["subject_to"])
-
-
-def _pareto(summary: Summary) -> dict[str, Any]:
-    """The chart of a study whose trials have a quality, and how to read it."""
+def _pareto(summary: Summary) -> Picture | None:
+    """The objective against quality, if trials have one."""
     if not any(summary["quality"] in trial["metrics"] for trial in summary["trials"]):
-        return {}
-    side = "right" if summary["better_quality"] == "higher" else "left"
-    bounds = "green within the bounds, red outside, the square the baseline"
-    note = (
-        f"A point per trial: {bounds if summary['subject_to'] else 'the square is the baseline'}. "
-        f"{values.source_of_intervals(summary['minimize'])} No trial lies below and {side} of the "
-        "grey stairs."
-    )
-    return {
-        "pareto": charts.themed(partial(outcome.plot_trials, summary=summary)),
-        "pareto_note": note,
-    }
+        return None
+    bounded = "green within the bounds, red outside, the square the baseline"
+    notes = [
+        f"A point per trial: {bounded if summary['subject_to'] else 'the square is the baseline'}.",
+        values.about_intervals(summary["minimize"]),
+    ]
+    if better := outcome.better_quality(summary):
+        side = {"lower": "left", "higher": "right"}[better]
+        notes.append(f"No trial lies below and {side} of the grey stairs.")
+    return charts.themed(partial(outcome.plot_trials, summary=summary), " ".join(notes))
 
 
 def _trials(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
-    metrics = outcome.shown_metrics(summary, first_screen=True)
-    trials = summary["trials"]
+    metrics, trials = _shown_metrics(summary), summary["trials"]
     parameters = list(dict.fromkeys(name for trial in trials for name in trial["parameters"]))
     rows = []
     for trial in trials:
