@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
@@ -94,21 +95,26 @@ def study_table(summary: Summary) -> Table:
         title=f"{summary['study']}: {summary['question']}",
         caption=f"{summary['answer']} {summary['caution']}".strip(),
     )
-    names = list(dict.fromkeys((*bounds(summary), summary["quality"] or summary["minimize"])))
-    names = [name for name in names if name != summary["minimize"]]
-    last = "feasible" if summary["subject_to"] else "has a result"
-    for column in ("trial", "parameters", *map(values.label, (summary["minimize"], *names)), last):
+    objective = summary["minimize"]
+    names = dict.fromkeys((objective, *bounds(summary), summary["quality"] or objective))
+    labels = ["\n".join(wrap(values.label(name), 12)) for name in names]
+    for column in ("trial", "parameters", *labels, "feasible"):
         view.add_column(column, justify="left" if column == "parameters" else "right")
     for trial in ranking(summary):
         view.add_row(
             str(trial["trial"]),
             "baseline" if trial["baseline"] else parameters(trial["parameters"]),
             _objective(trial),
-            *(values.value(trial["metrics"], name) for name in names),
-            trial["reason"] or ", ".join(trial["broken"]) or "yes",
+            *(values.value(trial["metrics"], name) for name in list(names)[1:]),
+            verdict(trial),
             style="bold" if trial["trial"] == summary["best"] else None,
         )
     return view
+
+
+def verdict(trial: Trial) -> str:
+    """Why a trial has no result, or which bounds it breaks, or yes."""
+    return trial["reason"] or ", ".join(trial["broken"]) or "yes"
 
 
 def bounds(summary: Summary) -> dict[str, str]:

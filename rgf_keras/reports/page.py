@@ -233,7 +233,9 @@ def _pareto(summary: Summary) -> Picture | None:
     if better := outcome.better_quality(summary):
         side = {"lower": "left", "higher": "right"}[better]
         notes.append(f"No trial lies below and {side} of the grey stairs.")
-    return charts.themed(partial(outcome.plot_trials, summary=summary), " ".join(notes))
+    return charts.themed(
+        partial(outcome.plot_trials, summary=summary), " ".join(filter(None, notes))
+    )
 
 
 def _trials(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
@@ -242,7 +244,7 @@ def _trials(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
     rows = []
     for trial in trials:
         own = trial["metrics"]
-        verdict = trial["reason"] or ", ".join(trial["broken"]) or "yes"
+        verdict = outcome.verdict(trial)
         rows.append(
             [
                 Cell(_label(trial), trial["trial"]),
@@ -251,8 +253,7 @@ def _trials(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
                 Cell(verdict, verdict),
             ]
         )
-    last = "within bounds" if summary["subject_to"] else "has a result"
-    return ["trial", *parameters, *map(values.label, metrics), last], rows
+    return ["trial", *parameters, *map(values.label, metrics), "within bounds"], rows
 
 
 def _parameter(value: Any) -> Cell:
