@@ -1,18 +1,26 @@
-"""`rgf data`: look at data sets, and at what is kept of them."""
+"""`rgf data`: look at data sets, and at what the cache keeps of them."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from rgf_keras.cli.options import Json, choose_backend, err, out, parse_settings
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rgf_keras.cache import Cache
+    from rgf_keras.datasets import Dataset
+
 app = typer.Typer(no_args_is_help=True, help="Look at, prepare and clear data sets.")
 
-Name = Annotated[str, typer.Argument(help="one that `rgf data list` shows.")]
-Seed = Annotated[int, typer.Option(min=0, help="Which images have the factor.")]
+Name = Annotated[str, typer.Argument(help="A data set that `rgf data list` shows.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed that decides which images get the factor.")]
+# Thickness and length are measured on at most this many digits.
+MEASURED_IMAGES = 1000
 
 
 @app.command()
@@ -24,16 +32,19 @@ def preview(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the factor: key=value.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG.")] = Path("preview.png"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")] = Path(
+        "preview.png"
+    ),
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Draw images with and without a factor, and count them."""
+    """Show images with and without a factor, and count them."""
     choose_backend(None)
     from rgf_keras.cache import Cache
     from rgf_keras.config import AssessConfig, parse
+    from rgf_keras.datasets import counts
     from rgf_keras.experiments.assessment.data import make_sets
-    from rgf_keras.figures import preview as previews
+    from rgf_keras.figures.preview import plot_preview
     from rgf_keras.runtime.progress import on_console
 
     settings = {"name": name, "factor": factor, "rare_class": rare_class, "rarity": rarity}
@@ -41,12 +52,44 @@ def preview(
     config = parse(tree, AssessConfig).data
     with on_console(err) as progress:
         sets = make_sets(config, seed, Cache(), progress)
-    previews.draw(output, sets.balanced)
+    shown = sets.balanced  # every class with every value
+    images = (shown.images, shown.labels, shown.planted)
+    plot_preview(output, *images, shown.class_names, shown.factor_values, _measurements(shown))
+    named = {"balanced": sets.balanced, "skewed": sets.skewed, "held out": sets.held_out}
+    tables = {name: counts(dataset).tolist() for name, dataset in named.items()}
     if as_json:
-        typer.echo(json.dumps(previews.count_records(sets)))
+        rows = [
+            {"set": name, "class": label, **dict(zip(shown.factor_values, row, strict=True))}
+            for name, table in tables.items()
+            for label, row in zip(shown.class_names, table, strict=True)
+        ]
+        typer.echo(json.dumps(rows))
     else:
-        out.print(previews.count_table(sets))
+        out.print(_count_table(tables, shown))
     err.print(f"pictures: {output}")
+
+
+def _measurements(dataset: "Dataset") -> "dict[str, tuple[np.ndarray, np.ndarray]]":
+    """Thickness and length of some digits, with their factor; nothing of other images."""
+    from rgf_keras.datasets import morphology
+
+    if dataset.image_shape[:2] != (28, 28):
+        return {}
+    few = dataset.split(MEASURED_IMAGES)[0] if len(dataset) > MEASURED_IMAGES else dataset
+    measured = morphology.measure(few.images.max(axis=-1))
+    return {name: (getattr(measured, name), few.planted) for name in ("thickness", "length")}
+
+
+def _count_table(tables: dict[str, list[list[int]]], dataset: "Dataset") -> Table:
+    """Images per class and value in each set (as Table 3)."""
+    columns = (Column(name, justify="right") for name in tables)
+    title = f"images per class, {' / '.join(dataset.factor_values)}"
+    view = Table("class", *columns, title=title)
+    for i, label in enumerate((*dataset.class_names, "all")):
+        rows = [[*table, map(sum, zip(*table, strict=True))][i] for table in tables.values()]
+        cells = (" / ".join(map(str, row)) for row in rows)
+        view.add_row(label, *cells, end_section=i == dataset.num_classes - 1)
+    return view
 
 
 @app.command()
@@ -75,27 +118,23 @@ def prepare(
             dataset = datasets.load(name, split)
             datasets.prepare(shapes, dataset, seed, cache, progress.task(dataset.name, "images"))
     names = ", ".join(each.name for each in shapes)
-    err.print(f"{names} of {name} are ready in {cache.folder} ({_megabytes(cache, 'shape')})")
+    size = _kept(cache)["shape"]["bytes"] / 1e6
+    err.print(f"{names} of {name} are ready in {cache.folder} ({size:.1f} MB)")
 
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """Show which data sets are at hand, and what is kept of them."""
+    """Show which data sets are at hand, and what the cache keeps."""
     from rgf_keras.cache import Cache
     from rgf_keras.datasets import available
 
-    cache = Cache()
-    found: dict[str, str] = available()
-    kept: dict[str, dict[str, Any]] = {}
-    for entry in cache.entries():
-        kind = kept.setdefault(entry.kind, {"files": 0, "bytes": 0})
-        kind["files"] += 1
-        kind["bytes"] += entry.size
+    cache, places = Cache(), available()
+    kept = _kept(cache)
     if as_json:
-        typer.echo(json.dumps({"data_sets": found, "cache": str(cache.folder), "kept": kept}))
+        typer.echo(json.dumps({"data_sets": places, "cache": str(cache.folder), "kept": kept}))
         return
     table = Table("data set", "where")
-    for name, where in found.items():
+    for name, where in places.items():
         table.add_row(name, where)
     out.print(table)
     out.print(f"kept in {cache.folder}:" if kept else f"nothing is kept in {cache.folder}")
@@ -106,17 +145,22 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def clear(
     everything: Annotated[
-        bool, typer.Option("--all", help="Oracles and balanced models' results too.")
+        bool, typer.Option("--all", help="Delete oracles and balanced models' results too.")
     ] = False,
 ) -> None:
     """Delete prepared images. They are made again when they are needed."""
     from rgf_keras.cache import Cache
 
     cache = Cache()
-    kinds = {entry.kind for entry in cache.entries()} if everything else {"shape"}
-    err.print(f"{cache.clear(tuple(kinds)) / 1e6:.1f} MB freed in {cache.folder}")
+    kinds = tuple(_kept(cache)) if everything else ("shape",)
+    err.print(f"{cache.clear(kinds) / 1e6:.1f} MB freed in {cache.folder}")
 
 
-def _megabytes(cache: Any, kind: str) -> str:
-    size = sum(entry.size for entry in cache.entries() if entry.kind == kind)
-    return f"{size / 1e6:.1f} MB"
+def _kept(cache: "Cache") -> dict[str, dict[str, int]]:
+    """How many files of each kind the cache keeps, and their bytes."""
+    kept: dict[str, dict[str, int]] = {}
+    for entry in cache.entries():
+        kind = kept.setdefault(entry.kind, {"files": 0, "bytes": 0})
+        kind["files"] += 1
+        kind["bytes"] += entry.size
+    return kept

@@ -50,8 +50,7 @@ def reject_command(
     import_keras()
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.assessment.data import make_sets
-    from rgf_keras.experiments.rejection import reject
-    from rgf_keras.figures import rejection as figures
+    from rgf_keras.experiments.rejection import reject, report
     from rgf_keras.runtime.progress import on_console
 
     work = workspace / "work" / f"reject-{chosen.key}"
@@ -62,11 +61,11 @@ def reject_command(
     ):
         points = reject.sweep(chosen, thresholds, tracker, work, Cache(), progress, reference or ())
         train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
-    figures.draw(work, points, train.images)
+    report.write(work, points, train.images)
     if as_json:
-        typer.echo(json.dumps(reject.records(points)))
+        typer.echo(json.dumps(report.records(points)))
     else:
-        out.print(reject.table(points))
+        out.print(report.table(points))
     err.print(f"pictures, tables and models: {work}")
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,13 +19,18 @@ from rgf_keras.cli.options import (
 )
 from rgf_keras.errors import RgfError
 
+if TYPE_CHECKING:
+    import optuna
+
+    from rgf_keras.tracking.records import Records, RunRecord
+
 SUFFIXES = {"html": ".html", "md": ".md", "latex": ".tex", "csv": ""}
 
 
 def report_command(
     name: Annotated[str, typer.Argument(help="STUDY, STUDY/TRIAL or an MLflow run's id.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File; for csv a folder.")
+        Path | None, typer.Option("--output", "-o", help="File to write; for csv a folder.")
     ] = None,
     kind: Annotated[
         Literal["html", "md", "latex", "csv"],
@@ -41,19 +46,19 @@ def report_command(
 
     records = open_records(tracking_uri, workspace)
     if "/" not in name and (study := _study(name, storage, workspace)):
-        found = page.study_page(study, records)
+        report = page.study_page(study, records)
     else:
-        found = page.run_page(_run(name, records, storage, workspace))
+        report = page.run_page(_run(name, records, storage, workspace))
     path = output or Path(f"report{SUFFIXES[kind]}")
-    render.write(found, path, kind)
+    render.write(report, path, kind)
     err.print(f"report: {path}", highlight=False)
 
 
 def compare_command(
     first: Annotated[str, typer.Argument(help="STUDY/TRIAL or an MLflow run's id.")],
-    second: Annotated[str, typer.Argument(help="Another.")],
+    second: Annotated[str, typer.Argument(help="Another one.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="An HTML page beside the table.")
+        Path | None, typer.Option("--output", "-o", help="HTML page to write too.")
     ] = None,
     storage: Storage = None,
     tracking_uri: TrackingUri = None,
@@ -66,35 +71,36 @@ def compare_command(
 
     records = open_records(tracking_uri, workspace)
     runs = [_run(name, records, storage, workspace) for name in (first, second)]
-    found = compare.compare_page(runs)
+    page = compare.compare_page(runs)
     if as_json:
         typer.echo(json.dumps(compare.comparison(runs)))
     else:
-        out.print(compare.table(found))
+        out.print(compare.table(page))
     if output:
-        render.write(found, output, "html")
+        render.write(page, output, "html")
         err.print(f"page: {output}", highlight=False)
 
 
-def _study(name: str, storage: str | None, workspace: Path) -> Any:
-    """The study of this name; None if there is none."""
+def _study(name: str, storage: str | None, workspace: Path) -> "optuna.Study | None":
+    """The study of this name; None if there is none and the name is a run's id."""
     from rgf_keras.experiments.studies.storage import find_study
 
     try:
         return find_study(name, storage, workspace)
     except RgfError:
-        if re.fullmatch("[0-9a-f]{32}|local-.*", name):  # a run's id
+        if re.fullmatch("[0-9a-f]{32}|local-.*", name):
             return None
         raise
 
 
-def _run(name: str, records: Any, storage: str | None, workspace: Path) -> Any:
+def _run(name: str, records: "Records", storage: str | None, workspace: Path) -> "RunRecord":
     """The run that STUDY/TRIAL or an id names."""
     study_name, slash, number = name.rpartition("/")
     if not slash:
         return records.run(name)
     study = _study(study_name, storage, workspace)
     trials = {str(trial.number): trial for trial in study.trials} if study else {}
-    if "mlflow_run_id" not in getattr(trials.get(number), "user_attrs", {}):
+    own = trials[number].user_attrs if number in trials else {}
+    if "mlflow_run_id" not in own:
         raise RgfError(f"there is no trial '{name}'; known: {', '.join(trials) or 'none'}")
-    return records.run(trials[number].user_attrs["mlflow_run_id"], name)
+    return records.run(own["mlflow_run_id"], name, own.get("metrics", {}), trials[number].params)

@@ -4,13 +4,12 @@ import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import matplotlib.pyplot as plt
+import matplotlib.style
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-FRECHET = "quality/frechet_oracle"
-LABELS = {FRECHET: "Fréchet distance of oracle features (lower is better)"}
 WITHIN, OUTSIDE = "#2a9d62", "#d9534f"
 STYLE = {
     "svg.fonttype": "path",
@@ -23,10 +22,32 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Picture:
-    """Two data URLs: for a light and for a dark page."""
+    """Two data URLs, for a light and for a dark page, and how to read the picture."""
 
     light: str
     dark: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trial of a study, by two of its metrics.
+
+    Attributes:
+        name: what is written beside it.
+        x: quality and, if known, the bounds of its interval.
+        y: the objective, likewise.
+        feasible: whether it keeps the bounds.
+        baseline: whether it is the baseline.
+        best: whether it is the best one.
+    """
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    feasible: bool
+    baseline: bool
+    best: bool
 
 
 def data_url(content: bytes, kind: str) -> str:
@@ -34,99 +55,86 @@ def data_url(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def themed(draw: Callable[[plt.Axes], None], width: float = 6.4, height: float = 4.0) -> Picture:
-    """Draw twice. Sizes are in inches."""
-    return Picture(
-        *(_svg(draw, style, (width, height)) for style in ("default", "dark_background"))
-    )
+def themed(plot: Callable[[Axes], None], note: str = "") -> Picture:
+    """Plot for both kinds of page."""
+    return Picture(_svg(plot, "default"), _svg(plot, "dark_background"), note)
 
 
-def _svg(draw: Callable[[plt.Axes], None], style: str, size: tuple[float, float]) -> str:
-    with plt.style.context([style, STYLE]):
-        figure, axis = plt.subplots(figsize=size)
-        draw(axis)
+def _svg(plot: Callable[[Axes], None], style: str) -> str:
+    with matplotlib.style.context([style, STYLE]):
+        figure = Figure((6.4, 4))
+        plot(figure.subplots())
         figure.tight_layout()
         file = io.BytesIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-        plt.close(figure)
     return data_url(file.getvalue(), "image/svg+xml")
 
 
-def pareto(axis: plt.Axes, summary: Mapping[str, Any]) -> None:
-    """Memorization against quality: a point per trial that has both, with intervals and bound.
+def plot_pareto(
+    axis: Axes,
+    points: Sequence[Point],
+    x_label: str,
+    y_label: str,
+    bound: float | None = None,
+    better: str = "lower",
+) -> None:
+    """Plot an objective (y, better when lower) against quality (x), with intervals.
 
     Args:
-        axis: where to draw.
-        summary: of :func:`rgf_keras.reports.outcome.study_summary`.
+        axis: where to plot.
+        points: trials that have both.
+        x_label: what quality is.
+        y_label: what the objective is.
+        bound: of quality, if there is one.
+        better: which values of quality are better, ``"lower"`` or ``"higher"``; grey stairs are
+            below and on the better side of all points if that is known.
     """
-    objective, quality = summary["minimize"], summary["quality"]
-    trials = [
-        trial
-        for trial in summary["trials"]
-        if quality in trial["metrics"] and trial["value"] is not None
-    ]
-    for trial in trials:
-        x, y = trial["metrics"][quality], trial["value"]
-        strong = trial["baseline"] or trial["trial"] == summary["best"]
-        colour = WITHIN if trial["feasible"] else OUTSIDE
+    for point in points:
+        strong, (x, *_), (y, *_) = point.baseline or point.best, point.x, point.y
+        colour = WITHIN if point.feasible else OUTSIDE
         axis.errorbar(
             x,
             y,
-            xerr=_spread(trial["metrics"], quality),
-            yerr=_spread(trial["metrics"], objective),
-            fmt="s" if trial["baseline"] else "o",
-            color=plt.rcParams["text.color"] if trial["baseline"] else colour,
+            xerr=_spread(point.x),
+            yerr=_spread(point.y),
+            fmt="s" if point.baseline else "o",
+            color=matplotlib.rcParams["text.color"] if point.baseline else colour,
             elinewidth=1.2 if strong else 0.5,
             markersize=7 if strong else 4,
             zorder=3 if strong else 2,
         )
-        axis.annotate(
-            _label(trial, summary["best"]),
-            (x, y),
-            xytext=(6, 6),
-            textcoords="offset points",
-            weight="bold" if strong else "normal",
-        )
-    _front(axis, [(t["metrics"][quality], t["value"]) for t in trials])
-    bound = next((t["limits"].get(quality) for t in trials if quality in t["limits"]), None)
+        weight = "bold" if strong else "normal"
+        axis.annotate(point.name, (x, y), xytext=(6, 6), textcoords="offset points", weight=weight)
+    if better:
+        best_first = sorted([(p.x[0], p.y[0]) for p in points], reverse=better == "higher")
+        _plot_stairs(axis, best_first)
     if bound is not None:
         axis.axvline(bound, color="grey", linestyle="--", linewidth=1)
         above = ("data", "axes fraction")
         label = f"bound {bound:.3g}"
         axis.annotate(label, (bound, 1.01), xycoords=above, ha="center", color="grey")
-    axis.set(
-        xlabel=LABELS.get(quality, quality),
-        ylabel=f"{objective} (lower memorizes less)",
-    )
+    axis.set(xlabel=x_label, ylabel=y_label)
 
 
-def _label(trial: Mapping[str, Any], best: int) -> str:
-    if trial["baseline"]:
-        return "baseline"
-    return f"best: trial {best}" if trial["trial"] == best else str(trial["trial"])
-
-
-def _front(axis: plt.Axes, points: Sequence[tuple[float, float]]) -> None:
-    """The stairs below and left of which no trial lies."""
-    points = sorted(points)
+def _plot_stairs(axis: Axes, points: Sequence[tuple[float, float]]) -> None:
     front = [point for i, point in enumerate(points) if all(point[1] < y for _, y in points[:i])]
     if len(front) > 1:
         axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=1)
 
 
-def _spread(metrics: Mapping[str, float], name: str) -> np.ndarray | None:
+def _spread(value: tuple[float, ...]) -> np.ndarray | None:
     """Distances to the bounds of a metric's interval, as ``errorbar`` wants them."""
-    if f"{name}_low" not in metrics:
+    if len(value) == 1:
         return None
-    value = metrics[name]
-    return np.maximum([[value - metrics[f"{name}_low"]], [metrics[f"{name}_high"] - value]], 0)
+    middle, low, high = value
+    return np.maximum([[middle - low], [high - middle]], 0)
 
 
-def real_loss(axis: plt.Axes, curves: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+def plot_real_loss(axis: Axes, curves: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
     """Figure 3: the discriminator's loss against "real" on held-out images of the rare class.
 
     Args:
-        axis: where to draw.
+        axis: where to plot.
         curves: per model, the epochs' logs with ``real_loss/f0`` and ``real_loss/f1``.
     """
     for colour, (name, epochs) in zip(("C0", "C3", "C2"), curves.items(), strict=False):

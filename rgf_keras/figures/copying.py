@@ -1,10 +1,9 @@
-"""Copies of training images: nearest pairs, densities of distances."""
+"""Copies of training images: nearest pairs, densities of distances, samples by distance."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from rgf_keras.figures.images import save, tile
 from rgf_keras.metrics import copies
@@ -12,6 +11,7 @@ from rgf_keras.metrics.copying import Copying
 
 NUM_PAIRS = 12
 PERCENTILES = (0, 25, 50, 75, 100)
+NUM_PER_PERCENTILE = 8
 
 
 def plot_pairs(path: Path, generated: np.ndarray, train: np.ndarray, copying: Copying) -> Path:
@@ -25,22 +25,24 @@ def plot_pairs(path: Path, generated: np.ndarray, train: np.ndarray, copying: Co
     """
     worst = np.argsort(copying.generated, kind="stable")[:NUM_PAIRS]
     pairs = np.concatenate([generated[worst], train[copying.nearest[worst]]])
-    figure, axis = plt.subplots(figsize=(0.8 * len(worst), 2.2))
-    axis.imshow(tile(pairs, len(worst)))
-    side = generated.shape[1] + 2
-    axis.set_yticks([side / 2, 1.5 * side], ["generated", "training"])
+    figure = Figure((0.8 * len(worst), 2.2))
+    axis = _plot_rows(
+        figure,
+        pairs,
+        ["generated", "training"],
+        "nearest to a training image first, with their distance",
+    )
     width = generated.shape[2] + 2
     labels = [f"{copying.generated[i]:.3f}" for i in worst]
     axis.set_xticks((np.arange(len(worst)) + 0.5) * width, labels, fontsize=7)
-    axis.tick_params(length=0)
-    axis.set_title("nearest to a training image first, with their distance", fontsize=9)
     return save(figure, path)
 
 
 def plot_distances(path: Path, copying: Copying, test_name: str = "test images") -> Path:
     """Save densities of nearest-neighbour distances (arXiv 2210.12231, Figures 1 and 5)."""
     edges, densities = copies.histogram(copying.generated, copying.test, num_bins=60)
-    figure, axis = plt.subplots(figsize=(6, 3))
+    figure = Figure((6, 3))
+    axis = figure.subplots()
     for density, label in zip(densities, ("generated images", test_name), strict=True):
         axis.stairs(density, edges, fill=True, alpha=0.5, label=label)
     axis.set(xlabel="cosine distance to the nearest training image", yticks=[])
@@ -48,8 +50,31 @@ def plot_distances(path: Path, copying: Copying, test_name: str = "test images")
     return save(figure, path)
 
 
-def percentile_rows(copying: Copying, num: int = 8) -> Sequence[np.ndarray]:
-    """Positions of samples around each percentile of distance (Figures 2 and 3)."""
+def plot_percentiles(path: Path, generated: np.ndarray, copying: Copying) -> Path:
+    """Save samples around each percentile of distance (arXiv 2210.12231, Figures 2 and 3).
+
+    Args:
+        path: PNG.
+        generated: (m, H, W, C) uint8.
+        copying: of these images.
+    """
     order = np.argsort(copying.generated, kind="stable")
+    num = min(NUM_PER_PERCENTILE, len(order))
     starts = [round(p / 100 * (len(order) - num)) for p in PERCENTILES]
-    return [order[start : start + num] for start in starts]
+    chosen = np.concatenate([order[start : start + num] for start in starts])
+    figure = Figure((0.6 * num + 1, 0.6 * len(PERCENTILES) + 0.6))
+    names = [f"{p} %" for p in PERCENTILES]
+    title = "samples by percentile of distance to the training set"
+    _plot_rows(figure, generated[chosen], names, title)
+    return save(figure, path)
+
+
+def _plot_rows(figure: Figure, images: np.ndarray, names: list[str], title: str):
+    """Named rows of images (n, H, W, C), equally many each; returns the axis."""
+    axis = figure.subplots()
+    axis.imshow(tile(images, len(images) // len(names)))
+    axis.set_yticks((np.arange(len(names)) + 0.5) * (images.shape[1] + 2), names)
+    axis.set_xticks([])
+    axis.tick_params(length=0)
+    axis.set_title(title, fontsize=9)
+    return axis

@@ -1,14 +1,11 @@
-"""Pictures: sample grids and the curves of Figure 3."""
+"""Grids of images, and what saves every figure: without pyplot, so that nothing global changes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
 
 from rgf_keras.figures import charts
 
@@ -28,14 +25,15 @@ def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
 def grid(path: Path, images: np.ndarray, columns: int = 8, zoom: int = 2) -> Path:
     """Save images (n, H, W, C) uint8 as one PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    plt.imsave(path, tile(images, columns).repeat(zoom, 0).repeat(zoom, 1))
+    Image.fromarray(tile(images, columns).repeat(zoom, 0).repeat(zoom, 1)).save(path)
     return path
 
 
 def grids(path: Path, titled: Mapping[str, np.ndarray], columns: int = 8) -> Path:
     """Save several grids of images (n, H, W, C) uint8 side by side, with titles."""
-    figure, axes = plt.subplots(1, len(titled), figsize=(4 * len(titled), 4.4), squeeze=False)
-    for axis, (title, images) in zip(axes[0], titled.items(), strict=True):
+    figure = Figure((4 * len(titled), 4.4))
+    axes = figure.subplots(1, len(titled), squeeze=False)[0]
+    for axis, (title, images) in zip(axes, titled.items(), strict=True):
         axis.imshow(tile(images, columns))
         axis.set_title(title)
         axis.axis("off")
@@ -43,21 +41,15 @@ def grids(path: Path, titled: Mapping[str, np.ndarray], columns: int = 8) -> Pat
 
 
 def real_loss(path: Path, curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Path:
-    """Figure 3: the discriminator's loss against "real" on held-out images of the rare class.
-
-    Args:
-        path: where to save.
-        curves: per training set, the epochs' logs with ``real_loss/f0`` and ``real_loss/f1``.
-    """
-    figure, axis = plt.subplots(figsize=(6, 4))
-    charts.real_loss(axis, curves)
+    """Save Figure 3, see :func:`rgf_keras.figures.charts.plot_real_loss`."""
+    figure = Figure((6, 4))
+    charts.plot_real_loss(figure.subplots(), curves)
     return save(figure, path)
 
 
-def save(figure: plt.Figure, path: Path) -> Path:
-    """Write a figure and close it."""
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure, in a folder that is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
-    plt.close(figure)
     return path

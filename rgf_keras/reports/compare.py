@@ -6,70 +6,95 @@ from typing import Any
 from rich.table import Table
 
 from rgf_keras.errors import RgfError
-from rgf_keras.reports import outcome
-from rgf_keras.reports.page import (
-    NAMES,
-    Measured,
-    Page,
-    evidence,
-    interval,
-    measured,
-)
-from rgf_keras.reports.paper_tables import paper_tables
-from rgf_keras.tracking.records import Recorded
+from rgf_keras.reports import values
+from rgf_keras.reports.page import Page, evidence
+from rgf_keras.reports.paper_tables import class_names, paper_tables
+from rgf_keras.reports.values import MetricRow
+from rgf_keras.tracking.records import RunRecord
 
 
-def compare_page(runs: Sequence[Recorded]) -> Page:
-    """Two assessments side by side.
+def compare_page(runs: Sequence[RunRecord]) -> Page:
+    """Two runs side by side.
 
     Raises:
-        RgfError: a run holds no assessment, or the classes are not the same.
+        RgfError: a run holds no metrics, they have none in common, or the classes are not the same.
     """
     first, second = runs
-    if [row.name for row in first.table] != [row.name for row in second.table]:
+    if first.table and second.table and class_names(first) != class_names(second):
         raise RgfError(f"{first.label} and {second.label} are of data with different classes")
-    values = [run.metrics["rgf/gap"] for run in runs]
-    less, more = sorted(runs, key=lambda run: run.metrics["rgf/gap"])
-    gaps = [interval(run.metrics, "rgf/gap") for run in (less, more)]
+    names = common_metrics(runs)
+    name = headline(runs, names)
     return Page(
-        title=f"{first.label} and {second.label}",
         kind="Two runs",
-        question=f"Which memorizes less, {first.label} or {second.label}?",
-        answer="Both memorize alike."
-        if values[0] == values[1]
-        else f"{less.label} memorizes less: its gap is {gaps[0]}, that of {more.label} {gaps[1]}.",
-        caution=outcome.overlap(first.metrics, second.metrics, "rgf/gap"),
+        question=f"Which memorizes less, {first.label} or {second.label}?"
+        if values.is_memorization(name)
+        else f"How do {first.label} and {second.label} differ?",
+        answer=_answer(runs, name) if name else f"They have {len(names)} metrics in common.",
+        caution=values.overlap(first.metrics, second.metrics, name) if name else "",
         models=[run.label for run in runs],
-        measured=metrics_side_by_side(runs),
+        metrics=[values.row(name, [run.metrics for run in runs]) for name in names],
         differing=differing(runs),
-        tables=paper_tables(runs),
+        tables=paper_tables(runs) if first.table and second.table else [],
         **evidence(runs),
     )
 
 
-def metrics_side_by_side(runs: Sequence[Recorded]) -> list[Measured]:
-    """Metrics of the result that all runs have, with their intervals."""
-    common = set.intersection(*(set(run.metrics) for run in runs))
-    per_class = ("rgf/z_", "rgf/p_u_", "rgf/p_r_")
-    groups = ("rgf/", "quality/", "copying/", "oracle/")
-    names = [
-        name
-        for name in common
-        if name.startswith(groups) and not name.startswith(per_class) and not _is_bound(name)
-    ]
-    ordered = [*(name for name in NAMES if name in names), *sorted(set(names) - NAMES.keys())]
-    return [measured(name, [run.metrics for run in runs]) for name in ordered]
+def common_metrics(runs: Sequence[RunRecord]) -> list[str]:
+    """Metrics of the result that all runs have, in the catalogue's order.
+
+    Raises:
+        RgfError: there are none.
+    """
+    first, *others = (values.ordered(run.metrics) for run in runs)
+    names = [name for name in first if all(name in other for other in others)]
+    if not names:
+        each = (
+            f"{run.label} has {', '.join(values.ordered(run.metrics, first_screen=True))}"
+            for run in runs
+        )
+        raise RgfError(f"there is no metric that both have: {'; '.join(each)}")
+    return names
 
 
-def differing(runs: Sequence[Recorded]) -> list[Measured]:
+def headline(runs: Sequence[RunRecord], names: Sequence[str]) -> str | None:
+    """The metric that runs are compared by: their study's objective, else one of memorization.
+
+    Args:
+        runs: to compare.
+        names: metrics that they have in common. If none is of memorization, it is the first whose
+            better values are known; None if there is no such metric.
+    """
+    objectives = {run.minimize for run in runs}
+    if len(objectives) == 1 and objectives <= set(names):
+        return objectives.pop()
+    known = [name for name in names if values.better(name)]
+    return next(iter(sorted(known, key=lambda name: not values.is_memorization(name))), None)
+
+
+def _answer(runs: Sequence[RunRecord], name: str) -> str:
+    label, memorized = values.label(name), values.is_memorization(name)
+    direction = values.better(name) or "lower"  # a guest's objective is minimized
+    sign = -1 if direction == "higher" else 1
+    better, worse = sorted(runs, key=lambda run: sign * run.metrics[name])
+    own, other = (values.interval(run.metrics, name) for run in (better, worse))
+    if better.metrics[name] == worse.metrics[name]:
+        return f"Both {'memorize alike' if memorized else 'are alike'}: their {label} is {own}."
+    if memorized:
+        return (
+            f"{better.label} memorizes less: its {label} is {own}, that of {worse.label} {other}."
+        )
+    return f"{better.label} has the {direction} {label}: {own}, {worse.label} {other}."
+
+
+def differing(runs: Sequence[RunRecord]) -> list[MetricRow]:
     """Parameters that are not the same in all runs."""
     names = sorted(set().union(*(run.params for run in runs)))
     texts = {name: [run.params.get(name, "–") for run in runs] for name in names}
-    return [Measured(name, values) for name, values in texts.items() if len(set(values)) > 1]
+    return [MetricRow(name, texts[name]) for name in names if len(set(texts[name])) > 1]
 
 
 def table(page: Page) -> Table:
-    """The same for the terminal."""
+    """A comparison for the terminal."""
     view = Table(title=page.question, caption=f"{page.answer} {page.caution}".strip())
     view.add_column("")
     for name in page.models:
@@ -77,20 +102,16 @@ def table(page: Page) -> Table:
     for row in page.differing:
         view.add_row(row.name, *row.values)
     view.add_section()
-    for row in page.measured:
+    for row in page.metrics:
         view.add_row(row.name, *row.values)
     return view
 
 
-def comparison(runs: Sequence[Recorded]) -> dict[str, Any]:
-    """The same, JSON-able."""
+def comparison(runs: Sequence[RunRecord]) -> dict[str, Any]:
+    """A comparison, JSON-able."""
     return {
         "differing": {row.name: row.values for row in differing(runs)},
         "runs": [
             {"run": run.label, "mlflow_run_id": run.id, "metrics": run.metrics} for run in runs
         ],
     }
-
-
-def _is_bound(name: str) -> bool:
-    return name.endswith(("_low", "_high"))

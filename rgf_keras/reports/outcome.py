@@ -1,34 +1,42 @@
-"""What a study or an assessment says, as tables for the terminal, JSON and a picture."""
+"""What a study or an assessment says, as tables for the terminal, JSON and a picture.
+
+Importing it imports neither Keras, MLflow, matplotlib nor SciPy: ``rgf study show`` is quick.
+"""
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
-import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from rich.table import Table
 
 from rgf_keras.experiments.studies.ranking import (
-    ENDED,
     Mean,
-    RepeatSummary,
+    Repeated,
     baseline_metrics,
     baseline_trial,
     best,
     feasible,
     repeats,
 )
-from rgf_keras.figures import charts
-from rgf_keras.figures.images import save
-from rgf_keras.metrics.rgf_table import Row
-from rgf_keras.tracking.tracker import Tracker
+from rgf_keras.experiments.studies.stages import ENDED
+
+if TYPE_CHECKING:
+    import optuna
+    from matplotlib.axes import Axes
+    from optuna.trial import FrozenTrial
+
+    from rgf_keras.metrics.rgf_table import Row
+    from rgf_keras.tracking.tracker import Tracker
+
+Summary = dict[str, Any]
+Trial = dict[str, Any]
 
 
-def assessment_table(table: list[Row]) -> Table:
+def assessment_table(table: "list[Row]") -> Table:
     """The z-table: one line per class and one for all samples, 80 columns wide."""
     view = Table(
         title="% of images with the factor, by the class that the oracle names",
@@ -56,83 +64,136 @@ def assessment_table(table: list[Row]) -> Table:
     return view
 
 
-def study_summary(record: optuna.Study) -> dict[str, Any]:
-    """Everything a reader or a program wants to know of a study, JSON-able."""
-    winner = best(record)
-    again = repeats(record)
-    trials = [_trial(trial, again.get(trial.number)) for trial in record.get_trials(states=ENDED)]
+def study_summary(optuna_study: "optuna.Study") -> Summary:
+    """Everything a reader or a program wants to know of a study, JSON-able.
+
+    Raises:
+        RgfError: no trial has finished.
+    """
+    winner = best(optuna_study)
+    again = repeats(optuna_study)
+    ended = optuna_study.get_trials(states=ENDED)
+    trials = [_trial(trial, again.get(trial.number)) for trial in ended]
     return {
-        "study": record.study_name,
-        "question": record.user_attrs["question"],
-        "minimize": record.user_attrs["minimize"],
-        "subject_to": record.user_attrs["bounds"],
-        "quality": next(
-            (bound["metric"] for bound in record.user_attrs["subject_to"]), charts.FRECHET
-        ),
+        "study": optuna_study.study_name,
+        "question": optuna_study.user_attrs["question"],
+        "minimize": optuna_study.user_attrs["minimize"],
+        "subject_to": optuna_study.user_attrs["bounds"],
+        "quality": _quality(optuna_study, winner.user_attrs["metrics"]),
         "trials": trials,
         "best": winner.number,
-        "answer": _answer(record, winner, again),
-        "caution": _caution(record, winner, again),
+        "answer": _answer(optuna_study, winner, again),
+        "caution": _caution(optuna_study, winner, again),
     }
 
 
-def study_table(summary: dict[str, Any]) -> Table:
+def study_table(summary: Summary) -> Table:
     """Trials, the best first; infeasible ones last."""
+    from rgf_keras.reports import values
+
     view = Table(
         title=f"{summary['study']}: {summary['question']}",
         caption=f"{summary['answer']} {summary['caution']}".strip(),
     )
-    quality = summary["quality"]
-    name = "Fréchet" if quality == charts.FRECHET else quality
-    covered = any("rgf/class_coverage" in trial["metrics"] for trial in summary["trials"])
-    coverage = ("coverage",) if covered else ()
-    for column in ("trial", "parameters", summary["minimize"], name, *coverage, "feasible"):
+    objective = summary["minimize"]
+    names = dict.fromkeys((objective, *bounds(summary), summary["quality"] or objective))
+    labels = ["\n".join(wrap(values.label(name), 12)) for name in names]
+    for column in ("trial", "parameters", *labels, "feasible"):
         view.add_column(column, justify="left" if column == "parameters" else "right")
     for trial in ranking(summary):
-        metrics = trial["metrics"]
         view.add_row(
             str(trial["trial"]),
             "baseline" if trial["baseline"] else parameters(trial["parameters"]),
             _objective(trial),
-            _number(metrics.get(quality), ".1f"),
-            *([_number(metrics.get("rgf/class_coverage"), ".0%")] if covered else []),
-            trial["reason"] or ", ".join(trial["broken"]) or "yes",
+            *(values.value(trial["metrics"], name) for name in list(names)[1:]),
+            verdict(trial),
             style="bold" if trial["trial"] == summary["best"] else None,
         )
     return view
 
 
-def ranking(summary: dict[str, Any]) -> list[dict[str, Any]]:
+def verdict(trial: Trial) -> str:
+    """Why a trial has no result, or which bounds it breaks, or yes."""
+    return trial["reason"] or ", ".join(trial["broken"]) or "yes"
+
+
+def bounds(summary: Summary) -> dict[str, str]:
+    """What metrics are bounded by, e.g. ``≤ 1.1 × baseline``."""
+    return dict(bound.split(" ", 1) for bound in summary["subject_to"])
+
+
+def better_quality(summary: Summary) -> str:
+    """Which values of the quality are better, ``"lower"`` or ``"higher"``; empty if unknown."""
+    from rgf_keras.reports import values
+
+    bound = bounds(summary).get(summary["quality"], "")
+    return {"≤": "lower", "≥": "higher"}.get(bound[:1], values.better(summary["quality"]))
+
+
+def ranking(summary: Summary) -> list[Trial]:
     """Trials, the best first; infeasible ones last."""
     return sorted(summary["trials"], key=_rank)
 
 
-def study_figure(path: Path, summary: dict[str, Any]) -> Path:
-    """Memorization against quality, one point per trial that has both."""
-    figure, axis = plt.subplots(figsize=(6, 4))
-    charts.pareto(axis, summary)
+def study_figure(path: Path, summary: Summary) -> Path | None:
+    """Save the trials' objective against their quality; None if none has a quality."""
+    from matplotlib.figure import Figure
+
+    from rgf_keras.figures.images import save
+
+    if not summary["quality"]:
+        return None
+    figure = Figure((6, 4))
+    plot_trials(figure.subplots(), summary)
     return save(figure, path)
 
 
+def plot_trials(axis: "Axes", summary: Summary) -> None:
+    """Plot the objective against quality: a point per trial that has both, with its intervals."""
+    from rgf_keras.figures import charts
+    from rgf_keras.reports import values
+
+    objective, quality = summary["minimize"], summary["quality"]
+    trials = [t for t in summary["trials"] if quality in t["metrics"] and t["value"] is not None]
+    points = [
+        charts.Point(
+            _name(trial, summary["best"]),
+            values.with_bounds(trial["metrics"], quality),
+            values.with_bounds({**trial["metrics"], objective: trial["value"]}, objective),
+            trial["feasible"],
+            trial["baseline"],
+            trial["trial"] == summary["best"],
+        )
+        for trial in trials
+    ]
+    bound = next((t["limits"][quality] for t in trials if quality in t["limits"]), None)
+    better = better_quality(summary)
+    x_label = f"{values.label(quality)}{better and f' ({better} is better)'}"
+    memorized = " (lower memorizes less)" if values.is_memorization(objective) else ""
+    y_label = f"{values.label(objective)}{memorized}"
+    charts.plot_pareto(axis, points, x_label, y_label, bound, better)
+
+
 def record_study(
-    summary: dict[str, Any], record: optuna.Study, tracker: Tracker, folder: Path
+    summary: Summary, optuna_study: "optuna.Study", tracker: "Tracker", folder: Path
 ) -> None:
     """Log the picture, the summary and the best trial's numbers to the study's parent run."""
-    run = tracker.start(record.study_name, {}, id=record.user_attrs["mlflow_run_id"])
-    run.log_artifact(study_figure(folder / "study.png", summary))
-    text = folder / "study.json"
-    text.write_text(json.dumps(summary, indent=1))
-    run.log_artifact(text)
-    metrics = best(record).user_attrs["metrics"]
-    shown = {summary["minimize"], *best(record).constraints} & metrics.keys()
-    best_metrics = {f"best/{name.split('/')[-1]}": metrics[name] for name in sorted(shown)}
-    run.log_metrics(best_metrics, step=len(summary["trials"]))
-    run.set_tags({"best_trial": summary["best"], "answer": summary["answer"]})
-    run.finish()
+    id = optuna_study.user_attrs["mlflow_run_id"]
+    with tracker.run(optuna_study.study_name, {}, id=id) as run:
+        if picture := study_figure(folder / "study.png", summary):
+            run.log_artifact(picture)
+        text = folder / "study.json"
+        text.write_text(json.dumps(summary, indent=1))
+        run.log_artifact(text)
+        winner = next(each for each in summary["trials"] if each["trial"] == summary["best"])
+        shown = {summary["minimize"], *winner["limits"]} & winner["metrics"].keys()
+        metrics = {f"best/{name.split('/')[-1]}": winner["metrics"][name] for name in sorted(shown)}
+        run.log_metrics(metrics, step=len(summary["trials"]))
+        run.set_tags({"best_trial": summary["best"], "answer": summary["answer"]})
 
 
-def trial_line(trial: FrozenTrial, minimize: str, num_trials: int) -> str:
-    """What a trial or a repeat that has ended says, in one line."""
+def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
+    """How a trial or a repeat has ended, in one line."""
     reason = trial.user_attrs["reason"]
     if "of" in trial.user_attrs:
         what = f"trial {trial.user_attrs['of']} again, seed + {trial.user_attrs['seed']}"
@@ -141,11 +202,23 @@ def trial_line(trial: FrozenTrial, minimize: str, num_trials: int) -> str:
     what = f"trial {trial.number} of {num_trials} ({kind})"
     if trial.state == TrialState.PRUNED:
         return f"{what}: {reason}"
-    verdict = reason or ("within the bounds" if feasible(trial) else "outside the bounds")
-    return f"{what}: {minimize} {trial.value:.3f}, {verdict}"
+    bounds = "within the bounds" if feasible(trial) else "outside the bounds"
+    verdict = reason or (bounds if trial.constraints else "")
+    return f"{what}: {minimize} {trial.value:.3f}{verdict and f', {verdict}'}"
 
 
-def _trial(trial: FrozenTrial, again: RepeatSummary | None) -> dict[str, Any]:
+def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> str | None:
+    """The metric that stands for quality: a bounded one, else one that is measured."""
+    from rgf_keras.reports import values
+
+    bounded = [bound["metric"] for bound in optuna_study.user_attrs["subject_to"]]
+    of_quality = (n for n in (*bounded, *values.ordered(measured)) if n.startswith("quality/"))
+    return next(iter((*of_quality, *bounded)), None)
+
+
+def _trial(trial: "FrozenTrial", again: Repeated | None) -> Trial:
+    from rgf_keras.reports import values
+
     metrics = trial.user_attrs["metrics"]
     violations = again.violations if again else trial.constraints
     pruned = trial.state == TrialState.PRUNED
@@ -158,7 +231,7 @@ def _trial(trial: FrozenTrial, again: RepeatSummary | None) -> dict[str, Any]:
         "pruned": pruned,
         "feasible": again.feasible if again else feasible(trial),
         "reason": trial.user_attrs["reason"],
-        "broken": [f"no: {name.split('/')[-1]}" for name, v in violations.items() if v > 0],
+        "broken": [f"no: {values.label(name)}" for name, v in violations.items() if v > 0],
         # a violation is value − limit, so the limit is their difference
         "limits": {n: metrics[n] - v for n, v in trial.constraints.items() if n in metrics},
         "metrics": metrics,
@@ -167,7 +240,13 @@ def _trial(trial: FrozenTrial, again: RepeatSummary | None) -> dict[str, Any]:
     }
 
 
-def _rank(trial: dict[str, Any]) -> tuple[Any, ...]:
+def _name(trial: Trial, best: int) -> str:
+    if trial["baseline"]:
+        return "baseline"
+    return f"best: trial {best}" if trial["trial"] == best else str(trial["trial"])
+
+
+def _rank(trial: Trial) -> tuple[Any, ...]:
     """Repeated trials before those that were not, pruned ones last."""
     again = trial["repeats"]
     value = again["objective"]["value"] if again else trial["value"]
@@ -175,58 +254,52 @@ def _rank(trial: dict[str, Any]) -> tuple[Any, ...]:
     return trial["pruned"], not trial["feasible"], again is None, missing, value
 
 
-def _objective(trial: dict[str, Any]) -> str:
+def _objective(trial: Trial) -> str:
     if trial["repeats"]:
         mean = Mean(**trial["repeats"]["objective"])
         return f"{mean} ({mean.n} seeds)"
-    return _number(trial["value"], ".3f")
+    return "–" if trial["value"] is None else f"{trial['value']:.3f}"
 
 
-def _answer(record: optuna.Study, winner: FrozenTrial, again: dict[int, RepeatSummary]) -> str:
-    name = record.user_attrs["minimize"]
-    settings = parameters(winner.params)
+def _answer(optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, Repeated]) -> str:
+    from rgf_keras.reports import values
+
+    name = optuna_study.user_attrs["minimize"]
+    label = values.label(name)
     repeated = again.get(winner.number)
     violations = repeated.violations if repeated else winner.constraints
     over = {name: value for name, value in violations.items() if value > 0}
     if over:
-        misses = ", ".join(f"{name} by {value:.3g}" for name, value in over.items())
+        misses = ", ".join(f"{values.label(name)} by {value:.3g}" for name, value in over.items())
         return f"No trial keeps the bounds; trial {winner.number} is nearest, missing {misses}."
     own = str(repeated.objective) if repeated else f"{winner.value:.3f}"
     if winner.user_attrs["baseline"]:
-        alone = len(record.get_trials(states=ENDED)) == 1
+        alone = len(optuna_study.get_trials(states=ENDED)) == 1
         start = "Only the baseline has run" if alone else "Nothing tried beats the baseline"
-        return f"{start}: its {name} is {own}."
-    start = f"Trial {winner.number} ({settings}) memorizes least within the bounds: {name} {own}"
+        return f"{start}: its {label} is {own}."
+    bounds = " within the bounds" if winner.constraints else ""
+    least = f"memorizes least{bounds}: {label}"
+    least = least if values.is_memorization(name) else f"has the lowest {label}{bounds}:"
+    start = f"Trial {winner.number} ({parameters(winner.params)}) {least} {own}"
     if repeated is None:
-        return f"{start}, baseline {baseline_metrics(record)[name]:.3f}."
-    return f"{start}, {_against(repeated, again[baseline_trial(record).number])}."
+        return f"{start}, baseline {baseline_metrics(optuna_study)[name]:.3f}."
+    return f"{start}, {_against(repeated, again[baseline_trial(optuna_study).number])}."
 
 
-def _caution(record: optuna.Study, winner: FrozenTrial, again: dict[int, RepeatSummary]) -> str:
+def _caution(
+    optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, Repeated]
+) -> str:
     """What to know before believing that one trial is better than the baseline."""
+    from rgf_keras.reports import values
+
     reason = winner.user_attrs["reason"]
     if winner.user_attrs["baseline"] or winner.number in again or reason:
         return ""
-    name = record.user_attrs["minimize"]
-    return overlap(baseline_metrics(record), winner.user_attrs["metrics"], name)
+    name = optuna_study.user_attrs["minimize"]
+    return values.overlap(baseline_metrics(optuna_study), winner.user_attrs["metrics"], name)
 
 
-def overlap(first: Mapping[str, float], second: Mapping[str, float], name: str) -> str:
-    """What the intervals of a metric say of two models' difference; empty without intervals."""
-    bounds = [
-        metrics.get(f"{name}_{end}") for metrics in (first, second) for end in ("low", "high")
-    ]
-    if None in bounds:
-        return ""
-    kind = "The intervals are of the samples drawn; two trainings can differ by more."
-    if bounds[0] <= bounds[3] and bounds[2] <= bounds[1]:  # type: ignore[operator]
-        return (
-            f"The 95 % intervals overlap: repeat both with other seeds before believing it. {kind}"
-        )
-    return kind
-
-
-def _against(repeated: RepeatSummary, baseline: RepeatSummary) -> str:
+def _against(repeated: Repeated, baseline: Repeated) -> str:
     """A repeated trial's objective beside the baseline's."""
     difference = repeated.difference
     if difference is None:
@@ -254,7 +327,3 @@ def _share(share: float, low: float, high: float) -> str:
     if math.isnan(share):
         return "–"
     return f"{share:.0%} [{low:.0%}, {high:.0%}]".replace("%", "")
-
-
-def _number(value: float | None, spec: str) -> str:
-    return "–" if value is None else format(value, spec)

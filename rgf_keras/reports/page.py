@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,32 +12,15 @@ from rgf_keras.experiments.studies.ranking import finished
 from rgf_keras.figures import charts
 from rgf_keras.figures.charts import Picture, data_url
 from rgf_keras.metrics.rgf_table import mostly_too_few
-from rgf_keras.reports import outcome
-from rgf_keras.reports.paper_tables import PaperTable, number, paper_tables, significant
-from rgf_keras.tracking.records import Recorded, Records
+from rgf_keras.reports import outcome, values
+from rgf_keras.reports.outcome import Summary, Trial
+from rgf_keras.reports.paper_tables import PaperTable, paper_tables
+from rgf_keras.reports.values import MetricRow
+from rgf_keras.tracking.records import Records, RunRecord
 
 MAX_COLUMNS = 8
-NAMES = {
-    "rgf/gap": "memorization gap",
-    "quality/frechet_oracle": "Fréchet distance",
-    "rgf/class_coverage": "classes covered",
-    "copying/c_t": "C_T (below 0: copies)",
-    "copying/deficit": "copying deficit",
-}
-PERCENT = (
-    *("rgf/class_coverage", "oracle/class_accuracy", "oracle/factor_accuracy"),
-    *("quality/oracle_confidence", "copying/authenticity"),
-)
 ENVIRONMENT = ("backend", "platform", "git_commit", "data_sha256")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A metric of several models: its name, a text for each, and a remark."""
-
-    name: str
-    values: list[str]
-    remark: str = ""
+TitledPictures = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -52,15 +35,14 @@ class Cell:
 class Page:
     """What a report says; parts that there is nothing for are left out.
 
-    Args:
-        title: of the window.
+    Attributes:
         kind: above the question, e.g. "Study quickstart".
         question: one sentence.
         answer: one sentence.
         caution: what to know before believing the answer.
-        models: what the columns of ``measured`` are.
-        measured: the numbers of the first screen.
-        pareto: memorization against quality.
+        models: what the columns of ``metrics`` are.
+        metrics: the numbers of the first screen.
+        pareto: the objective against quality.
         importance: share of each parameter.
         trials: headings, and cells of each trial.
         tables: the paper's.
@@ -68,114 +50,128 @@ class Page:
         curves: Figure 3.
         grids: titled pictures of samples.
         copies: titled pictures of nearest pairs.
+        pictures: titled pictures of other kinds.
         command: what to type to get the same.
         config: of the best or only model, YAML.
+        config_command: what to type with it.
         environment: versions and such.
     """
 
-    title: str
     kind: str
     question: str
     answer: str
     caution: str = ""
     models: list[str] = field(default_factory=list)
-    measured: list[Measured] = field(default_factory=list)
+    metrics: list[MetricRow] = field(default_factory=list)
     pareto: Picture | None = None
     importance: dict[str, float] = field(default_factory=dict)
     trials: tuple[list[str], list[list[Cell]]] | None = None
     tables: list[PaperTable] = field(default_factory=list)
-    differing: list[Measured] = field(default_factory=list)
+    differing: list[MetricRow] = field(default_factory=list)
     curves: Picture | None = None
-    grids: list[tuple[str, str]] = field(default_factory=list)
-    copies: list[tuple[str, str]] = field(default_factory=list)
+    grids: TitledPictures = field(default_factory=list)
+    copies: TitledPictures = field(default_factory=list)
+    pictures: TitledPictures = field(default_factory=list)
     command: str = ""
     config: str = ""
+    config_command: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def study_page(record: optuna.Study, records: Records) -> Page:
+def study_page(optuna_study: optuna.Study, records: Records) -> Page:
     """The report of a study.
 
     Raises:
         RgfError: no trial has finished, or a run is not in MLflow.
     """
-    summary = _with_means(outcome.study_summary(record))
+    summary = _with_means(outcome.study_summary(optuna_study))
     ranked = summary["trials"]
     baseline = next(trial for trial in ranked if trial["baseline"])
     winner = next(trial for trial in ranked if trial["trial"] == summary["best"])
     with_result = [trial for trial in (baseline, *ranked) if not trial["reason"]]
     columns = list({trial["trial"]: trial for trial in with_result}.values())[:MAX_COLUMNS]
-    runs = {t["trial"]: records.run(t["mlflow_run_id"], _label(t)) for t in columns}
-    shown = {t["trial"]: runs[t["trial"]] for t in (baseline, winner)}
-    tables = paper_tables([run for run in runs.values() if run.is_assessment])
+    runs = {trial["trial"]: _run(trial, records) for trial in columns}
+    shown = {trial["trial"]: trial for trial in (baseline, winner)}
+    tables = paper_tables(list(runs.values()))
     if tables and len(runs) < len(ranked):
-        tables[0] = _noted(tables[0], f"Of {len(ranked)} trials the baseline and the best.")
-    parent = records.run(record.user_attrs["mlflow_run_id"], record.study_name)
+        note = f"{tables[0].note} Of {len(ranked)} trials the baseline and the best."
+        tables[0] = replace(tables[0], note=note)
+    parent = records.run(optuna_study.user_attrs["mlflow_run_id"], summary["study"])
     return Page(
-        title=f"{record.study_name}: {summary['question']}",
-        kind=f"Study {record.study_name}",
+        kind=f"Study {summary['study']}",
         question=summary["question"],
         answer=summary["answer"],
         caution=summary["caution"],
-        models=[run.label for run in shown.values()],
-        measured=_study_metrics(summary, [baseline, winner][: len(shown)]),
-        pareto=charts.themed(partial(charts.pareto, summary=summary)),
-        importance=importance(record),
-        trials=_trials(summary, ranked),
+        models=[_label(trial) for trial in shown.values()],
+        metrics=_study_metrics(summary, list(shown.values())),
+        pareto=_pareto(summary),
+        importance=importance(optuna_study),
+        trials=_trials(summary),
         tables=tables,
         command=parent.tags.get("command", ""),
-        **evidence(list(shown.values())),
+        **evidence([runs[number] for number in shown]),
     )
 
 
-def run_page(run: Recorded) -> Page:
-    """The report of one assessment.
+def run_page(run: RunRecord) -> Page:
+    """The report of one run: an assessment, a score, or the metrics of a guest's own function.
 
     Raises:
-        RgfError: the run holds no assessment.
+        RgfError: the run holds no metrics.
     """
+    names = values.ordered(run.metrics, first_screen=True)
+    question, answer = _question(run, names)
     return Page(
-        title=f"{run.label}: does the model memorize?",
         kind=f"Run {run.label}",
-        question=f"Does the model memorize {run.params.get('data.factor', 'the factor')}?",
-        answer=_verdict(run),
+        question=question,
+        answer=answer,
         models=[run.label],
-        measured=[measured(name, [run.metrics]) for name in NAMES if name in run.metrics],
+        metrics=[values.row(name, [run.metrics]) for name in names],
         tables=paper_tables([run]),
         command=run.tags.get("command", ""),
         **evidence([run]),
     )
 
 
-def _verdict(run: Recorded) -> str:
-    """Whether a model memorizes, by how the rows of its z-table are judged."""
+def _question(run: RunRecord, names: Sequence[str]) -> tuple[str, str]:
+    """What the report of a run is about, and the answer."""
+    if run.table:
+        factor = run.params.get("data.factor", "the factor")
+        return f"Does the model memorize {factor}?", _verdict(run)
+    if "memorization/quantile" in run.metrics and "answer" in run.tags:
+        return "How much does the model memorize of single images?", run.tags["answer"]
+    if "copying/c_t" in run.metrics:
+        return "Does the model copy training images?", _copying(run.metrics)
+    first = run.minimize if run.minimize in run.metrics else next(iter(names), None)
+    answer = f"{values.label(first)}: {values.interval(run.metrics, first)}." if first else ""
+    return "What came of it?", answer
+
+
+def _verdict(run: RunRecord) -> str:
+    """Whether a model memorizes, by the verdicts of its z-table."""
     verdicts = Counter(row.verdict for row in run.table)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     start = "Yes" if verdicts["memorized"] else "No"
     if mostly_too_few(run.table):
         start = "Cannot tell"
-    return f"{start}: of {len(run.table)} cases {counts}; gap {interval(run.metrics, 'rgf/gap')}."
+    gap = values.interval(run.metrics, "rgf/gap")
+    return f"{start}: of {len(run.table)} cases {counts}; gap {gap}."
 
 
-def interval(metrics: Mapping[str, float], name: str) -> str:
-    """A metric with its interval if it has one."""
-    if name not in metrics:
-        return "–"
-    if name in PERCENT:
-        return number(metrics[name], ".0%")
-    value = significant(metrics[name])
-    if f"{name}_low" not in metrics:
-        return value
-    bounds = (significant(metrics[f"{name}_{end}"]) for end in ("low", "high"))
-    return f"{value} [{', '.join(bounds)}]"
+def _copying(metrics: Mapping[str, float]) -> str:
+    """Whether a model copies, by the interval of its C_T."""
+    copies = metrics.get("copying/c_t_high", metrics["copying/c_t"]) < 0
+    start = "Yes: its samples lie nearer to training images than held-out images do"
+    start = start if copies else "No sign of it"
+    return f"{start}; C_T {values.interval(metrics, 'copying/c_t')}, below 0 is copying."
 
 
-def importance(record: optuna.Study) -> dict[str, float]:
+def importance(optuna_study: optuna.Study) -> dict[str, float]:
     """Share of the objective's variance that each parameter explains (fANOVA), largest first.
 
     The baseline has no parameters and is left out; empty with fewer than four other trials.
     """
-    trials = [trial for trial in finished(record) if trial.params]
+    trials = [trial for trial in finished(optuna_study) if trial.params]
     if len(trials) < 4:
         return {}
     searched = optuna.create_study()
@@ -184,7 +180,7 @@ def importance(record: optuna.Study) -> dict[str, float]:
     return optuna.importance.get_param_importances(searched, evaluator=evaluator)
 
 
-def _with_means(summary: dict[str, Any]) -> dict[str, Any]:
+def _with_means(summary: Summary) -> Summary:
     """The summary, best trials first, with repeats' means for the objective where there are any."""
     name = summary["minimize"]
     trials = []
@@ -198,93 +194,107 @@ def _with_means(summary: dict[str, Any]) -> dict[str, Any]:
     return {**summary, "trials": trials}
 
 
-def _label(trial: Mapping[str, Any]) -> str:
+def _run(trial: Trial, records: Records) -> RunRecord:
+    id, label = trial["mlflow_run_id"], _label(trial)
+    return records.run(id, label, trial["metrics"], trial["parameters"])
+
+
+def _label(trial: Trial) -> str:
     return "baseline" if trial["baseline"] else f"trial {trial['trial']}"
 
 
-def _noted(table: PaperTable, note: str) -> PaperTable:
-    return PaperTable(table.key, table.title, table.columns, table.rows, f"{table.note} {note}")
+def _shown_metrics(summary: Summary) -> list[str]:
+    """The objective, what is bounded, and what else belongs to the first screen."""
+    measured = {name: None for trial in summary["trials"] for name in trial["metrics"]}
+    first_screen = values.ordered(measured, first_screen=True)
+    return list(dict.fromkeys((summary["minimize"], *outcome.bounds(summary), *first_screen)))
 
 
-def measured(name: str, models: Sequence[Mapping[str, float]], remark: str = "") -> Measured:
-    """A metric of several models, with its intervals."""
-    return Measured(NAMES.get(name, name), [interval(metrics, name) for metrics in models], remark)
-
-
-def _study_metrics(summary: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> Any:
-    """The objective, what is bounded, and copying."""
-    bounds = dict(bound.split(" ", 1) for bound in summary["subject_to"])
-    names = dict.fromkeys([summary["minimize"], *bounds, "copying/c_t"])
+def _study_metrics(summary: Summary, trials: Sequence[Trial]) -> list[MetricRow]:
+    remarks = {name: f"bound {bound}" for name, bound in outcome.bounds(summary).items()}
+    again = trials[-1]["repeats"]
+    how = f"mean of {again['objective']['n']} seeds" if again else "searched for its minimum"
+    remarks[summary["minimize"]] = how
     return [
-        measured(
-            name,
-            [trial["metrics"] for trial in trials],
-            _how(trials)
-            if name == summary["minimize"]
-            else f"bound {bounds[name]}"
-            if name in bounds
-            else "",
-        )
-        for name in names
+        values.row(name, [trial["metrics"] for trial in trials], remarks.get(name, ""))
+        for name in _shown_metrics(summary)
     ]
 
 
-def _how(trials: Sequence[Mapping[str, Any]]) -> str:
-    again = trials[-1]["repeats"]
-    return f"mean of {again['objective']['n']} seeds" if again else "searched for its minimum"
+def _pareto(summary: Summary) -> Picture | None:
+    """The objective against quality, if trials have one."""
+    if not any(summary["quality"] in trial["metrics"] for trial in summary["trials"]):
+        return None
+    bounded = "green within the bounds, red outside, the square the baseline"
+    notes = [
+        f"A point per trial: {bounded if summary['subject_to'] else 'the square is the baseline'}.",
+        values.about_intervals(summary["minimize"]),
+    ]
+    if better := outcome.better_quality(summary):
+        side = {"lower": "left", "higher": "right"}[better]
+        notes.append(f"No trial lies below and {side} of the grey stairs.")
+    return charts.themed(
+        partial(outcome.plot_trials, summary=summary), " ".join(filter(None, notes))
+    )
 
 
-def _trials(
-    summary: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]]
-) -> tuple[list[str], list[list[Cell]]]:
-    objective = summary["minimize"]
-    bounded = [bound.split(" ", 1)[0] for bound in summary["subject_to"]]
-    metrics = list(dict.fromkeys([objective, *bounded, "copying/c_t"]))
-    parameters = list(dict.fromkeys(name for trial in ranked for name in trial["parameters"]))
+def _trials(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
+    metrics, trials = _shown_metrics(summary), summary["trials"]
+    parameters = list(dict.fromkeys(name for trial in trials for name in trial["parameters"]))
     rows = []
-    for trial in ranked:
-        cells = [Cell(_label(trial), trial["trial"])]
-        cells += [_parameter(trial["parameters"].get(name)) for name in parameters]
-        for name in metrics:
-            cells.append(Cell(interval(trial["metrics"], name), trial["metrics"].get(name, "")))
-        verdict = trial["reason"] or ", ".join(trial["broken"]) or "yes"
-        rows.append([*cells, Cell(verdict, verdict)])
-    names = [NAMES.get(name, name) for name in metrics]
-    return ["trial", *parameters, *names, "within bounds"], rows
+    for trial in trials:
+        own = trial["metrics"]
+        verdict = outcome.verdict(trial)
+        rows.append(
+            [
+                Cell(_label(trial), trial["trial"]),
+                *(_parameter(trial["parameters"].get(name)) for name in parameters),
+                *(Cell(values.interval(own, name), own.get(name, "")) for name in metrics),
+                Cell(verdict, verdict),
+            ]
+        )
+    return ["trial", *parameters, *map(values.label, metrics), "within bounds"], rows
 
 
 def _parameter(value: Any) -> Cell:
     if isinstance(value, float):
-        return Cell(number(value, ".3g"), value)
+        return Cell(values.number(value, ".3g"), value)
     return Cell("–" if value is None else str(value), "" if value is None else value)
 
 
-def evidence(runs: Sequence[Recorded]) -> dict[str, Any]:
+def evidence(runs: Sequence[RunRecord]) -> dict[str, Any]:
     """What a page shows of the runs it looks at closely: pictures, configuration, environment."""
     last = runs[-1]
     curves = {
-        **{"balanced": runs[0].curves.get("balanced", [])},
+        "balanced": runs[0].curves.get("balanced", []),
         **{run.label: run.curves.get("skewed", []) for run in runs},
     }
-    drawn = {
+    with_loss = {
         name: epochs for name, epochs in curves.items() if epochs and "real_loss/f0" in epochs[0]
     }
+    balanced = [("balanced", url) for _, url in _pictures(runs[:1], "samples-balanced.png")]
     versions = {key: value for key, value in last.tags.items() if key.startswith("version/")}
-    known = {key: last.tags[key] for key in ENVIRONMENT if key in last.tags}
-    balanced = (
-        [("balanced", data_url(png, "image/png"))]
-        if (png := runs[0].file("samples-balanced.png"))
-        else []
-    )
+    commands = {"rgf_table.json": "rgf assess", "score.json": "rgf score"}
     return {
         "grids": [*balanced, *_pictures(runs, "samples-skewed.png")],
         "copies": _pictures(runs, "copies.png"),
-        "curves": charts.themed(partial(charts.real_loss, curves=drawn)) if drawn else None,
+        "pictures": [
+            (f"{label}: {name.removesuffix('.png').replace('_', ' ')}", url)
+            for run in runs
+            if "rgf_table.json" not in run.files  # an assessment's are above
+            for name in sorted(run.files)
+            if name.endswith(".png")
+            for label, url in _pictures([run], name)
+        ],
+        "curves": charts.themed(partial(charts.plot_real_loss, curves=with_loss))
+        if with_loss
+        else None,
         "config": (last.file("config.yaml") or b"").decode(),
-        "environment": known | versions,
+        "config_command": next((commands[name] for name in commands if name in last.files), ""),
+        "environment": {key: last.tags[key] for key in ENVIRONMENT if key in last.tags} | versions,
     }
 
 
-def _pictures(runs: Sequence[Recorded], name: str) -> list[tuple[str, str]]:
-    found = {run.label: run.file(name) for run in runs}
-    return [(label, data_url(png, "image/png")) for label, png in found.items() if png]
+def _pictures(runs: Sequence[RunRecord], name: str) -> TitledPictures:
+    files = ((run.label, run.file(name)) for run in runs)
+    return [(label, data_url(png, "image/png")) for label, png in files if png]

@@ -5,24 +5,13 @@ and the epochs of the other models, which it does not give, are ours.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from scipy import stats
-
-from rgf_keras.config import (
-    AssessConfig,
-    DataConfig,
-    DiffusionConfig,
-    EvaluationConfig,
-    GANConfig,
-    OptimizerConfig,
-    OracleConfig,
-    SpectralDecouplingConfig,
-    TrainingConfig,
-    VAEConfig,
-)
-from rgf_keras.reports.paper_tables import PaperTable, number, paper_tables
-from rgf_keras.reproduce.reproduction import Reproduction
-from rgf_keras.tracking.records import Recorded
+from rgf_keras.config import AssessConfig
+from rgf_keras.reports.paper_tables import paper_tables
+from rgf_keras.reports.values import number
+from rgf_keras.reproduce.reproduction import Reproduction, model_name
+from rgf_keras.tracking.records import RunRecord
 
 # Which tables of an assessment a table of the paper is, and for which rare classes.
 CONTENTS = {
@@ -44,6 +33,17 @@ FACTORS = {
     "small": ("colour", "thickening"),
     "paper": ("colour", "fracture", "thinning", "thickening", "swelling"),
 }
+BUNDLED = {
+    "data.name": "mnist-10k",
+    "model.dropout": 0.3,
+    "training.optimizer.learning_rate": 3e-4,
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "smoke": {**BUNDLED, "training.epochs": 4, "oracle.epochs": 16},
+    "small": {**BUNDLED, "training.epochs": 16, "oracle.epochs": 24},
+    "paper": {"data.name": "mnist", "training.epochs": 200},
+}
+LIKELIHOOD = {"training.optimizer.learning_rate": 1e-3, "training.optimizer.beta_1": 0.9}
 # Cases (10 digits and all together, 5 factors, k = 1 and 2) that the paper calls learned.
 LEARNED = {"VAE": 21, "GAN": 9, "GAN-SD": 12, "DDPM": 1}
 CASES = 110
@@ -55,7 +55,9 @@ def reproduction(table: str, scale: str) -> Reproduction:
     """A table at a scale."""
     contents, rare_classes = CONTENTS[table]
     runs = {
-        _label(model, factor, rare, rare_classes): _config(model, factor, rare, scale)
+        f"{model} {factor}" + (f" k={rare}" if len(rare_classes) > 1 else ""): _config(
+            model, factor, rare, scale
+        )
         for rare in rare_classes
         for factor in FACTORS[scale]
         for model in MODELS[scale]
@@ -64,81 +66,56 @@ def reproduction(table: str, scale: str) -> Reproduction:
         name=f"reproduce-rgf-{table.replace('.', '')}-{scale}",
         question=f"Does table {table} come out as the paper prints it?",
         runs=runs,
-        tables=lambda found: _tables(found, contents),
+        tables=lambda runs: [each for each in paper_tables(runs) if each.key in contents],
         agreement=agreement,
     )
 
 
-def agreement(runs: Sequence[Recorded]) -> list[str]:
+def agreement(runs: Sequence[RunRecord]) -> list[str]:
     """How often each model has learned, here and in the paper, and the paper's example."""
     lines = []
     for model in LEARNED:
-        own = [run for run in runs if run.label.split()[0] == model]
-        verdicts = [row.verdict for run in own for row in run.table]
-        if verdicts:
-            learned, num = verdicts.count("learned"), len(verdicts)
-            tables = [[learned, num - learned], [LEARNED[model], CASES - LEARNED[model]]]
-            p = stats.fisher_exact(tables).pvalue
-            lines.append(
-                f"{model}: {learned} of {num} cases learned ({learned / num:.0%}); the paper, over "
-                f"all factors and k: {LEARNED[model]} of {CASES} ({LEARNED[model] / CASES:.0%}); "
-                f"{'agrees' if p > 0.05 else 'differs'} (Fisher's p = {p:.2g})"
-            )
-        if deviating := verdicts.count("deviates"):
-            lines[-1] += f"; {deviating} deviate in the other direction"
-    for run in runs:
-        if run.label.split()[:2] == ["GAN", "colour"]:
-            for row in run.table:
-                if row.rare and row.name == "1":
-                    lines.append(
-                        f"GAN, colour, k = 1: P of the rare colour among '1' goes from "
-                        f"{number(row.p_u, '.2f')} to {number(row.p_r, '.2f')}; the paper's from "
-                        "{:.2f} to {:.2f}".format(*RARE_ONE)
-                    )
-    return lines
+        tables = [run.table for run in runs if model_name(run) == model]
+        if tables:
+            lines.append(_learned(model, [row.verdict for table in tables for row in table]))
+    return lines + [
+        f"GAN, colour, k = 1: P of the rare colour among '1' goes from {number(row.p_u, '.2f')} to "
+        f"{number(row.p_r, '.2f')}; the paper's from {RARE_ONE[0]:.2f} to {RARE_ONE[1]:.2f}"
+        for run in runs
+        if run.label.split()[:2] == ["GAN", "colour"]
+        for row in run.table
+        if row.rare and row.name == "1"
+    ]
 
 
-def _tables(runs: Sequence[Recorded], contents: Sequence[str]) -> list[PaperTable]:
-    """Tables of all runs; a value's share or count is of its own run's factor."""
-    return [table for table in paper_tables(runs) if table.key in contents]
+def _learned(model: str, verdicts: Sequence[str]) -> str:
+    from scipy import stats
 
-
-def _label(model: str, factor: str, rare_class: int, rare_classes: Sequence[int]) -> str:
-    return f"{model} {factor}" + (f" k={rare_class}" if len(rare_classes) > 1 else "")
+    learned, num, theirs = verdicts.count("learned"), len(verdicts), LEARNED[model]
+    p = stats.fisher_exact([[learned, num - learned], [theirs, CASES - theirs]]).pvalue
+    deviating = verdicts.count("deviates")
+    return (
+        f"{model}: {learned} of {num} cases learned ({learned / num:.0%}); the paper, over all "
+        f"factors and k: {theirs} of {CASES} ({theirs / CASES:.0%}); "
+        f"{'agrees' if p > 0.05 else 'differs'} (Fisher's p = {p:.2g})"
+        + (f"; {deviating} deviate in the other direction" if deviating else "")
+    )
 
 
 def _config(model: str, factor: str, rare_class: int, scale: str) -> AssessConfig:
-    if scale == "paper":
-        base = AssessConfig(
-            data=DataConfig(name="mnist", factor=factor, rare_class=rare_class),
-            training=TrainingConfig(epochs=200),
-        )
-    else:
-        epochs = {"smoke": 4, "small": 16}[scale]
-        base = AssessConfig(
-            data=DataConfig(name="mnist-10k", factor=factor, rare_class=rare_class),
-            model=GANConfig(dropout=0.3),
-            training=TrainingConfig(epochs=epochs, optimizer=OptimizerConfig(learning_rate=3e-4)),
-            oracle=OracleConfig(epochs={"smoke": 16, "small": 24}[scale]),
-        )
+    data = {"data.factor": factor, "data.rare_class": rare_class}
     # The paper compares spectral decoupling with the plain GAN's P_u.
-    base = base.model_copy(update={"evaluation": EvaluationConfig(reference="shared")})
-    likelihood = {"optimizer": OptimizerConfig(learning_rate=1e-3, beta_1=0.9)}
-    epochs = base.training.epochs
-    changes: dict[str, dict[str, object]] = {
-        "VAE": {
-            "model": VAEConfig(),
-            "training": base.training.model_copy(update=likelihood),
-        },
+    base = AssessConfig().with_values({**data, **SETTINGS[scale], "evaluation.reference": "shared"})
+    stop_epoch = base.training.epochs * 2 // 5
+    changes: dict[str, dict[str, Any]] = {
+        "VAE": {"model.family": "vae", **LIKELIHOOD},
         "GAN": {},
-        "GAN-SD": {
-            "spectral_decoupling": SpectralDecouplingConfig(weight=0.8, stop_epoch=epochs * 2 // 5)
-        },
+        "GAN-SD": {"spectral_decoupling": {"weight": 0.8, "stop_epoch": stop_epoch}},
         "DDPM": {
-            "model": DiffusionConfig(prediction="v", noise_schedule="cosine"),
-            "training": base.training.model_copy(
-                update={**likelihood, "epochs": 50, "ema_decay": 0.999}
-            ),
+            "model": {"family": "diffusion", "prediction": "v", "noise_schedule": "cosine"},
+            **LIKELIHOOD,
+            "training.epochs": 50,
+            "training.ema_decay": 0.999,
         },
     }
-    return base.model_copy(update=changes[model])
+    return base.with_values(changes[model])

@@ -2,11 +2,12 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rgf_keras.errors import RgfError, first_line
@@ -16,70 +17,104 @@ from rgf_keras.tracking.mlflow_tracker import MlflowStore
 from rgf_keras.tracking.tracker import masked
 
 Epochs = list[dict[str, float]]
+# Parts of metrics that every epoch logs, and that are no result.
+TRAINING = ("epoch", "loss", "real_loss", "elbo")
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """An assessment in MLflow.
+class RunRecord:
+    """A run in MLflow: an assessment, a score, or what a study's own function has logged.
 
-    Args:
+    Attributes:
         label: what to call it.
         id: MLflow's.
         params: the configuration, by dotted key.
-        metrics: last values.
-        tags: environment and what the study said of it.
+        tags: environment, and what the study said of it.
+        status: MLflow's, e.g. ``"FINISHED"``.
     """
 
     label: str
     id: str
-    params: dict[str, str]
-    metrics: dict[str, float]
-    tags: dict[str, str]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    status: str
+    _logged: Mapping[str, float]
+    _result: Mapping[str, float]
     _store: MlflowStore = field(repr=False)
+
+    @cached_property
+    def files(self) -> set[str]:
+        """The names of its files."""
+        with _readable(self._store):
+            return {file.path for file in self._store.client.list_artifacts(self.id)}
 
     def file(self, name: str) -> bytes | None:
         """A file's content; None if the run has no such file."""
-        with _readable(self._store):
-            known = {file.path for file in self._store.client.list_artifacts(self.id)}
-            if name not in known:
-                return None
-            with tempfile.TemporaryDirectory() as folder:
-                path = self._store.client.download_artifacts(self.id, name, folder)
-                return Path(path).read_bytes()
+        if name not in self.files:
+            return None
+        with _readable(self._store), tempfile.TemporaryDirectory() as folder:
+            path = self._store.client.download_artifacts(self.id, name, folder)
+            return Path(path).read_bytes()
+
+    def _json(self, name: str) -> dict[str, Any]:
+        return json.loads(self.file(name) or b"{}")
 
     @cached_property
-    def _content(self) -> dict[str, Any] | None:
-        text = self.file("rgf_table.json")
-        return None if text is None else json.loads(text)
+    def metrics(self) -> dict[str, float]:
+        """The numbers of its result; those of a factor only if the images have one.
 
-    @property
-    def is_assessment(self) -> bool:
-        """Whether there is a z-table."""
-        return self._content is not None
+        Raises:
+            RgfError: it has none: it did not finish, failed, or is the run of a whole study.
+        """
+        study = self.tags.get("study")
+        reason = f"it is a whole study: rgf report {study}" if study else self.tags.get("reason")
+        metrics = (
+            self._result
+            or self._assessment.get("metrics")
+            or self._json("score.json").get("metrics")
+            or ({} if reason or self.status != "FINISHED" else self._logged)
+        )
+        if reason or not metrics:
+            reason = reason or f"it is {self.status.lower()} and has no metrics"
+            raise RgfError(f"run {self.label} holds no assessment, score or metrics: {reason}")
+        no_factor = len(self.factor_values) == 1
+        return {
+            name: value
+            for name, value in metrics.items()
+            if name.split("/")[0] not in TRAINING
+            and not (no_factor and name.startswith("rgf/") and name != "rgf/class_coverage")
+        }
 
-    @property
+    @cached_property
+    def minimize(self) -> str | None:
+        """The objective of the study that it belongs to, if it does."""
+        parent = self.tags.get("mlflow.parentRunId")
+        if parent is None:
+            return None
+        with _readable(self._store):
+            return self._store.client.get_run(parent).data.params.get("minimize")
+
+    @cached_property
     def _assessment(self) -> dict[str, Any]:
-        if self._content is None:
-            raise RgfError(
-                f"run {self.label} holds no assessment: it did not finish, or is no trial"
-            )
-        return self._content
+        return self._json("rgf_table.json")
 
     @cached_property
     def table(self) -> list[Row]:
-        """The z-table."""
-        return rgf_table.from_records(self._assessment["table"])
+        """The z-table; empty if there is none, or no factor that it could be about."""
+        rows = self._assessment.get("table", []) if len(self.factor_values) != 1 else []
+        return rgf_table.from_records(rows)
 
     @property
     def factor_values(self) -> list[str]:
         """Names of the factor's values, the rare one last; numbers in old records."""
-        num_values = len(self.table[0].counts_r)
-        return self._assessment.get("factor_values", [str(i) for i in range(num_values)])
+        rows = self._assessment.get("table", [])
+        numbers = [str(i) for i in range(len(rows[0]["counts_r"]))] if rows else []
+        return self._assessment.get("factor_values", numbers)
 
     @cached_property
     def curves(self) -> dict[str, Epochs]:
         """What every epoch of the ``balanced`` and of the ``skewed`` training logged."""
-        return json.loads(self.file("epochs.json") or b"{}")
+        return self._json("epochs.json")
 
 
 class Records:
@@ -92,8 +127,20 @@ class Records:
     def __init__(self, uri: str):
         self.store = MlflowStore(uri)
 
-    def run(self, id: str, label: str | None = None) -> Recorded:
+    def run(
+        self,
+        id: str,
+        label: str | None = None,
+        metrics: Mapping[str, float] = MappingProxyType({}),
+        params: Mapping[str, Any] = MappingProxyType({}),
+    ) -> RunRecord:
         """A run by its id.
+
+        Args:
+            id: MLflow's, or ours of a run that was started while MLflow was away.
+            label: what to call it; its name and the start of its id if None.
+            metrics: its result, if that is known from a study.
+            params: what the study chose, for a run that has logged no configuration.
 
         Raises:
             RgfError: there is none.
@@ -103,8 +150,16 @@ class Records:
             if there is None:
                 raise RgfError(f"there is no run '{id}' in {self.store.place}")
             run = self.store.client.get_run(there)
-        name = label or f"{run.info.run_name} {there[:8]}"
-        return Recorded(name, there, run.data.params, run.data.metrics, run.data.tags, self.store)
+        return RunRecord(
+            label or f"{run.info.run_name} {there[:8]}",
+            there,
+            run.data.params or {name: str(value) for name, value in params.items()},
+            run.data.tags,
+            run.info.status,
+            run.data.metrics,
+            metrics,
+            self.store,
+        )
 
 
 @contextmanager

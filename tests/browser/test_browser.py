@@ -196,7 +196,7 @@ def test_the_report_answers_in_its_first_screen(
     if record.study_name == NAME:
         assert browser.execute_script("return document.querySelector('h1').innerText") == QUESTION
     bottom = "return document.querySelector(arguments[0]).getBoundingClientRect().bottom"
-    for part in (".answer", ".measured"):
+    for part in (".answer", ".metrics"):
         assert browser.execute_script(bottom, part) <= size[1]
     assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
     sizes = "return [...document.images].map(image => image.naturalWidth)"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from rgf_keras import archive
 from rgf_keras.cache import Cache
@@ -29,25 +28,24 @@ Threshold = float | str | None
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold.
+    """One threshold of a sweep.
 
-    Args:
+    Attributes:
         threshold: τ as it was asked for; None is no rejection.
+        space: name of the embedding in which the assessment measures distances.
         metrics: of the assessment.
-        by_embedding: C_T in each embedding.
-        by_reference: C_T against each set of held-out images, in the oracle's features.
-        by_class: C_T of each class that has enough samples, in the oracle's features.
-        images: (m, H, W, C) uint8, what the generator drew.
-        copying: distances to the training set, in the oracle's features.
+        c_t_by: C_T by ``"embedding"`` and, in the assessment's, by ``"reference"`` set of held-out
+            images and by ``"class"`` that has enough samples; each by name.
+        images: (m, H, W, C) uint8 samples of the generator.
+        copying: how near they lie to the training images.
         train_features: (l, d) of the training images.
-        features: by epoch (m, d) of what the generator drew at that evaluation.
+        features: by epoch, (m, d) of the samples that were evaluated then.
     """
 
     threshold: Threshold
+    space: str
     metrics: dict[str, float]
-    by_embedding: dict[str, float]
-    by_reference: dict[str, float]
-    by_class: dict[str, float]
+    c_t_by: dict[str, dict[str, float]]
     images: np.ndarray
     copying: Copying
     train_features: np.ndarray
@@ -55,7 +53,13 @@ class Point:
 
     @property
     def label(self) -> str:
+        """The threshold as tables and names of files have it, e.g. ``auto``."""
         return _label(self.threshold)
+
+    @property
+    def frechet(self) -> float:
+        """Fréchet distance to the held-out images."""
+        return self.metrics[f"quality/frechet_{self.space}"]
 
 
 def sweep(
@@ -79,6 +83,10 @@ def sweep(
         cache: where oracles and features are kept.
         progress: is told how far the work is.
         references: data sets whose test images C_T is measured against as well.
+
+    Raises:
+        RgfError: a threshold that is named twice; a reference of other images or that is the data
+            itself; what an assessment refuses.
     """
     if len(set(thresholds)) < len(thresholds):
         raise RgfError("a threshold is named twice")
@@ -88,35 +96,31 @@ def sweep(
     for threshold in thresholds:
         folder = work / f"threshold-{_label(threshold)}"
         folder.mkdir(parents=True, exist_ok=True)
-        metrics = _metrics(config, threshold, tracker, folder, cache, progress)
-        model = models.load(folder / metrics["model"])
+        record = _assess_once(config, threshold, tracker, folder, cache, progress)
+        model = models.load(folder / record["model"])
         images = models.draw_samples(model, config, progress.task("samples"))
-        points.append(
-            _point(threshold, metrics["metrics"], images, folder, materials, held_out, config.seed)
-        )
+        metrics = record["metrics"]
+        points.append(_point(threshold, metrics, images, folder, materials, held_out, config.seed))
     return points
 
 
 def _held_out(
-    config: AssessConfig,
-    names: Sequence[str],
-    materials: Materials,
-    progress: Progress,
+    config: AssessConfig, names: Sequence[str], materials: Materials, progress: Progress
 ) -> dict[str, Dataset]:
     """By name: the data's own test images, and those of other data sets with the same factor."""
-    found = {config.data.name: materials.data.held_out_skewed}
+    sets = {config.data.name: materials.data.held_out_skewed}
     for name in names:
         if name == config.data.name:
             raise RgfError(f"{name} is the data itself: its test images are used anyway")
         data = config.data.model_copy(update={"name": name, "num_test": None})
-        _, found[name] = planted(data, "test", config.seed, materials.cache, progress)
-        expected, shape = materials.data.skewed.image_shape, found[name].image_shape
+        _, sets[name] = planted(data, "test", config.seed, materials.cache, progress)
+        expected, shape = materials.data.skewed.image_shape, sets[name].image_shape
         if shape != expected:
             raise RgfError(f"{name} cannot be a reference: {shape} images, not {expected}")
-    return found
+    return sets
 
 
-def _metrics(
+def _assess_once(
     config: AssessConfig,
     threshold: Threshold,
     tracker: Tracker,
@@ -124,17 +128,17 @@ def _metrics(
     cache: Cache,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Train and assess with one threshold, unless that was finished before."""
-    record = folder / "metrics.json"
-    if not record.exists():
+    """Metrics, and the model's file, of one threshold; trained unless that was finished before."""
+    path = folder / "metrics.json"
+    if not path.exists():
         chosen = config.with_values({"rejection.threshold": threshold, "rejection.quantile": None})
         with tracker.run(f"threshold-{_label(threshold)}", environment_tags()) as run:
             assessment = assess(chosen, Context(run, folder, cache, progress))
         name = next(name for name in assessment.files if name.startswith("model."))
-        record.write_text(json.dumps({"metrics": assessment.metrics, "model": name}))
-    found = json.loads(record.read_text())
+        path.write_text(json.dumps({"metrics": assessment.metrics, "model": name}))
+    record = json.loads(path.read_text())
     # before 0.2 the metrics alone
-    return found if "metrics" in found else {"metrics": found, "model": "model.keras"}
+    return record if "metrics" in record else {"metrics": record, "model": "model.keras"}
 
 
 def _label(threshold: Threshold) -> str:
@@ -150,29 +154,32 @@ def _point(
     held_out: Mapping[str, Dataset],
     seed: int,
 ) -> Point:
-    train, (test, *_) = materials.data.skewed, held_out.values()
-    oracle, cache = materials.embedding, materials.cache
+    train, cache, embedding = materials.data.skewed, materials.cache, materials.embedding
 
-    def measured(extractor: FeatureExtractor, reference: Dataset) -> Copying:
-        of_train, of_test = (extractor.extract(x.images, cache) for x in (train, reference))
-        return copying.measure(of_train, of_test, extractor.extract(images), seed)
+    def features(extractor: FeatureExtractor, test: Dataset) -> list[np.ndarray]:
+        of_sets = [extractor.extract(each.images, cache) for each in (train, test)]
+        return [*of_sets, extractor.extract(images)]
 
-    own = measured(oracle, test)
-    further = {name: measured(oracle, each) for name, each in list(held_out.items())[1:]}
-    by_reference = {next(iter(held_out)): own, **further}
-    by_embedding = {oracle.name: own, "pixels": measured(Pixels(), test)}
-    of_train = oracle.extract(train.images, cache)
-    three = (of_train, oracle.extract(test.images, cache), oracle.extract(images))
+    def nearness(extractor: FeatureExtractor, test: Dataset) -> Copying:
+        of_train, of_test, generated = features(extractor, test)
+        return copying.measure(of_train, of_test, generated, seed)
+
+    by_reference = {name: nearness(embedding, test) for name, test in held_out.items()}
+    (name, test), *_ = held_out.items()
+    own, pixels = by_reference[name], nearness(Pixels(), test)
     labels = (train.labels, test.labels, materials.oracles.label(images).classes)
     return Point(
         threshold,
+        embedding.name,
         metrics,
-        {name: result.c_t.value for name, result in by_embedding.items()},
-        {name: result.c_t.value for name, result in by_reference.items()},
-        _by_class(three, labels, train.class_names),
+        {
+            "embedding": {embedding.name: own.c_t.value, "pixels": pixels.c_t.value},
+            "reference": {name: each.c_t.value for name, each in by_reference.items()},
+            "class": _by_class(features(embedding, test), labels, train.class_names),
+        },
         images,
         own,
-        of_train,
+        embedding.extract(train.images, cache),
         {
             int(path.stem.split("-")[1]): archive.load(path)[0]["features"]
             for path in sorted(folder.glob("features-*.npz"))
@@ -184,44 +191,10 @@ def _by_class(
     features: Sequence[np.ndarray], labels: Sequence[np.ndarray], class_names: Sequence[str]
 ) -> dict[str, float]:
     """C_T of training, test and generated features of each class, as one cell."""
-    found = {}
+    values = {}
     for label, name in enumerate(class_names):
         own = [x[y == label] for x, y in zip(features, labels, strict=True)]
         if min(map(len, own)) >= copying.MIN_SAMPLES_PER_CELL:
             cells = [np.zeros(len(x), np.int64) for x in own]
-            found[name] = data_copying.c_t(*own, *cells, min_cell_fraction=0.0).c_t  # type: ignore[misc]
-    return found
-
-
-def table(points: Sequence[Point]) -> Table:
-    """One line per threshold."""
-    view = Table(title="memorization rejection")
-    for column in ("τ", "Fréchet", "C_T", "p of copying", "C_T in pixels", "distance", "accepted"):
-        view.add_column(column, justify="right")
-    for point in points:
-        m = point.metrics
-        acceptance = m.get("generator/acceptance")
-        view.add_row(
-            point.label,
-            f"{m['quality/frechet_oracle']:.1f}",
-            f"{m['copying/c_t']:.2f} [{m['copying/c_t_low']:.2f}, {m['copying/c_t_high']:.2f}]",
-            f"{m['copying/c_t_p']:.3f}",
-            f"{point.by_embedding['pixels']:.2f}",
-            f"{m['copying/distance']:.4f}",
-            "–" if acceptance is None else f"{acceptance:.0%}",
-        )
-    return view
-
-
-def records(points: Sequence[Point]) -> list[dict[str, object]]:
-    """The same and more, JSON-able."""
-    return [
-        {
-            "threshold": point.threshold,
-            "metrics": point.metrics,
-            "c_t_by_embedding": point.by_embedding,
-            "c_t_by_reference": point.by_reference,
-            "c_t_by_class": point.by_class,
-        }
-        for point in points
-    ]
+            values[name] = data_copying.c_t(*own, *cells, min_cell_fraction=0.0).c_t  # type: ignore[misc]
+    return values

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ import numpy as np
 from rich.table import Table
 
 from rgf_keras import archive
-from rgf_keras.config import ScoreConfig
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.scores.result import Score, spread
+from rgf_keras.experiments.scores.result import QUANTILES, Score, spread
 from rgf_keras.figures import scores as figures
 from rgf_keras.tracking.tracker import Run
 
@@ -21,18 +20,18 @@ SCORES = "scores.npz"
 
 
 def table(score: Score) -> Table:
-    """One line per epoch at which log p was taken."""
+    """One line per epoch that is scored."""
     title = (
         f"memorization score M (nats) of {len(score.images)} images of {score.images.name}, "
-        f"{score.num_repeats} × {_folds(score.config)} fits"
+        f"{score.num_repeats} × {score.config.num_folds} fits"
     )
     view = Table(title=title)
     for column in ("epoch", "min", "median", "q0.95", "q0.999", "max", "held-out log p"):
         view.add_column(column, justify="right")
-    for epoch, found in score.by_epoch.items():
-        values = spread(found.score)
-        cells = [values[f"memorization/{name}"] for name in ("min", "median", "q0.95", "q0.999")]
-        cells += [values["memorization/max"], found.log_prob_out.mean()]
+    for epoch, numbers in _by_epoch(score).items():
+        names = ("min", "median", "q0.95", "q0.999", "max")
+        cells = [numbers[f"memorization/{name}"] for name in names]
+        cells.append(numbers["quality/held_out_log_prob"])
         view.add_row(str(epoch), *(f"{cell:.1f}" for cell in cells))
     return view
 
@@ -48,20 +47,20 @@ def answer(score: Score) -> str:
 
 
 def summary(score: Score) -> dict[str, Any]:
-    """What a program wants to know, JSON-able."""
-    by_epoch = {
-        epoch: {
-            **spread(found.score),
-            "quality/held_out_log_prob": float(found.log_prob_out.mean()),
-        }
-        for epoch, found in score.by_epoch.items()
-    }
+    """The numbers of a score, JSON-able."""
     return {
         "num_images": len(score.images),
         "num_repeats": score.num_repeats,
-        "num_folds": _folds(score.config),
+        "num_folds": str(score.config.num_folds),
         "metrics": score.metrics,
-        "by_epoch": by_epoch,
+        "by_epoch": _by_epoch(score),
+    }
+
+
+def _by_epoch(score: Score) -> dict[int, dict[str, float]]:
+    return {
+        epoch: {**spread(at.score), "quality/held_out_log_prob": float(at.log_prob_out.mean())}
+        for epoch, at in score.by_epoch.items()
     }
 
 
@@ -69,13 +68,13 @@ def record(score: Score, run: Run, work: Path, others: Mapping[str, np.ndarray])
     """Write tables and pictures, and log them and all numbers.
 
     Args:
-        score: what was found.
+        score: to be recorded.
         run: where it is logged.
         work: folder for the files.
-        others: scores of other runs by name, to be drawn beside.
+        others: scores of other runs by name, to be shown beside.
     """
-    for epoch, found in score.by_epoch.items():
-        run.log_metrics(spread(found.score), step=epoch)
+    for epoch, at in score.by_epoch.items():
+        run.log_metrics(spread(at.score), step=epoch)
     for epoch, values in enumerate(score.full.curves if score.full else [], 1):
         run.log_metrics(values, step=epoch)
     run.log_metrics(score.metrics, step=score.config.training.epochs)
@@ -98,23 +97,26 @@ def other_scores(folder: Path) -> np.ndarray:
     return arrays["score"]
 
 
+def _columns(score: Score) -> dict[str, np.ndarray]:
+    """The numbers of every image, by name."""
+    final = score.final
+    columns = {
+        "score": final.score,
+        "log_prob_in": final.log_prob_in,
+        "log_prob_out": final.log_prob_out,
+    }
+    return columns | ({"rho": score.full.rho} if score.full else {})
+
+
 def to_csv(score: Score) -> str:
     """One line per image."""
-    text = io.StringIO()
+    text, images, columns = io.StringIO(), score.images, _columns(score)
     writer = csv.writer(text, lineterminator="\n")
-    names = ["index", "label", "score", "log_prob_in", "log_prob_out"]
-    writer.writerow([*names, "rho"] if score.full else names)
-    writer.writerows(_rows(score))
+    writer.writerow(["index", "label", *columns])
+    for i, (index, label) in enumerate(zip(images.indices, images.labels, strict=True)):
+        numbers = (f"{values[i]:.6g}" for values in columns.values())
+        writer.writerow([index, images.class_names[label], *numbers])
     return text.getvalue()
-
-
-def _rows(score: Score) -> Iterator[list[Any]]:
-    images, final = score.images, score.final
-    for i in range(len(images)):
-        values = [final.score[i], final.log_prob_in[i], final.log_prob_out[i]]
-        values += [score.full.rho[i]] if score.full else []
-        label = images.class_names[images.labels[i]]
-        yield [images.indices[i], label, *(f"{value:.6g}" for value in values)]
 
 
 def _texts(score: Score, work: Path) -> list[Path]:
@@ -125,30 +127,26 @@ def _texts(score: Score, work: Path) -> list[Path]:
     }
     for name, text in texts.items():
         (work / name).write_text(text)
-    arrays = {
-        "index": score.images.indices,
-        "label": score.images.labels,
-        "score": score.final.score,
-        "log_prob_in": score.final.log_prob_in,
-        "log_prob_out": score.final.log_prob_out,
-    }
-    if score.full:
-        arrays["rho"] = score.full.rho
-    return [*(work / name for name in texts), archive.save(work / SCORES, arrays)]
+    images = {"index": score.images.indices, "label": score.images.labels}
+    return [*(work / name for name in texts), archive.save(work / SCORES, images | _columns(score))]
 
 
 def _pictures(score: Score, work: Path, others: Mapping[str, np.ndarray]) -> list[Path]:
+    values, full = score.final.score, score.full
+    by_epoch = {epoch: at.score for epoch, at in score.by_epoch.items()}
+    elbo = {
+        label: [epoch[f"elbo/{name}"] for epoch in full.curves]
+        for name, label in (("train", "all images"), ("held_out", "held out"))
+        if full
+    }
+    log_prob = score.final.log_prob_in
     files = [
-        figures.gallery(work / "gallery.png", score),
-        figures.log_prob_histogram(work / "log_prob.png", score),
-        figures.quantiles(work / "quantiles.png", score),
-        figures.densities(work / "densities.png", {"this run": score.final.score, **others}),
-        figures.losses(work / "losses.png", score),
+        figures.plot_gallery(work / "gallery.png", score.images.images, values),
+        figures.plot_log_prob(work / "log_prob.png", log_prob, score.highly_memorized),
+        figures.plot_quantiles(work / "quantiles.png", by_epoch, QUANTILES),
+        figures.plot_densities(work / "densities.png", {"this run": values, **others}),
+        figures.plot_losses(work / "losses.png", score.losses, elbo),
     ]
-    if score.full:
-        files.append(figures.nearest_neighbours(work / "rho.png", score, score.full))
+    if full:
+        files.append(figures.plot_neighbour_ratio(work / "rho.png", values, full.rho))
     return files
-
-
-def _folds(config: ScoreConfig) -> str:
-    return str(config.num_folds)

@@ -1,8 +1,7 @@
-"""What fits say together: every image's score, its quantiles, and the model's quality."""
+"""The result of fits together: every image's score, its quantiles, and the model's quality."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ HIGHLY_MEMORIZED = 0.95  # the quantile above which the paper calls an image hig
 class FullRun:
     """The run on all images.
 
-    Args:
+    Attributes:
         curves: per epoch, training losses and ``elbo/train`` and ``elbo/held_out`` in nats.
         rho: (n,) ρ of every image.
     """
@@ -35,13 +34,13 @@ class FullRun:
 
 @dataclass(frozen=True)
 class Score:
-    """The outcome.
+    """How much is memorized of each image.
 
-    Args:
+    Attributes:
         config: what was trained.
         images: what was scored.
         num_repeats: L, which may be fewer than configured.
-        by_epoch: M, U and V of all images, at each epoch at which log p was taken.
+        by_epoch: M, U and V of all images, at each epoch that is scored.
         losses: (fits, epochs) mean training losses.
         full: the run on all images, or None.
         metrics: at the last epoch ``memorization/min``, ``median``, ``max``, ``q0.95``, ``q0.999``,
@@ -59,20 +58,20 @@ class Score:
 
     @property
     def final(self) -> MemorizationScore:
-        """At the last epoch."""
+        """The scores at the last epoch."""
         return self.by_epoch[self.config.training.epochs]
 
     @property
     def highly_memorized(self) -> np.ndarray:
-        """(n,) booleans: the top 5 %."""
+        """Which images are in the top 5 %, (n,) booleans."""
         return self.final.score > np.quantile(self.final.score, HIGHLY_MEMORIZED)
 
 
 @dataclass(frozen=True)
-class Taken:
-    """log p as fits have taken it.
+class LogProbs:
+    """log p of every image by every fit.
 
-    Args:
+    Attributes:
         log_probs: (L, K, epochs, n) in nats.
         held_out: (L, K, n) booleans.
         losses: (L · number of folds, epochs) mean training losses.
@@ -83,15 +82,15 @@ class Taken:
     losses: np.ndarray
 
     @classmethod
-    def read(cls, fits: Fits, num_repeats: int) -> "Taken":
-        """What the first repeats have taken, which must be finished."""
+    def read(cls, fits: Fits, num_repeats: int) -> "LogProbs":
+        """Read the first repeats, which must be finished."""
         num_folds = number_of_folds(fits.config, len(fits.images))
         log_probs, held_out, losses = [], [], []
         for repeat in range(num_repeats):
-            found = [fits.folder.load(Fit(repeat, fold))[0] for fold in range(num_folds)]
-            masks = np.stack([fit["held_out"] for fit in found])
-            values = np.stack([fit["log_probs"] for fit in found])
-            losses += [fit["losses"][:, 0] for fit in found]
+            arrays = [fits.folder.load(Fit(repeat, fold))[0] for fold in range(num_folds)]
+            masks = np.stack([fit["held_out"] for fit in arrays])
+            values = np.stack([fit["log_probs"] for fit in arrays])
+            losses += [fit["losses"][:, 0] for fit in arrays]
             if fits.config.num_folds == LEAVE_ONE_OUT:
                 values, masks = _leave_one_out(
                     values, masks, fits.folder.load(Fit(repeat, None))[0]
@@ -101,11 +100,11 @@ class Taken:
         return cls(np.stack(log_probs), np.stack(held_out), np.stack(losses))
 
     def score(self, position: int) -> MemorizationScore:
-        """At one of the epochs, by its position."""
+        """The scores at an epoch, by its position among those that are scored."""
         return memorization.memorization_score(self.log_probs[:, :, position], self.held_out)
 
     def interval(self, quantile: float, seed: int) -> Estimate:
-        """95 % of a quantile of the score at the last epoch, by bootstrap over the repeats."""
+        """The 95 % interval of a quantile of the last scores, by bootstrap over the repeats."""
         last = self.log_probs[:, :, -1]
         return memorization.quantile_interval(last, self.held_out, quantile, seed)
 
@@ -118,7 +117,7 @@ def _leave_one_out(
     Args:
         values: (n, epochs, n) by the models without one image each.
         masks: (n, n) booleans: which.
-        full: what the model of all images has left.
+        full: ``log_probs`` (epochs, n) by the model of all images.
 
     Returns:
         (2, epochs, n) values and (2, n) masks.
@@ -130,14 +129,15 @@ def _leave_one_out(
 
 
 def gather(fits: Fits, num_repeats: int) -> Score:
-    """The score from what finished fits have left."""
-    config, taken = fits.config, Taken.read(fits, num_repeats)
+    """The score from the files of finished fits."""
+    config, log_probs = fits.config, LogProbs.read(fits, num_repeats)
     num_folds = number_of_folds(config, len(fits.images))
-    by_epoch = {epoch: taken.score(i) for i, epoch in enumerate(config.scored_epochs)}
+    by_epoch = {epoch: log_probs.score(i) for i, epoch in enumerate(config.scored_epochs)}
     final = by_epoch[config.training.epochs]
-    metrics = {**spread(final.score), "memorization/quantile": quantile(final, config.quantile)}
+    quantile = float(np.quantile(final.score, config.quantile))
+    metrics = {**spread(final.score), "memorization/quantile": quantile}
     if num_repeats > 1:
-        interval = taken.interval(config.quantile, config.seed)
+        interval = log_probs.interval(config.quantile, config.seed)
         metrics["memorization/quantile_low"] = interval.low
         metrics["memorization/quantile_high"] = interval.high
     metrics["quality/held_out_log_prob"] = float(final.log_prob_out.mean())
@@ -145,7 +145,7 @@ def gather(fits: Fits, num_repeats: int) -> Score:
     full = _full_run(fits) if config.full_run else None
     if full:
         metrics["quality/held_out_elbo"] = full.curves[-1]["elbo/held_out"]
-    return Score(config, fits.images, num_repeats, by_epoch, taken.losses, full, metrics)
+    return Score(config, fits.images, num_repeats, by_epoch, log_probs.losses, full, metrics)
 
 
 def spread(score: np.ndarray) -> dict[str, float]:
@@ -158,12 +158,7 @@ def spread(score: np.ndarray) -> dict[str, float]:
     }
 
 
-def quantile(found: MemorizationScore, q: float) -> float:
-    return float(np.quantile(found.score, q))
-
-
 def _full_run(fits: Fits) -> FullRun:
     arrays, header = fits.folder.load(FULL)
-    curves: list[dict[str, Any]] = header["curves"]
     images = fits.images.images, fits.held_out.images, arrays["samples"]
-    return FullRun(curves, memorization.neighbour_ratio(*images))
+    return FullRun(header["curves"], memorization.neighbour_ratio(*images))

@@ -17,7 +17,7 @@ from rgf_keras.errors import RgfError
 from rgf_keras.experiments.scores import folds, report, workers
 from rgf_keras.experiments.scores.fits import Fits
 from rgf_keras.experiments.scores.folds import number_of_folds
-from rgf_keras.experiments.scores.result import Score, Taken, gather
+from rgf_keras.experiments.scores.result import LogProbs, Score, gather
 from rgf_keras.experiments.scores.workers import ALONE, Resources
 from rgf_keras.runtime import locks
 from rgf_keras.runtime.progress import Progress
@@ -154,7 +154,7 @@ def _settled(fits: Fits, num_repeats: int) -> bool:
     """Whether a quantile is known as well as was asked for."""
     if num_repeats < MIN_REPEATS or fits.config.tolerance is None:
         return False
-    interval = Taken.read(fits, num_repeats).interval(fits.config.quantile, fits.config.seed)
+    interval = LogProbs.read(fits, num_repeats).interval(fits.config.quantile, fits.config.seed)
     return interval.high - interval.low <= fits.config.tolerance
 
 

@@ -15,8 +15,7 @@ from rgf_keras.experiments import (
     OracleConfig,
     TrainingConfig,
 )
-from rgf_keras.experiments.rejection import reject
-from rgf_keras.figures import rejection as figures
+from rgf_keras.experiments.rejection import reject, report
 from rgf_keras.tracking.tracker import MemoryTracker
 
 pytestmark = pytest.mark.backend
@@ -47,21 +46,21 @@ def folder(tmp_path_factory):
     return f"folder:{path}"
 
 
-def test_a_sweep_is_measured_drawn_and_not_repeated(tmp_path, cache, folder):
+def test_a_sweep_is_measured_plotted_and_not_repeated(tmp_path, cache, folder):
     tracker = MemoryTracker()
     points = reject.sweep(
         CONFIG, [None, "auto", 2.0], tracker, tmp_path, cache, references=[folder]
     )
     assert [point.label for point in points] == ["none", "auto", "2.0"]
-    assert set(points[0].by_embedding) == {"oracle", "pixels"}
-    assert set(points[0].by_reference) == {"mnist-10k", folder}
-    assert points[0].by_reference["mnist-10k"] == points[0].metrics["copying/c_t"]
+    assert set(points[0].c_t_by["embedding"]) == {"oracle", "pixels"}
+    assert set(points[0].c_t_by["reference"]) == {"mnist-10k", folder}
+    assert points[0].c_t_by["reference"]["mnist-10k"] == points[0].metrics["copying/c_t"]
     assert points[0].features[1].shape == (100, 64)
     assert "generator/acceptance" not in points[0].metrics
     assert points[2].metrics["generator/acceptance"] == 0
     # What rejects everything leaves the generator as it was; what rejects nothing does not.
     assert (points[0].images != points[2].images).any()
-    files = figures.draw(tmp_path, points, np.zeros((400, 28, 28, 3), np.uint8))
+    files = report.write(tmp_path, points, np.zeros((400, 28, 28, 3), np.uint8))
     assert all(path.stat().st_size > 500 for path in files)
     assert {"tradeoff.png", "classes.png", "copies-auto.png", "tsne-2.0.png"} <= {
         path.name for path in files

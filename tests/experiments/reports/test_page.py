@@ -14,7 +14,7 @@ from reported_study import NAME
 from rgf_keras.cli.report import compare_command, report_command
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies import ranking
-from rgf_keras.reports import compare, outcome, page, render
+from rgf_keras.reports import compare, outcome, page, render, values
 from rgf_keras.tracking.records import Records
 
 
@@ -133,9 +133,9 @@ def test_runs_side_by_side(record, records, run):
     found = compare.compare_page([run, other])
     assert "trial 1 memorizes less" in found.answer
     assert [row.name for row in found.differing] == ["spectral_decoupling.weight"]
-    assert found.measured[0].name == "memorization gap"
+    assert found.metrics[0].name == "memorization gap"
     assert [title for title, _ in found.grids] == ["balanced", "baseline", "trial 1"]
-    assert "overlap" in outcome.overlap(run.metrics, run.metrics, "rgf/gap")
+    assert "overlap" in values.overlap(run.metrics, run.metrics, "rgf/gap")
     assert "overlap" not in found.caution
 
 
@@ -143,7 +143,7 @@ def test_repeats_are_shown_by_their_means(tmp_path, mlflow_database):
     shutil.copy(mlflow_database, tmp_path)
     record = reported_study.make(tmp_path, repeats=2)
     found = page.study_page(record, Records(f"sqlite:///{tmp_path}/mlflow.db"))
-    objective = found.measured[0]
+    objective = found.metrics[0]
     assert objective.remark == "mean of 2 seeds"
     winner = ranking.repeats(record)[ranking.best(record).number].objective
     assert objective.values[-1].startswith(f"{winner.value:#.3g} [")

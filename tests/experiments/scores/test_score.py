@@ -187,7 +187,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
 def test_binned_means():
     x, y = np.arange(8.0), np.array([1, 3, 5, 5, 0, 2, 4, 8.0])
-    centres, means, halves = figures.binned(x, y, 4)
+    centres, means, halves = figures.bin_means(x, y, 4)
     np.testing.assert_allclose(centres, [0.5, 2.5, 4.5, 6.5])
     np.testing.assert_allclose(means, [2, 5, 1, 6])
     np.testing.assert_allclose(halves, 1.96 * np.array([1, 0, 1, 2]))

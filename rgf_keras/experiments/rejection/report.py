@@ -1,0 +1,88 @@
+"""A sweep over rejection thresholds as a table, JSON and pictures."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from rgf_keras.experiments.rejection.reject import Point
+from rgf_keras.figures import copying, rejection
+from rgf_keras.figures.images import grids
+from rgf_keras.metrics import catalogue
+
+# By what C_T is shown, in which file, and what the axis is called.
+BARS = {
+    "class": ("classes.png", "class"),
+    "embedding": ("embeddings.png", "embedding"),
+    "reference": ("references.png", "test images of"),
+}
+
+
+def table(points: Sequence[Point]) -> Table:
+    """One line per threshold."""
+    view = Table(title="memorization rejection")
+    for column in ("τ", "Fréchet", "C_T", "p of copying", "C_T in pixels", "distance", "accepted"):
+        view.add_column(column, justify="right")
+    for point in points:
+        c_t, acceptance = point.copying.c_t, point.metrics.get("generator/acceptance")
+        view.add_row(
+            point.label,
+            f"{point.frechet:.1f}",
+            f"{c_t.value:.2f} [{c_t.low:.2f}, {c_t.high:.2f}]",
+            f"{point.copying.p_value:.3f}",
+            f"{point.c_t_by['embedding']['pixels']:.2f}",
+            f"{point.copying.distance:.4f}",
+            "–" if acceptance is None else f"{acceptance:.0%}",
+        )
+    return view
+
+
+def records(points: Sequence[Point]) -> list[dict[str, object]]:
+    """All numbers of the thresholds, JSON-able."""
+    return [
+        {
+            "threshold": point.threshold,
+            "metrics": point.metrics,
+            **{f"c_t_by_{name}": values for name, values in point.c_t_by.items()},
+        }
+        for point in points
+    ]
+
+
+def write(folder: Path, points: Sequence[Point], train: np.ndarray) -> list[Path]:
+    """Write the paper's figures and ``reject.json``.
+
+    Args:
+        folder: for the files.
+        points: of :func:`rgf_keras.experiments.rejection.reject.sweep`.
+        train: (l, H, W, C) uint8 training images.
+    """
+    quality = catalogue.label(f"quality/frechet_{points[0].space}")
+    files = [
+        rejection.plot_tradeoff(
+            folder / "tradeoff.png",
+            {point.label: (point.frechet, point.copying.c_t) for point in points},
+            f"{quality} in {points[0].space} features (lower is better)",
+            catalogue.label("copying/c_t"),
+        ),
+        grids(folder / "samples.png", {f"τ = {p.label}": p.images[:64] for p in points}),
+    ]
+    for kind, (name, x_label) in BARS.items():
+        c_t = {point.label: point.c_t_by[kind] for point in points}
+        files.append(rejection.plot_bars(folder / name, c_t, x_label))
+    for point in points:
+        paths = {
+            name: folder / f"{name}-{point.label}.png"
+            for name in ("percentiles", "tsne", "distances", "copies")
+        }
+        title, features = f"τ = {point.label}", point.train_features
+        rejection.plot_tsne(paths["tsne"], title, features, point.features)
+        copying.plot_percentiles(paths["percentiles"], point.images, point.copying)
+        copying.plot_distances(paths["distances"], point.copying)
+        copying.plot_pairs(paths["copies"], point.images, train, point.copying)
+        files += paths.values()
+    text = folder / "reject.json"
+    text.write_text(json.dumps(records(points), indent=1))
+    return [*files, text]
