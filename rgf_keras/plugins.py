@@ -71,7 +71,7 @@ def is_guest(name: str) -> bool:
     return ":" in name
 
 
-def call(function: Callable[..., Any], arguments: Mapping[str, Any], **offered: Any) -> Any:
+def call(function: Callable[..., Any], arguments: Mapping[str, Any], /, **offered: Any) -> Any:
     """Call a guest's function with its arguments and what it has parameters for of the offered.
 
     >>> call(lambda seed, width: (seed, width), {"width": 8}, seed=1, image_shape=(8, 8, 1))
@@ -83,7 +83,7 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any], **offered: 
     return function(**{**wanted, **arguments})
 
 
-def attempt(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def attempt(name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call what a guest of this name has brought.
 
     Raises:
@@ -110,8 +110,8 @@ def _import(name: str, place: str) -> ModuleType:
     try:
         return attempt(name, importlib.import_module, place)
     except RgfError as error:
-        missing = getattr(error.__cause__, "name", None)
-        if isinstance(error.__cause__, ModuleNotFoundError) and f"{place}.".startswith(f"{missing}."):
+        cause = error.__cause__
+        if isinstance(cause, ModuleNotFoundError) and f"{place}.".startswith(f"{cause.name}."):
             message = f"'{name}': there is no module {place} here or beside the study file"
             raise ArgumentError(message) from None
         raise

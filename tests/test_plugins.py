@@ -189,11 +189,11 @@ def test_call_offers_what_there_are_parameters_for():
 
 def test_attempts_fail_in_one_line():
     assert plugins.attempt("mine", int, "12", base=8) == 10
-    with pytest.raises(RgfError, match="^'mine' fails: ValueError: invalid literal"):
+    with pytest.raises(RgfError, match=r"^.mine. fails: ValueError: invalid literal"):
         plugins.attempt("mine", int, "x")
 
     def refuse():
         raise ArgumentError("ours")
 
-    with pytest.raises(ArgumentError, match="^ours$"):
+    with pytest.raises(ArgumentError, match=r"^ours$"):
         plugins.attempt("mine", refuse)

@@ -1,13 +1,11 @@
 """What a factor is."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
 from rgf_keras.cache import Cache
-
-Progress = Callable[[int, int], object]
+from rgf_keras.runtime.progress import SILENT, Progress
 
 
 class Factor(Protocol):
@@ -29,7 +27,7 @@ class Factor(Protocol):
         indices: np.ndarray,
         seed: int,
         cache: Cache | None = None,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> np.ndarray:
         """Give every image its value.
 

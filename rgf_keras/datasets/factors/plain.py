@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rgf_keras.cache import Cache
-from rgf_keras.datasets.factors.base import Progress
+from rgf_keras.runtime.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Plain:
         indices: np.ndarray,
         seed: int,
         cache: Cache | None = None,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> np.ndarray:
         """The images themselves."""
         return images
