@@ -1,7 +1,5 @@
 """What Morpho-MNIST measures on a digit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +39,7 @@ class Measurements:
         return len(self.area)
 
 
-def measured(shapes: Morphology) -> Measurements:
+def measure_digits(shapes: Morphology) -> Measurements:
     """Measure every digit of a batch."""
     rows, shear, middle = _row_moments(shapes.upscaled)
     columns = _upright_columns(shapes.upscaled, shear, middle)

@@ -1,7 +1,5 @@
 """Morpho-MNIST's perturbations of a batch whose shared stages are at hand."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,12 +7,12 @@ from rgf_keras.datasets.morphology.resampling import SCALE, downscale
 from rgf_keras.datasets.morphology.shapes import Morphology
 from rgf_keras.datasets.morphology.skeleton import FAR
 from rgf_keras.datasets.morphology.strokes import (
-    dilated,
-    drawn_points,
-    erased,
+    dilate,
+    drop_tips_and_forks,
+    erase,
     line_points,
     local_angle,
-    without_tips_and_forks,
+    sample_points,
 )
 
 # A fracture is a line drawn with a disk that makes it 1.5 pixels of the digit wide.
@@ -30,15 +28,15 @@ def plain(shapes: Morphology) -> NDArray[np.uint8]:
     return downscale(shapes.ink)
 
 
-def thinned(shapes: Morphology, amount: float) -> NDArray[np.uint8]:
+def thin(shapes: Morphology, amount: float) -> NDArray[np.uint8]:
     """Eroded by a disk: kept is what is further than the radius from all paper."""
     limit = np.minimum(_disk_radius(shapes, amount) ** 2, FAR).astype(np.uint16)
     return downscale(shapes.squared_distance > limit[:, np.newaxis, np.newaxis])
 
 
-def thickened(shapes: Morphology, amount: float) -> NDArray[np.uint8]:
+def thicken(shapes: Morphology, amount: float) -> NDArray[np.uint8]:
     """Dilated by a disk."""
-    return downscale(dilated(shapes.ink, _disk_radius(shapes, amount)))
+    return downscale(dilate(shapes.ink, _disk_radius(shapes, amount)))
 
 
 def _disk_radius(shapes: Morphology, amount: float) -> NDArray[np.intp]:
@@ -46,16 +44,16 @@ def _disk_radius(shapes: Morphology, amount: float) -> NDArray[np.intp]:
     return (amount * SCALE * shapes.thickness / 2).astype(np.intp)
 
 
-def swollen(
+def swell(
     shapes: Morphology,
     strength: float,
     radius: float,
-    centres: NDArray[np.integer] | None,
     seed: int,
+    centres: NDArray[np.integer] | None = None,
 ) -> NDArray[np.uint8]:
     """Magnified around one point of the skeleton."""
     if centres is None:
-        centres = drawn_points(shapes.skeleton, 1, seed, shapes.indices)[:, 0]
+        centres = sample_points(shapes.skeleton, 1, seed, shapes.indices)[:, 0]
     reach = radius * np.sqrt(shapes.thickness) / 2 * SCALE
     ink = shapes.ink.copy()
     for image, centre, limit in zip(ink, centres, reach, strict=True):
@@ -86,11 +84,11 @@ def _swell_one(
     ink[low[0] : high[0] + 1, low[1] : high[1] + 1] = value
 
 
-def fractured(
+def fracture(
     shapes: Morphology,
     num_fractures: int,
-    centres: NDArray[np.integer] | None,
     seed: int,
+    centres: NDArray[np.integer] | None = None,
 ) -> NDArray[np.uint8]:
     """Cut across the stroke at points of the skeleton."""
     if centres is None:
@@ -100,15 +98,15 @@ def fractured(
     points = line_points(starts, ends)
     # The reference data have every cut one brush radius above and to the left of its line.
     points[:, 1:] -= _BRUSH_RADIUS
-    return downscale(erased(shapes.ink, points, _BRUSH_RADIUS))
+    return downscale(erase(shapes.ink, points, _BRUSH_RADIUS))
 
 
 def _fracture_centres(shapes: Morphology, num: int, seed: int) -> NDArray[np.intp]:
     """Random points (N, num, 2) away from tips and forks, or anywhere if nothing else is left."""
-    candidates = without_tips_and_forks(shapes.skeleton, _PRUNING_RADIUS)
+    candidates = drop_tips_and_forks(shapes.skeleton, _PRUNING_RADIUS)
     vanished = ~candidates.any(axis=(1, 2))
     candidates[vanished] = shapes.skeleton[vanished]
-    return drawn_points(candidates, num, seed, shapes.indices)
+    return sample_points(candidates, num, seed, shapes.indices)
 
 
 def _across_stroke(

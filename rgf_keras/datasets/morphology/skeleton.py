@@ -5,8 +5,6 @@ and removed unless that would change the connectivity or shorten a line. One ima
 but images are independent, so here all of them take one step together.
 """
 
-from __future__ import annotations
-
 import itertools
 from functools import cache, lru_cache
 
