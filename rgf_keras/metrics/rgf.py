@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
 
 Test = Literal["two_sample", "sample", "reference"]
 TOO_FEW = "too few samples"
@@ -37,10 +37,13 @@ def proportion_z(
         is 0.
 
     Raises:
-        RgfError: unknown ``variance``.
+        ArgumentError: unknown ``variance``.
+
+    >>> proportion_z(60, 100, 0.5, "reference").round(2).item()
+    2.0
     """
     if variance not in ("sample", "reference"):
-        raise RgfError(f"variance must be 'sample' or 'reference', received '{variance}'")
+        raise ArgumentError(f"variance must be 'sample' or 'reference', received '{variance}'")
     count, nobs, reference = np.broadcast_arrays(*map(_float, (count, nobs, reference)))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = count / nobs
@@ -61,6 +64,9 @@ def two_sample_z(
 
     Returns:
         z; 0 where both shares are equal, NaN where a sample is empty.
+
+    >>> two_sample_z(60, 100, 50, 100).round(3).item()
+    1.421
     """
     count, nobs, reference_count, reference_nobs = np.broadcast_arrays(
         *map(_float, (count, nobs, reference_count, reference_nobs))
@@ -86,6 +92,9 @@ def chi_square(
     Returns:
         The statistic (...), NaN where a sample is empty, and its degrees of freedom (...): values
         that occur at all, less one.
+
+    >>> [value.round(3).item() for value in chi_square([40, 60], [50, 50])]
+    [2.02, 1]
     """
     counts, reference_counts = np.broadcast_arrays(_float(counts), _float(reference_counts))
     nobs = counts.sum(-1, keepdims=True)
@@ -105,7 +114,11 @@ def chi_square(
 
 
 def p_value(z: np.ndarray) -> np.ndarray:
-    """Two-sided p of a standard normal z; NaN stays NaN."""
+    """Two-sided p of a standard normal z; NaN stays NaN.
+
+    >>> p_value([0, 1.96]).round(3).tolist()
+    [1.0, 0.05]
+    """
     return 2 * stats.norm.sf(np.abs(_float(z)))
 
 
@@ -128,6 +141,9 @@ def verdict(z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
         ``"learned"`` (p > alpha), ``"memorized"`` (significant, with the expected sign: z > 0 for
         the rare class, z < 0 for the others), ``"deviates"`` (significant, the other sign; the
         paper prints these as memorized) or ``"too few samples"``.
+
+    >>> verdict([1.0, 3.0, -3.0, np.nan], rare=True).tolist()
+    ['learned', 'memorized', 'deviates', 'too few samples']
     """
     return decide(p_value(z), z, rare, alpha)
 
@@ -142,7 +158,11 @@ def decide(p: np.ndarray, z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) 
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjustment of (n,) p-values; NaNs are no tests and stay NaN."""
+    """Holm's step-down adjustment of (n,) p-values; NaNs are no tests and stay NaN.
+
+    >>> holm([0.01, 0.04, np.nan, 0.03]).tolist()
+    [0.03, 0.06, nan, 0.06]
+    """
     p = _float(p)
     adjusted = np.full(p.shape, np.nan)
     tests = np.flatnonzero(~np.isnan(p))
@@ -164,6 +184,9 @@ def wilson_interval(
 
     Returns:
         Lower and upper bounds in [0, 1].
+
+    >>> [bound.round(3).item() for bound in wilson_interval(5, 10)]
+    [0.237, 0.763]
     """
     count, nobs = np.broadcast_arrays(_float(count), _float(nobs))
     z2 = stats.norm.ppf((1 + confidence) / 2) ** 2
@@ -183,6 +206,9 @@ def gap(counts: np.ndarray, reference_counts: np.ndarray) -> np.ndarray:
 
     Returns:
         (...) in [0, 1], NaN where a sample is empty.
+
+    >>> gap([90, 10], [50, 50]).item()
+    0.4
     """
     counts, reference_counts = _float(counts), _float(reference_counts)
     with np.errstate(invalid="ignore"):
