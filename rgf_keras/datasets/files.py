@@ -79,22 +79,20 @@ def read_lines(path: Path, missing: str, damaged: str) -> list[str]:
         return path.read_text(encoding="utf-8").rstrip().splitlines()
 
 
-def decode(path: Path, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray | None:
-    """An image, converted, as an array; None if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(convert(image))
-    except UNREADABLE:
-        return None
-
-
-def decode_all(
+def decode(
     paths: Iterable[Path], convert: Callable[[Image.Image], Image.Image]
 ) -> Iterator[np.ndarray | None]:
-    """Images as :func:`decode` gives them, several at a time."""
-    return joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
-        joblib.delayed(decode)(path, convert) for path in paths
-    )
+    """Images, converted, as arrays, several at a time; None for one that cannot be read."""
+
+    def read(path: Path) -> np.ndarray | None:
+        try:
+            with Image.open(path) as image:
+                return np.asarray(convert(image))
+        except UNREADABLE:
+            return None
+
+    threads = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
+    return threads(joblib.delayed(read)(path) for path in paths)
 
 
 def read_images(
@@ -118,7 +116,7 @@ def read_images(
     """
     images = np.zeros((len(paths), size, size, 3), np.uint8)
     is_readable = np.ones(len(paths), bool)
-    for position, image in enumerate(decode_all(paths, convert)):
+    for position, image in enumerate(decode(paths, convert)):
         is_readable[position] = image is not None
         images[position] = 0 if image is None else image
     if not is_readable.all():

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from rgf_keras.datasets.dataset import Dataset
-from rgf_keras.datasets.files import UNREADABLE, decode_all, reading
+from rgf_keras.datasets.files import UNREADABLE, decode, reading
 from rgf_keras.errors import RgfError
 
 PARTS = ("train", "test")
@@ -115,7 +115,7 @@ def _read_images(paths: Sequence[Path]) -> np.ndarray:
             )
     mode, channels = ("L", 1) if all(grey for _, grey in headers) else ("RGB", 3)
     images = np.empty((len(paths), height, width, channels), np.uint8)
-    decoded = decode_all(paths, partial(Image.Image.convert, mode=mode))
+    decoded = decode(paths, partial(Image.Image.convert, mode=mode))
     for path, image, pixels in zip(paths, images, decoded, strict=True):
         if pixels is None:
             raise _unreadable(path)

@@ -18,10 +18,7 @@ FOLDER = "folder:PATH"
 
 
 def load(
-    name: str,
-    split: str = "train",
-    data_dir: str | Path | None = None,
-    factor: str | None = None,
+    name: str, split: str = "train", data_dir: str | Path | None = None, factor: str | None = None
 ) -> Dataset:
     """Load a data set by name.
 

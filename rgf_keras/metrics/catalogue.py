@@ -101,12 +101,12 @@ def _frechet(evidence: Evidence) -> Estimate:
     return frechet.bootstrap(*sets, evidence.seed, evidence.num_resamples)
 
 
-def _count_memorized(evidence: Evidence, column: str) -> float:
-    return float(sum(getattr(row, column) == "memorized" for row in evidence.table))
+def _memorized(column: str) -> Callable[[Evidence], float]:
+    return lambda e: float(sum(getattr(row, column) == "memorized" for row in e.table))
 
 
-def _oracle_accuracy(evidence: Evidence, name: str) -> float | None:
-    return (evidence.accuracies or {}).get(name)
+def _accuracy(oracle: str) -> Callable[[Evidence], float | None]:
+    return lambda e: (e.accuracies or {}).get(oracle)
 
 
 METRICS: tuple[Metric, ...] = (
@@ -159,22 +159,12 @@ METRICS: tuple[Metric, ...] = (
         better="higher",
         while_training=True,
     ),
+    Metric("rgf/num_memorized", "cases memorized", _memorized("verdict"), "", "lower"),
     Metric(
-        "rgf/num_memorized",
-        "cases memorized",
-        partial(_count_memorized, column="verdict"),
-        better="lower",
+        "rgf/num_memorized_holm", "cases memorized (Holm)", _memorized("verdict_holm"), "", "lower"
     ),
-    Metric(
-        "rgf/num_memorized_holm",
-        "cases memorized (Holm)",
-        partial(_count_memorized, column="verdict_holm"),
-        better="lower",
-    ),
-    Metric("oracle/class_accuracy", "class oracle", partial(_oracle_accuracy, name="class"), "%"),
-    Metric(
-        "oracle/factor_accuracy", "factor oracle", partial(_oracle_accuracy, name="factor"), "%"
-    ),
+    Metric("oracle/class_accuracy", "class oracle", _accuracy("class"), "%"),
+    Metric("oracle/factor_accuracy", "factor oracle", _accuracy("factor"), "%"),
     Metric("rgf/z_{class}", "z", lambda e: rgf_table.by_name(e.table, "z_two_sample")),
     Metric("rgf/p_r_{class}", "P_r", lambda e: rgf_table.by_name(e.table, "p_r")),
     Metric("rgf/p_u_{class}", "P_u", lambda e: rgf_table.by_name(e.table, "p_u")),

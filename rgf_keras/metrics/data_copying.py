@@ -19,6 +19,8 @@ from rgf_keras.metrics import neighbours
 from rgf_keras.metrics.checks import check_at_least, check_features, check_labels, check_share
 from rgf_keras.metrics.frechet import Estimate
 
+SETS = ("train", "test", "generated")
+
 
 @dataclass(frozen=True, eq=False)
 class Cell:
@@ -165,11 +167,11 @@ def c_t(
     sets = _check_sets((train, test, generated), "cells", labels)
     cells = []
     for label in np.unique(np.concatenate(labels)):
-        own = _select(sets, label)
-        for name in ("train", "test"):
-            if not len(own[name]):
+        own = [features[labels == label] for features, labels in sets]
+        for name, features in zip(("train", "test"), own, strict=False):
+            if not len(features):
                 raise ArgumentError(f"cell {label} holds no {name} samples; use fewer cells")
-        cells.append(_cell(int(label), **own))
+        cells.append(_cell(int(label), *own))
     share = np.array([len(cell.generated) for cell in cells]) / len(generated)
     counted = share > min_cell_fraction
     if not counted.any():
@@ -177,16 +179,12 @@ def c_t(
             f"no cell holds more than {min_cell_fraction} of the generated samples "
             f"(at most {share.max():.3g}); lower min_cell_fraction or use fewer cells"
         )
-    everything = {name: features for name, (features, _) in sets.items()}
-    return CopyingTest(tuple(cells), counted, _cell(0, **everything).z)
+    everything = _cell(0, *(features for features, _ in sets))
+    return CopyingTest(tuple(cells), counted, everything.z)
 
 
 def cells(
-    train: np.ndarray,
-    *others: np.ndarray,
-    num_cells: int,
-    seed: int,
-    num_components: int = 64,
+    train: np.ndarray, *others: np.ndarray, num_cells: int, seed: int, num_components: int = 64
 ) -> tuple[np.ndarray, ...]:
     """Cells by k-means of the training samples' first principal components.
 
@@ -250,19 +248,18 @@ def c_t_per_class(
     labels = train_labels, test_labels, generated_labels
     sets = _check_sets((train, test, generated), "labels", labels)
     classes = {}
-    for label in np.unique(sets["train"][1]):
-        own = _select(sets, label)
-        for name, features in own.items():
+    for label in np.unique(sets[0][1]):
+        own = [features[labels == label] for features, labels in sets]
+        for name, features in zip(SETS, own, strict=True):
             if not len(features):
-                raise ArgumentError(
-                    f"class {label} has no {name} samples; add some or leave it out"
-                )
-        default = max(min(len(test), len(own["train"])) // 200, 1)
+                problem = f"class {label} has no {name} samples"
+                raise ArgumentError(f"{problem}; add some or leave it out")
+        default = max(min(len(test), len(own[0])) // 200, 1)
         num = default if num_cells is None else num_cells
-        fraction = 20 / len(own["generated"]) if min_cell_fraction is None else min_cell_fraction
+        fraction = 20 / len(own[2]) if min_cell_fraction is None else min_cell_fraction
         try:
-            parts = cells(*own.values(), num_cells=num, seed=seed, num_components=num_components)
-            classes[int(label)] = c_t(*own.values(), *parts, fraction)  # type: ignore[misc]
+            parts = cells(*own, num_cells=num, seed=seed, num_components=num_components)
+            classes[int(label)] = c_t(*own, *parts, fraction)  # type: ignore[misc]
         except ArgumentError as error:
             raise ArgumentError(f"class {label}: {error}") from None
     return CopyingTests(classes)
@@ -299,10 +296,7 @@ def permutation_null(
 
 
 def bootstrap(
-    test: CopyingTest | CopyingTests,
-    seed: int,
-    num_resamples: int = 1000,
-    confidence: float = 0.95,
+    test: CopyingTest | CopyingTests, seed: int, num_resamples: int = 1000, confidence: float = 0.95
 ) -> Estimate:
     """C_T with a percentile bootstrap interval over test and generated samples within cells.
 
@@ -374,16 +368,10 @@ def _cell(label: int, train: np.ndarray, test: np.ndarray, generated: np.ndarray
 
 def _check_sets(
     sets: Sequence[np.ndarray], suffix: str, labels: Sequence[np.ndarray]
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Features and labels of train, test and generated samples, by these names."""
-    names = ("train", "test", "generated")
-    arrays = check_features(**dict(zip(names, sets, strict=True)))
-    return {
-        name: (features, check_labels(f"{name}_{suffix}", own, len(features)))
-        for name, features, own in zip(names, arrays, labels, strict=True)
-    }
-
-
-def _select(sets: dict[str, tuple[np.ndarray, np.ndarray]], label: int) -> dict[str, np.ndarray]:
-    """The features with a label, by the names of the sets."""
-    return {name: features[labels == label] for name, (features, labels) in sets.items()}
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Features and labels of train, test and generated samples."""
+    arrays = check_features(**dict(zip(SETS, sets, strict=True)))
+    return [
+        (features, check_labels(f"{name}_{suffix}", own, len(features)))
+        for name, features, own in zip(SETS, arrays, labels, strict=True)
+    ]

@@ -39,8 +39,8 @@ def memorization_score(log_probs: np.ndarray, held_out: np.ndarray) -> Memorizat
         held_out: (L, K, n) booleans: whether that model was trained without image i.
 
     Raises:
-        ArgumentError: shapes that differ, a mask that is not boolean, NaN or infinity, or an image that
-            no model was trained with or without.
+        ArgumentError: shapes that differ, a mask that is not boolean, NaN or infinity, or an image
+            that no model was trained with or without.
     """
     log_probs, held_out = _check(log_probs, held_out)
     means = []

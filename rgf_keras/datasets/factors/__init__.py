@@ -4,33 +4,16 @@ import inspect
 from collections.abc import Callable, Mapping
 
 from rgf_keras import plugins
-from rgf_keras.datasets.factors.base import Factor
+from rgf_keras.datasets.factors.base import Factor, Plain
 from rgf_keras.datasets.factors.colour import Colour
-from rgf_keras.datasets.factors.plain import Plain
 from rgf_keras.datasets.factors.shape import (
     Fracture,
     ShapeFactor,
     Swelling,
     Thickening,
     Thinning,
-    prepare,
 )
 from rgf_keras.errors import ArgumentError, RgfError, did_you_mean
-
-__all__ = [
-    "FACTORS",
-    "Colour",
-    "Factor",
-    "Fracture",
-    "Plain",
-    "ShapeFactor",
-    "Swelling",
-    "Thickening",
-    "Thinning",
-    "factor",
-    "prepare",
-    "shape_factors",
-]
 
 # By name; the one list of what is built in.
 FACTORS: dict[str, Callable[..., Factor]] = {

@@ -85,10 +85,7 @@ def _swell_one(
 
 
 def fracture(
-    shapes: Morphology,
-    num_fractures: int,
-    seed: int,
-    centres: NDArray[np.integer] | None = None,
+    shapes: Morphology, num_fractures: int, seed: int, centres: NDArray[np.integer] | None = None
 ) -> NDArray[np.uint8]:
     """Cut across the stroke at points of the skeleton."""
     if centres is None:
