@@ -1,5 +1,6 @@
 """What the arguments of the public functions must be; each error is one line with its remedy."""
 
+from collections.abc import Sized
 from math import isfinite
 from numbers import Integral, Real
 
@@ -37,13 +38,19 @@ def check_indices(indices: ArrayLike | None, count: int) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
+def check_no_indices(indices: ArrayLike | None) -> None:
+    """A `Morphology` has its own."""
+    if indices is not None:
+        raise ArgumentError("indices must be None with a Morphology; give them to Morphology.of")
+
+
 def check_centres(
-    centres: ArrayLike | None, shape: tuple[int | None, ...]
+    centres: ArrayLike | None, images: Sized, shape: tuple[int | None, ...]
 ) -> NDArray[np.intp] | None:
-    """Rows and columns at four times the size; None in `shape` is any number."""
+    """Rows and columns at four times the size, (N, *shape); None in `shape` is any number."""
     if centres is None:
         return None
-    array = np.asarray(centres)
+    array, shape = np.asarray(centres), (len(images), *shape)
     fits = len(shape) == array.ndim and np.issubdtype(array.dtype, np.integer)
     fits = fits and all(s in (None, n) for s, n in zip(shape, array.shape, strict=True))
     if fits and np.all((array >= 0) & (array < UPSCALED_SIDE)):
