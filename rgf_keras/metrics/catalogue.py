@@ -199,7 +199,7 @@ def measure(
         if metric.compute and (metric.while_training or not while_training):
             interval = None if while_training else metric.interval
             key = metric.key.replace("{space}", evidence.space)
-            values |= _named(key, (interval or metric.compute)(evidence))
+            values |= _name_values(key, (interval or metric.compute)(evidence))
     return values
 
 
@@ -263,7 +263,7 @@ def guests(names: Iterable[str]) -> Iterator[Metric]:
         yield guest
 
 
-def _named(key: str, value: Value) -> dict[str, float]:
+def _name_values(key: str, value: Value) -> dict[str, float]:
     """The numbers of a metric by their names."""
     if value is None:
         return {}

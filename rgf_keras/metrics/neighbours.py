@@ -216,8 +216,8 @@ class _Search:
         """All pairs of these queries with the references; scores plus ``extra`` (m,) if given."""
         chunk = max(self.max_bytes // (32 * self.width), 1)  # an eighth of the memory
         width = min(WIDTH, chunk, len(self.references))
-        height = max(min(HEIGHT, self.max_bytes // (128 * _filled(width))), 1)
-        memory = np.empty(_filled(width) * height, np.float32)
+        height = max(min(HEIGHT, self.max_bytes // (128 * _fill_up(width))), 1)
+        memory = np.empty(_fill_up(width) * height, np.float32)
         for some in slices(len(rows), chunk):
             a, a_norms = self._scaled(self.queries, rows[some])
             a[:, -1] = 1
@@ -227,7 +227,7 @@ class _Search:
                 b[:, -1] = bias
                 error = self._error(a_norms, b_norms, bias)
                 for part in slices(len(a), height):
-                    shape = _filled(len(b)), len(a[part])
+                    shape = _fill_up(len(b)), len(a[part])
                     scores = memory[: shape[0] * shape[1]].reshape(shape)
                     scores[len(b) :] = -np.inf
                     np.matmul(b, a[part].T, out=scores[: len(b)])
@@ -315,5 +315,5 @@ def _nonzero(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return row, column
 
 
-def _filled(width: int) -> int:
+def _fill_up(width: int) -> int:
     return -(-width // GROUP) * GROUP

@@ -149,7 +149,7 @@ def verdict(z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
 
 
 def decide(p: np.ndarray, z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
-    """As :func:`verdict`, with p-values of one's own (e.g. adjusted ones)."""
+    """What a z says with a p-value of one's own, e.g. an adjusted one; see :func:`verdict`."""
     p, z, rare = np.broadcast_arrays(_float(p), _float(z), np.asarray(rare, bool))
     expected = np.where(rare, z > 0, z < 0)
     return np.select(

@@ -45,12 +45,13 @@ def check_no_indices(indices: ArrayLike | None) -> None:
 
 
 def check_centres(
-    centres: ArrayLike | None, images: Sized, shape: tuple[int | None, ...]
+    centres: ArrayLike | None, images: object, shape: tuple[int | None, ...]
 ) -> NDArray[np.intp] | None:
     """Rows and columns at four times the size, (N, *shape); None in `shape` is any number."""
     if centres is None:
         return None
-    array, shape = np.asarray(centres), (len(images), *shape)
+    size = len(images if isinstance(images, Sized) else check_images(images))
+    array, shape = np.asarray(centres), (size, *shape)
     fits = len(shape) == array.ndim and np.issubdtype(array.dtype, np.integer)
     fits = fits and all(s in (None, n) for s, n in zip(shape, array.shape, strict=True))
     if fits and np.all((array >= 0) & (array < UPSCALED_SIDE)):
