@@ -49,8 +49,9 @@ def measure(train: np.ndarray, test: np.ndarray, generated: np.ndarray, seed: in
     num_cells = max(1, min(len(train), len(test)) // IMAGES_PER_CELL)
     sets = train, test, generated
     cells = data_copying.cells(*sets, num_cells=num_cells, seed=seed)
+    train_cells, test_cells, generated_cells = cells
     smallest = min(MIN_SAMPLES_PER_CELL / len(generated), 0.5)
-    test_of_copying = data_copying.c_t(*sets, *cells, min_cell_fraction=smallest)  # type: ignore[misc]
+    test_of_copying = data_copying.c_t(*sets, train_cells, test_cells, generated_cells, smallest)
     distances, nearest = neighbours.nearest(generated, train)
     test_distances, _ = neighbours.nearest(test, train)
     return Copying(

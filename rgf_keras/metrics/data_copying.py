@@ -259,7 +259,7 @@ def c_t_per_class(
         fraction = 20 / len(own[2]) if min_cell_fraction is None else min_cell_fraction
         try:
             parts = cells(*own, num_cells=num, seed=seed, num_components=num_components)
-            classes[int(label)] = c_t(*own, *parts, fraction)  # type: ignore[misc]
+            classes[int(label)] = c_t(*own, *parts, min_cell_fraction=fraction)  # type: ignore[misc]
         except ArgumentError as error:
             raise ArgumentError(f"class {label}: {error}") from None
     return CopyingTests(classes)

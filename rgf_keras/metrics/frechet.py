@@ -96,16 +96,17 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
     >>> frechet_distance(np.array([[-1.0], [1.0]]), np.array([[1.0], [5.0]]))  # 3² + (√8 − √2)²
     11.0
     """
-    if np.shape(real)[-1] != np.shape(generated)[-1]:
+    first, second = moments(real), moments(generated)
+    if first.mean.shape != second.mean.shape:
         raise ArgumentError(f"features differ in width: {np.shape(real)} and {np.shape(generated)}")
-    smallest = min(len(real), len(generated))
-    if smallest <= np.shape(real)[1]:
+    smallest, width = min(len(real), len(generated)), len(first.mean)
+    if smallest <= width:
         warnings.warn(
-            f"Fréchet distance of {smallest} samples in {np.shape(real)[1]} dimensions: "
+            f"Fréchet distance of {smallest} samples in {width} dimensions: "
             "the covariance is singular and the distance biased upward; use more samples",
             stacklevel=2,
         )
-    return distance(moments(real), moments(generated))
+    return distance(first, second)
 
 
 def bootstrap(

@@ -106,16 +106,30 @@ def build(
     p = rgf.chi_square_p_value(*rgf.chi_square(counts, reference_counts, test))
     p = np.where(enough, p, np.nan)
     p_holm = rgf.holm(p)
-    columns = (  # in the order of Row's fields
-        *([*class_names, ALL], rare),
-        *(n_u, map(tuple, reference_counts.tolist()), p_u, *rgf.wilson_interval(count_u, n_u)),
-        *(n_r, map(tuple, counts.tolist()), p_r, *rgf.wilson_interval(count_r, n_r)),
-        *(rgf.gap(counts, reference_counts), *z.values()),
-        *(p, rgf.decide(p, z[test], rare, alpha)),
-        *(p_holm, rgf.decide(p_holm, z[test], rare, alpha)),
-    )
-    plain = (x.tolist() if isinstance(x, np.ndarray) else x for x in columns)
-    return [Row(*row) for row in zip(*plain, strict=True)]
+    p_u_low, p_u_high = rgf.wilson_interval(count_u, n_u)
+    p_r_low, p_r_high = rgf.wilson_interval(count_r, n_r)
+    columns = {
+        "name": np.array([*class_names, ALL], object),
+        "rare": rare,
+        "n_u": n_u,
+        "counts_u": reference_counts,
+        "p_u": p_u,
+        "p_u_low": p_u_low,
+        "p_u_high": p_u_high,
+        "n_r": n_r,
+        "counts_r": counts,
+        "p_r": p_r,
+        "p_r_low": p_r_low,
+        "p_r_high": p_r_high,
+        "gap": rgf.gap(counts, reference_counts),
+        **{f"z_{name}": values for name, values in z.items()},
+        "p_value": p,
+        "verdict": rgf.decide(p, z[test], rare, alpha),
+        "p_holm": p_holm,
+        "verdict_holm": rgf.decide(p_holm, z[test], rare, alpha),
+    }
+    lists = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return from_records([dict(zip(columns, row, strict=True)) for row in lists])
 
 
 def mean_gap(rows: Sequence[Row]) -> float:

@@ -85,7 +85,7 @@ def _join(parts: Sequence[Any]) -> Any:
     first = parts[0]
     if isinstance(first, Mapping):
         return {name: _join([part[name] for part in parts]) for name in first}
-    if is_dataclass(first):
+    if is_dataclass(first) and not isinstance(first, type):
         names = [item.name for item in fields(first)]
         return type(first)(*(_join([getattr(part, name) for part in parts]) for name in names))
     return np.concatenate(parts)
