@@ -95,7 +95,7 @@ def counts(dataset: Dataset) -> np.ndarray:
     """Images per class and value of the factor, (C, V) integers.
 
     Raises:
-        ArgumentError: the data set has no factor.
+        RgfError: the data set has no factor.
     """
     table = np.zeros((dataset.num_classes, len(dataset.factor_values)), np.int64)
     np.add.at(table, (dataset.labels, dataset.planted), 1)

@@ -84,27 +84,21 @@ class CopyingTest:
         """Mean z of the counted cells, by their test samples."""
         return float(self.weights @ self.z_cells)
 
-    @property
-    def tests(self) -> tuple["CopyingTest", ...]:
-        """Itself: what the null and the interval average over."""
-        return (self,)
-
 
 @dataclass(frozen=True, eq=False)
 class CopyingTests:
-    """C_T tests of each class, by label."""
+    """C_T tests of each class.
+
+    Attributes:
+        classes: by label.
+    """
 
     classes: dict[int, CopyingTest]
 
     @property
     def c_t(self) -> float:
         """Mean C_T of the classes."""
-        return float(np.mean([test.c_t for test in self.tests]))
-
-    @property
-    def tests(self) -> tuple[CopyingTest, ...]:
-        """Those of all classes."""
-        return tuple(self.classes.values())
+        return float(np.mean([test.c_t for test in self.classes.values()]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -347,13 +341,14 @@ def stability(
 
 def _mean(test: CopyingTest | CopyingTests, draw: Callable[[Cell], np.ndarray]) -> np.ndarray:
     """C_T of ``draw``'s z of each counted cell; the mean of several tests."""
+    tests = test.classes.values() if isinstance(test, CopyingTests) else (test,)
     means = [
         sum(
             weight * draw(cell)
             for cell, weight, counts in zip(one.cells, one.weights, one.counted, strict=True)
             if counts
         )
-        for one in test.tests
+        for one in tests
     ]
     return np.mean(means, axis=0)
 

@@ -29,6 +29,9 @@ APPLICATIONS = {
 class FeatureExtractor(ABC):
     """An embedding of images.
 
+    Features are kept by its name, its class and the weights of its networks: what changes its code
+    otherwise changes its name.
+
     Attributes:
         name: for figures and file names.
         networks: what it runs; their weights are not trained.
@@ -46,7 +49,10 @@ class FeatureExtractor(ABC):
         """What its features depend on beside the images."""
         weights = [weight for network in self.networks for weight in network.get_weights()]
         arrays = {f"{i:04d}": weight for i, weight in enumerate(weights)}
-        return {"name": self.name, "weights": archive.digest(arrays)}
+        key = {"name": self.name, "weights": archive.digest(arrays)}
+        if type(self).__module__ != __name__:  # a guest's
+            key["class"] = f"{type(self).__module__}.{type(self).__qualname__}"
+        return key
 
     def extract(
         self, images: np.ndarray, cache: Cache | None = None, batch_size: int = 250

@@ -26,8 +26,7 @@ def proportion_z(
     """One-sample z of observed shares against reference shares that are taken as exact.
 
     Args:
-        count: images with f = 1, any shape.
-        nobs: images in all, broadcast with ``count``.
+        count, nobs: images with f = 1 and in all, of any shapes, broadcast.
         reference: P_u in [0, 1], broadcast likewise.
         variance: ``"sample"``: (P_r − P_u)/√(P_r(1 − P_r)/n), which the paper's tables fit;
             ``"reference"``: (P_r − P_u)/√(P_u(1 − P_u)/n), the paper's Eq. 1 with n for M.
@@ -57,10 +56,8 @@ def two_sample_z(
     """Pooled two-sample z: unlike the one-sample forms it knows that P_u is an estimate too.
 
     Args:
-        count: images with f = 1 from the model under test, any shape.
-        nobs: images in all, broadcast with ``count``.
-        reference_count: images with f = 1 from the balanced model.
-        reference_nobs: images in all from the balanced model.
+        count, nobs: images with f = 1 and in all from the model under test, of any shapes.
+        reference_count, reference_nobs: likewise from the balanced model; all are broadcast.
 
     Returns:
         z; 0 where both shares are equal, NaN where a sample is empty.

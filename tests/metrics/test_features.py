@@ -151,6 +151,14 @@ def test_an_extractor_of_ones_own(guests, images, attribute, name):
     np.testing.assert_allclose(made.extract(images), reduced / 127.5 - 1, atol=1e-5)
 
 
+def test_features_of_ones_own_are_not_taken_for_ours(guests, images, tmp_path):
+    assert set(Pixels().key) == {"name", "weights"}, "as they were kept before"
+    made, cache = extractor(f"{guests}:Mean"), Cache(tmp_path / "cache")
+    made.name = "pixels"
+    assert Pixels().extract(images, cache).shape == (7, 28 * 28 * 3)
+    assert made.extract(images, cache).shape == (7, 3)
+
+
 @pytest.mark.parametrize(
     ("attribute", "message"),
     [
