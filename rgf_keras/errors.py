@@ -27,8 +27,31 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{nearest[0]}'?" if nearest else ""
 
 
+def unknown_name(
+    what: str, name: object, known: Iterable[str], forms: Iterable[str] = ()
+) -> ArgumentError:
+    """The error about a name that nobody knows.
+
+    Args:
+        what: kind of thing that is looked for.
+        name: what is not known.
+        known: names that are.
+        forms: what names may look like otherwise, e.g. ``folder:PATH``.
+
+    >>> print(unknown_name("colour", "gren", ["red", "green"]))
+    unknown colour 'gren'; known: red, green; did you mean 'green'?
+    """
+    names = list(known)
+    nearest = did_you_mean(str(name), names)
+    return ArgumentError(f"unknown {what} '{name}'; known: {', '.join([*names, *forms])}{nearest}")
+
+
 def first_line(error: BaseException) -> str:
-    """An exception's message, cut to one short line."""
+    """An exception's message, cut to one short line.
+
+    >>> first_line(ValueError("no such key\\nhere"))
+    'no such key'
+    """
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
 

@@ -9,12 +9,14 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from rgf_keras.errors import RgfError, did_you_mean, first_line
+from rgf_keras.errors import ArgumentError, RgfError, did_you_mean, first_line, unknown_name
 
 # By group, what one of its members is called.
 GROUPS = {
@@ -36,39 +38,40 @@ def resolve(group: str, name: str, known: Mapping[str, Any] | None = None) -> An
         known: ours, by name.
 
     Raises:
-        RgfError: nobody knows the name; its module or file does not exist or fails; the module has
-            no such attribute.
+        ArgumentError: nobody knows the name; its module or file does not exist, or has no such
+            attribute.
+        RgfError: the module fails when it is imported.
 
     >>> resolve("metrics", "math:hypot")(3, 4)
     5.0
     """
     if known and name in known:
         return known[name]
-    place, colon, attribute = name.rpartition(":")
-    if colon:
-        module = _from_file(name, place) if place.endswith(".py") else _module(name, place)
+    place, _, attribute = name.rpartition(":")
+    if place and attribute:
+        module = _run_file(name, place) if place.endswith(".py") else _import(name, place)
         if not hasattr(module, attribute):
             names = [each for each in vars(module) if not each.startswith("_")]
-            raise RgfError(
-                f"'{name}': {place} has no '{attribute}'" + did_you_mean(attribute, names)
-            )
+            nearest = did_you_mean(attribute, names)
+            raise ArgumentError(f"'{name}': {place} has no '{attribute}'{nearest}")
         return getattr(module, attribute)
     installed = {point.name: point for point in metadata.entry_points(group=f"rgf_keras.{group}")}
     if name in installed:
-        return _guarded(name, installed[name].load)
+        return attempt(name, installed[name].load)
     names = [*(known or {}), *installed]
-    raise RgfError(
-        f"unknown {GROUPS[group]} '{name}'{did_you_mean(name, names)}; known: "
-        f"{', '.join([*names, 'module:attr', 'file.py:attr'])}"
-    )
+    raise unknown_name(GROUPS[group], name, names, ("module:attr", "file.py:attr"))
 
 
 def is_guest(name: str) -> bool:
-    """Whether a name can only be a guest's: ``module:attr`` or ``file.py:attr``."""
+    """Whether a name can only be a guest's: ``module:attr`` or ``file.py:attr``.
+
+    >>> is_guest("my_gan.py:MyGAN"), is_guest("gan")
+    (True, False)
+    """
     return ":" in name
 
 
-def call(function: Callable[..., Any], arguments: Mapping[str, Any], **offered: Any) -> Any:
+def call(function: Callable[..., Any], arguments: Mapping[str, Any], /, **offered: Any) -> Any:
     """Call a guest's function with its arguments and what it has parameters for of the offered.
 
     >>> call(lambda seed, width: (seed, width), {"width": 8}, seed=1, image_shape=(8, 8, 1))
@@ -80,6 +83,20 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any], **offered: 
     return function(**{**wanted, **arguments})
 
 
+def attempt(name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call what a guest of this name has brought.
+
+    Raises:
+        RgfError: it fails, for whatever reason; told in one line.
+    """
+    try:
+        return function(*args, **kwargs)
+    except RgfError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever the guest's code raises
+        raise RgfError(f"'{name}' fails: {type(error).__name__}: {first_line(error)}") from error
+
+
 def add_folder(folder: Path) -> None:
     """Make the modules in a folder importable, after everything that is already."""
     path = str(folder.resolve())
@@ -87,28 +104,28 @@ def add_folder(folder: Path) -> None:
         sys.path.append(path)
 
 
-def _module(name: str, place: str) -> Any:
+def _import(name: str, place: str) -> ModuleType:
     add_folder(Path())
     importlib.invalidate_caches()
     try:
-        found = importlib.util.find_spec(place)
-    except (ImportError, ValueError):
-        found = None
-    if found is None:
-        raise RgfError(f"'{name}': there is no module {place} here or beside the study file")
-    return _guarded(name, lambda: importlib.import_module(place))
+        return attempt(name, importlib.import_module, place)
+    except RgfError as error:
+        cause = error.__cause__
+        if isinstance(cause, ModuleNotFoundError) and f"{place}.".startswith(f"{cause.name}."):
+            message = f"'{name}': there is no module {place} here or beside the study file"
+            raise ArgumentError(message) from None
+        raise
 
 
-def _from_file(name: str, place: str) -> Any:
-    folders = [Path(), *map(Path, sys.path)]
-    path = next((folder / place for folder in folders if (folder / place).is_file()), None)
+def _run_file(name: str, place: str) -> ModuleType:
+    paths = (Path(folder, place) for folder in (".", *sys.path))
+    path = next((path.resolve() for path in paths if path.is_file()), None)
     if path is None:
-        raise RgfError(f"'{name}': {place} does not exist here or beside the study file")
-    path = path.resolve()
-    module_name = f"rgf_guest_{path.stem}"
-    known = sys.modules.get(module_name)
-    if known is not None and known.__file__ == str(path):
-        return known
+        raise ArgumentError(f"'{name}': {place} does not exist here or beside the study file")
+    # Files of the same name in other folders are other modules.
+    module_name = f"rgf_guest_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -116,15 +133,8 @@ def _from_file(name: str, place: str) -> Any:
     add_folder(path.parent)  # what the file imports from beside itself
     sys.modules[module_name] = module
     try:
-        _guarded(name, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+        attempt(name, spec.loader.exec_module, module)
     except RgfError:
         del sys.modules[module_name]
         raise
     return module
-
-
-def _guarded(name: str, load: Callable[[], Any]) -> Any:
-    try:
-        return load()
-    except Exception as error:  # whatever the guest's code raises
-        raise RgfError(f"'{name}' fails: {type(error).__name__}: {first_line(error)}") from error

@@ -10,9 +10,9 @@ from rgf_keras.datasets.factors import (
     Thickening,
     Thinning,
     factor,
-    prepare,
     shape_factors,
 )
+from rgf_keras.datasets.factors.shape import prepare
 from rgf_keras.datasets.planting import balanced, counts, skewed
 from rgf_keras.datasets.sources import available, load
 

@@ -10,16 +10,14 @@ On disk, in one folder (the release has the two lists in its folders ``Eval`` an
 """
 
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-import joblib
 import numpy as np
 from PIL import Image
 
+from rgf_keras.datasets import files
 from rgf_keras.datasets.dataset import Dataset
-from rgf_keras.datasets.folder import UNREADABLE
 from rgf_keras.errors import RgfError
 
 IMAGES = "img_align_celeba"
@@ -32,6 +30,7 @@ BOX = (15, 40, 163, 188)  # left, upper, right, lower: 148 × 148 around the fac
 SIZE = 32
 VALUES = ("no", "yes")
 UNPACK_AGAIN = "unpack img_align_celeba.zip again"
+REPLACE = "replace it by CelebA's"
 
 
 def holds(folder: Path) -> bool:
@@ -61,21 +60,17 @@ def read(folder: str | Path, split: str, factor: str | None = None) -> Dataset:
         RgfError: a list or the images are missing or corrupt, or images are not 178 × 218.
     """
     folder = Path(folder)
-    lines, files = _listed(folder / PARTITIONS, PARTITION_OF[split])
-    values = _values(folder / ATTRIBUTES, factor, files) if factor else None
-    images, is_readable = _images(folder / IMAGES, files)
-    if not is_readable.all():
-        unreadable = np.flatnonzero(~is_readable)
-        warnings.warn(
-            f"celeba/{split}: left out {len(unreadable)} of {len(files)} images that cannot be "
-            f"read, the first {folder / IMAGES / files[unreadable[0]]}; {UNPACK_AGAIN}",
-            stacklevel=2,
-        )
-        if len(unreadable) == len(files):
-            raise RgfError(f"{folder / IMAGES} has no readable image for {split}; {UNPACK_AGAIN}")
-        images = images[is_readable]
+    lines, names = _read_partition(folder / PARTITIONS, PARTITION_OF[split])
+    values = _read_values(folder / ATTRIBUTES, factor, names) if factor else None
+    place = folder / IMAGES
+    if not place.is_dir():
+        raise RgfError(f"{place} does not exist; unpack img_align_celeba.zip there")
+    name, paths = f"celeba/{split}", [place / file for file in names]
+    images, is_readable = files.read_images(name, paths, SIZE, _cut_face, UNPACK_AGAIN)
+    if not len(images):
+        raise RgfError(f"{place} has no readable image for {split}; {UNPACK_AGAIN}")
     return Dataset(
-        name=f"celeba/{split}",
+        name=name,
         images=images,
         labels=np.zeros(len(images), np.int64),
         indices=lines[is_readable],
@@ -86,90 +81,62 @@ def read(folder: str | Path, split: str, factor: str | None = None) -> Dataset:
     )
 
 
-def _listed(path: Path, partition: str) -> tuple[np.ndarray, list[str]]:
+def _read_partition(path: Path, partition: str) -> tuple[np.ndarray, list[str]]:
     """Lines (N,) of a partition, counted from 0, and the files they name."""
-    lines, files = [], []
-    for number, line in enumerate(_lines(path)):
+    lines, names = [], []
+    for number, line in enumerate(_read_lines(path)):
         # Nothing else may pass, so that no line points outside the image folder.
         match = re.fullmatch(r"([0-9]{6}\.jpg)\s+([012])\s*", line)
         if match is None:
             raise RgfError(
                 f"{path} is corrupt: line {number + 1}, {line[:40]!r}, is no 000001.jpg with a "
-                "partition of 0 to 2; replace it by CelebA's"
+                f"partition of 0 to 2; {REPLACE}"
             )
         if match[2] == partition:
             lines.append(number)
-            files.append(match[1])
-    if not files:
-        raise RgfError(f"{path} lists no images of partition {partition}; replace it by CelebA's")
-    return np.array(lines, np.int64), files
+            names.append(match[1])
+    if not names:
+        raise RgfError(f"{path} lists no images of partition {partition}; {REPLACE}")
+    return np.array(lines, np.int64), names
 
 
-def _values(path: Path, attribute: str, files: Sequence[str]) -> np.ndarray | None:
+def _read_values(path: Path, attribute: str, names: Sequence[str]) -> np.ndarray | None:
     """(N,) integers, 1 for yes; None if there is no such file or no such attribute."""
     if not path.exists():
         return None
-    lines = _lines(path)
+    lines = _read_lines(path)
     if len(lines) < 2 or not lines[0].strip().isdecimal():
         raise RgfError(
             f"{path} is corrupt: it must begin with the number of images, then the names of the "
-            "attributes; replace it by CelebA's"
+            f"attributes; {REPLACE}"
         )
-    names = lines[1].split()
-    if attribute not in names:
+    attributes = lines[1].split()
+    if attribute not in attributes:
         return None
-    column = 1 + names.index(attribute)
+    column = 1 + attributes.index(attribute)
     values = {}
     for number, line in enumerate(lines[2:]):
         row = line.split()
-        if len(row) != 1 + len(names) or row[column] not in ("-1", "1"):
+        if len(row) != 1 + len(attributes) or row[column] not in ("-1", "1"):
             raise RgfError(
                 f"{path} is corrupt: line {number + 3}, {line[:40]!r}, is no file with -1 or 1 "
-                f"for each of {len(names)} attributes; replace it by CelebA's"
+                f"for each of {len(attributes)} attributes; {REPLACE}"
             )
         values[row[0]] = int(row[column] == "1")
-    for file in files:
-        if file not in values:
-            raise RgfError(f"{path} has no line for {file}; replace it by CelebA's")
-    return np.array([values[file] for file in files], np.int64)
+    for name in names:
+        if name not in values:
+            raise RgfError(f"{path} has no line for {name}; {REPLACE}")
+    return np.array([values[name] for name in names], np.int64)
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").rstrip().splitlines()
-    except FileNotFoundError:
-        raise RgfError(f"{path} does not exist; put CelebA's there") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RgfError(f"{path} is corrupt ({error}); replace it by CelebA's") from error
+def _read_lines(path: Path) -> list[str]:
+    return files.read_lines(path, "put CelebA's there", f"is corrupt ({{error}}); {REPLACE}")
 
 
-def _images(folder: Path, files: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 32, 32, 3) uint8, and which of them (N,) can be read."""
-    if not folder.is_dir():
-        raise RgfError(f"{folder} does not exist; unpack img_align_celeba.zip there")
-    images = np.zeros((len(files), SIZE, SIZE, 3), np.uint8)
-    is_readable = np.ones(len(files), bool)
-    decoded = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
-        joblib.delayed(_image)(folder / file) for file in files
-    )
-    for position, image in enumerate(decoded):
-        if image is None:
-            is_readable[position] = False
-        else:
-            images[position] = image
-    return images, is_readable
-
-
-def _image(path: Path) -> np.ndarray | None:
-    """(32, 32, 3) uint8, or None if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            size, face = image.size, image.convert("RGB").crop(BOX)
-            reduced = np.asarray(face.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
-    except UNREADABLE:
-        return None
-    if size != ALIGNED:  # the box would lie elsewhere in the face
-        raise RgfError(
-            f"{path} has {size[0]}x{size[1]} pixels, not {ALIGNED[0]}x{ALIGNED[1]}; {UNPACK_AGAIN}"
-        )
-    return reduced
+def _cut_face(image: Image.Image) -> Image.Image:
+    """The box of an aligned image, 32 × 32 pixels."""
+    face = image.convert("RGB").crop(BOX)
+    if image.size != ALIGNED:  # the box would lie elsewhere in the face
+        size, expected = ("x".join(map(str, size)) for size in (image.size, ALIGNED))
+        raise RgfError(f"{image.filename} has {size} pixels, not {expected}; {UNPACK_AGAIN}")  # type: ignore[attr-defined]
+    return face.resize((SIZE, SIZE), Image.Resampling.BILINEAR)

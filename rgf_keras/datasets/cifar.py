@@ -31,6 +31,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from rgf_keras.datasets import files
 from rgf_keras.datasets.dataset import Dataset
 from rgf_keras.errors import RgfError
 
@@ -74,9 +75,9 @@ def read(folder: str | Path, name: str, split: str) -> Dataset:
     Raises:
         RgfError: a file is missing, cut off, or holds a class other than 0 to 9.
     """
-    parts = [_batch(Path(folder, file)) for file in BATCHES[split]]
-    images = np.concatenate([images for images, _ in parts])
-    return _dataset(f"{name}/{split}", images, np.concatenate([labels for _, labels in parts]))
+    batches = [_read_batch(Path(folder, file)) for file in BATCHES[split]]
+    images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    return _dataset(f"{name}/{split}", images, labels)
 
 
 def holds_10_1(folder: Path) -> bool:
@@ -97,12 +98,12 @@ def read_10_1(folder: str | Path) -> Dataset:
         RgfError: a file is missing, pickled or otherwise no such array, or the two do not match.
     """
     images_path, labels_path = Path(folder, IMAGES_10_1), Path(folder, LABELS_10_1)
-    images, labels = _array(images_path), _array(labels_path)
+    images, labels = _read_array(images_path), _read_array(labels_path)
     if images.dtype != np.uint8 or images.shape[1:] != (SIZE, SIZE, 3) or not len(images):
-        raise _unlike(images_path, f"(N, {SIZE}, {SIZE}, 3) uint8", images)
+        raise _other_array(images_path, f"(N, {SIZE}, {SIZE}, 3) uint8", images)
     if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
-        raise _unlike(labels_path, f"({len(images)},) integers", labels)
-    _check(labels_path, labels)
+        raise _other_array(labels_path, f"({len(images)},) integers", labels)
+    _check_classes(labels_path, labels)
     return _dataset("cifar10.1/test", images, labels)
 
 
@@ -151,14 +152,12 @@ def _copy_members(tarball: Path, folder: Path) -> None:
             raise RgfError(f"{tarball} holds no {file}; delete it to download it again")
 
 
-def _batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """(N, 32, 32, 3) uint8, and (N,) uint8 classes."""
-    try:
+    with files.reading(
+        path, f"put all of {', '.join(FILES)} there", "cannot be read ({error}); replace it"
+    ):
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise RgfError(f"{path} does not exist; put all of {', '.join(FILES)} there") from None
-    except OSError as error:
-        raise RgfError(f"{path} cannot be read ({error.strerror}); replace it") from error
     if not content or len(content) % RECORD_BYTES:
         raise RgfError(
             f"{path} is corrupt: its {len(content):,} bytes are not whole records of "
@@ -166,31 +165,27 @@ def _batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD_BYTES)
     labels, planes = records[:, 0], records[:, 1:].reshape(-1, 3, SIZE, SIZE)
-    _check(path, labels)
+    _check_classes(path, labels)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels
 
 
-def _array(path: Path) -> np.ndarray:
-    try:
-        with open(path, "rb") as file:
-            array = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise RgfError(
-            f"{path} does not exist; put both {IMAGES_10_1} and {LABELS_10_1} there"
-        ) from None
-    except Exception as error:  # NumPy raises nearly anything for a damaged header
-        raise RgfError(f"{path} is corrupt, pickled or no .npy file; replace it") from error
+def _read_array(path: Path) -> np.ndarray:
+    missing = f"put both {IMAGES_10_1} and {LABELS_10_1} there"
+    damaged = "is corrupt, pickled or no .npy file; replace it"
+    # NumPy raises nearly anything for a damaged header.
+    with files.reading(path, missing, damaged, (Exception,)), open(path, "rb") as file:
+        array = np.load(file, allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise RgfError(f"{path} is several arrays, not one; replace it")
     return array
 
 
-def _unlike(path: Path, expected: str, array: np.ndarray) -> RgfError:
+def _other_array(path: Path, expected: str, array: np.ndarray) -> RgfError:
     received = f"{array.shape} {array.dtype}"
     return RgfError(f"{path} must hold {expected}, received {received}; replace it")
 
 
-def _check(path: Path, labels: np.ndarray) -> None:
+def _check_classes(path: Path, labels: np.ndarray) -> None:
     wrong = np.flatnonzero((labels < 0) | (labels >= len(CLASS_NAMES)))
     if len(wrong):
         raise RgfError(
@@ -200,10 +195,5 @@ def _check(path: Path, labels: np.ndarray) -> None:
 
 
 def _dataset(name: str, images: np.ndarray, labels: np.ndarray) -> Dataset:
-    return Dataset(
-        name=name,
-        images=np.ascontiguousarray(images),
-        labels=labels.astype(np.int64),
-        indices=np.arange(len(images)),
-        class_names=CLASS_NAMES,
-    )
+    images, labels = np.ascontiguousarray(images), labels.astype(np.int64)
+    return Dataset(name, images, labels, np.arange(len(images)), CLASS_NAMES)

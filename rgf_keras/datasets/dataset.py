@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from rgf_keras import archive
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, RgfError, did_you_mean
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Images, their classes and, once planted, their factor.
 
-    Args:
+    Attributes:
         name: what the images are, e.g. ``"mnist-10k/train"``.
         images: (N, H, W, C) uint8.
         labels: (N,) integers, positions in ``class_names``.
@@ -29,7 +29,8 @@ class Dataset:
         factor_values: the factor's values; the last is the rare one, e.g. ``("red", "green")``.
 
     Raises:
-        RgfError: wrong shapes or dtypes, no images, or NaN where integers belong.
+        ArgumentError: wrong shapes or dtypes, no images, NaN where integers belong, or labels or
+            values of the factor that have no name.
     """
 
     name: str
@@ -42,27 +43,25 @@ class Dataset:
     factor_values: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.dtype != np.uint8:
-            raise RgfError(
-                f"{self.name}: images must be (N, H, W, C) uint8, "
-                f"received {self.images.shape} {self.images.dtype}"
+        if not _is_array(self.images, 4, np.uint8):
+            received = _describe(self.images)
+            raise ArgumentError(
+                f"{self.name}: images must be (N, H, W, C) uint8, received {received}"
             )
-        for field in ("labels", "indices", "factor"):
-            values = getattr(self, field)
-            if values is None:
-                continue
-            if values.shape != (len(self),) or values.dtype.kind not in "iu":
-                raise RgfError(
-                    f"{self.name}: {field} must be ({len(self)},) integers, "
-                    f"received {values.shape} {values.dtype}"
-                )
         if not len(self):
-            raise RgfError(f"{self.name} holds no images")
-        if self.labels.max() >= len(self.class_names) or self.labels.min() < 0:
-            raise RgfError(f"{self.name}: labels must lie in [0, {len(self.class_names) - 1}]")
-        for array in (self.images, self.labels, self.indices, self.factor):
-            if array is not None:
-                array.setflags(write=False)
+            raise ArgumentError(f"{self.name} holds no images")
+        for field, values in self.arrays.items():
+            if field != "images":
+                self._check(field, values)
+            values.setflags(write=False)
+
+    def _check(self, field: str, values: np.ndarray) -> None:
+        if not _is_array(values, 1, np.integer) or len(values) != len(self):
+            problem = f"must be ({len(self)},) integers, received {_describe(values)}"
+            raise ArgumentError(f"{self.name}: {field} {problem}")
+        names = {"labels": self.class_names, "factor": self.factor_values or None}.get(field)
+        if names is not None and not 0 <= values.min() <= values.max() < len(names):
+            raise ArgumentError(f"{self.name}: {field} must lie in [0, {len(names) - 1}]")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -90,26 +89,21 @@ class Dataset:
 
     def take(self, positions: np.ndarray, name: str | None = None) -> "Dataset":
         """The images at ``positions``, with everything that belongs to them."""
-        return replace(
-            self,
-            name=name or self.name,
-            images=self.images[positions],
-            labels=self.labels[positions],
-            indices=self.indices[positions],
-            factor=None if self.factor is None else self.factor[positions],
-        )
+        arrays = {field: array[positions] for field, array in self.arrays.items()}
+        return replace(self, name=name or self.name, **arrays)  # type: ignore[arg-type]
 
     def with_values(self, values: Sequence[str]) -> "Dataset":
         """The images that have one of these values, which are then the factor's, in this order.
 
         Raises:
-            RgfError: the factor has no such value, or a value is named twice.
+            ArgumentError: the factor has no such value, or a value is named twice.
         """
         for value in values:
             if value not in self.factor_values or list(values).count(value) > 1:
-                raise RgfError(
+                known = ", ".join(self.factor_values) + did_you_mean(value, self.factor_values)
+                raise ArgumentError(
                     f"{self.name}: '{value}' is no value of '{self.factor_name}' or named twice; "
-                    f"values are {', '.join(self.factor_values)}"
+                    f"values are {known}"
                 )
         position = np.full(len(self.factor_values), -1)
         position[[self.factor_values.index(value) for value in values]] = np.arange(len(values))
@@ -125,10 +119,10 @@ class Dataset:
             seed: which images fall on which side.
 
         Raises:
-            RgfError: ``num_first`` is not in [1, N − 1].
+            ArgumentError: ``num_first`` is not in [1, N − 1].
         """
         if not 0 < num_first < len(self):
-            raise RgfError(f"num_first must lie in [1, {len(self) - 1}], received {num_first}")
+            raise ArgumentError(f"num_first must lie in [1, {len(self) - 1}], received {num_first}")
         draw = uniform(self.indices, seed, "split")
         # An image's place within its own class, as a fraction: cutting there is stratified.
         place = np.empty(len(self))
@@ -139,26 +133,22 @@ class Dataset:
         order = np.lexsort((draw, place))
         return self.take(np.sort(order[:num_first])), self.take(np.sort(order[num_first:]))
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Images, labels, indices and the factor if there is one, by name."""
+        names = ("images", "labels", "indices", *(() if self.factor is None else ("factor",)))
+        return {name: getattr(self, name) for name in names}
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the images, labels and factor: equal data sets have equal fingerprints."""
-        arrays = {"images": self.images, "labels": self.labels}
-        if self.factor is not None:
-            arrays["factor"] = self.factor
-        return archive.digest(arrays)
+        return archive.digest({name: x for name, x in self.arrays.items() if name != "indices"})
 
     def save(self, path: str | Path) -> Path:
         """Write to a checksummed ``.npz`` that :func:`read` reads back."""
-        arrays = {"images": self.images, "labels": self.labels, "indices": self.indices}
-        if self.factor is not None:
-            arrays["factor"] = self.factor
-        header: dict[str, Any] = {
-            "name": self.name,
-            "class_names": self.class_names,
-            "factor_name": self.factor_name,
-            "factor_values": self.factor_values,
-        }
-        return archive.save(path, arrays, header, compress=True)
+        names = ("name", "class_names", "factor_name", "factor_values")
+        header = {name: getattr(self, name) for name in names}
+        return archive.save(path, self.arrays, header, compress=True)
 
 
 def read(path: str | Path) -> Dataset:
@@ -170,14 +160,14 @@ def read(path: str | Path) -> Dataset:
     arrays, header = archive.load(path)
     try:
         return Dataset(
-            name=header["name"],
-            images=arrays["images"],
-            labels=arrays["labels"],
-            indices=arrays["indices"],
-            class_names=tuple(header["class_names"]),
-            factor=arrays.get("factor"),
-            factor_name=header["factor_name"],
-            factor_values=tuple(header["factor_values"]),
+            header["name"],
+            arrays["images"],
+            arrays["labels"],
+            arrays["indices"],
+            tuple(header["class_names"]),
+            arrays.get("factor"),
+            header["factor_name"],
+            tuple(header["factor_values"]),
         )
     except KeyError as error:
         raise RgfError(f"{path} is not a data set: it has no {error}") from None
@@ -186,7 +176,17 @@ def read(path: str | Path) -> Dataset:
 def uniform(indices: np.ndarray, seed: int, purpose: str) -> np.ndarray:
     """One uniform number in [0, 1) per source index, the same whatever the order or subset.
 
-    Numbers drawn for different purposes are independent of each other.
+    Numbers for different purposes are independent of each other.
     """
     rng = np.random.default_rng([seed, zlib.crc32(purpose.encode())])
     return rng.random(int(indices.max()) + 1)[indices]
+
+
+def _is_array(values: Any, ndim: int, kind: type) -> bool:
+    is_array = isinstance(values, np.ndarray) and values.ndim == ndim
+    return is_array and np.issubdtype(values.dtype, kind)
+
+
+def _describe(values: Any) -> str:
+    is_array = isinstance(values, np.ndarray)
+    return f"{values.shape} {values.dtype}" if is_array else type(values).__name__

@@ -9,16 +9,16 @@ every image, whose file is written relative to the folder.
 """
 
 import csv
-import struct
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 from PIL import Image
 
 from rgf_keras.datasets.dataset import Dataset
+from rgf_keras.datasets.files import UNREADABLE, decode, reading
 from rgf_keras.errors import RgfError
 
 PARTS = ("train", "test")
@@ -26,12 +26,6 @@ EXTENSIONS = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 TABLE = "factors.csv"
 TRAIN_SHARE = 0.8
 SMALLEST_CLASS = 5  # from here on a stratified split of 80 to 20 leaves no class out
-
-# What Pillow raises for files that are damaged or something else altogether.
-UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, LookupError, TypeError),
-    *(struct.error, Image.DecompressionBombError),
-)
 
 
 def read(folder: str | Path, factor: str | None = None) -> tuple[Dataset, Dataset]:
@@ -58,43 +52,36 @@ def read(folder: str | Path, factor: str | None = None) -> tuple[Dataset, Datase
     folder = Path(folder)
     has_parts = all((folder / part).is_dir() for part in PARTS)
     roots = [folder / part for part in PARTS] if has_parts else [folder]
-    class_names, paths = _classes(roots)
+    class_names, paths = _list_classes(roots)
     files = [path.relative_to(folder).as_posix() for path in paths]
     labels = [class_names.index(path.parent.name) for path in paths]
-    columns = _table(folder / TABLE, files)
-    dataset = Dataset(
-        name=f"folder:{folder}",
-        images=_images(paths),
-        labels=np.array(labels, np.int64),
-        indices=np.arange(len(paths)),
-        class_names=class_names,
-    )
-    name = next(iter(columns), None) if factor is None else factor
-    if name in columns:
-        dataset = _with_factor(dataset, name, columns[name])
+    columns = _read_table(folder / TABLE, files)
+    name, images = f"folder:{folder}", _read_images(paths)
+    indices = np.arange(len(paths))
+    dataset = Dataset(name, images, np.array(labels, np.int64), indices, class_names)
+    factor = next(iter(columns), None) if factor is None else factor
+    if factor in columns:
+        dataset = _with_factor(dataset, factor, columns[factor])
     if has_parts:
         in_train = np.array([file.startswith("train/") for file in files])
         train, test = (dataset.take(np.flatnonzero(part)) for part in (in_train, ~in_train))
     else:
         train, test = _split(dataset)
-    return (
-        replace(train, name=f"{dataset.name}/train"),
-        replace(test, name=f"{dataset.name}/test"),
-    )
+    return replace(train, name=f"{name}/train"), replace(test, name=f"{name}/test")
 
 
-def _classes(roots: Sequence[Path]) -> tuple[tuple[str, ...], list[Path]]:
+def _list_classes(roots: Sequence[Path]) -> tuple[tuple[str, ...], list[Path]]:
     """Names of the classes, the same in every root, and the sorted paths of all images."""
     names: list[list[str]] = []
     paths: list[Path] = []
     for root in roots:
         if not root.is_dir():
             raise RgfError(f"folder {root} does not exist")
-        classes = [entry for entry in _visible(root) if entry.is_dir()]
+        classes = [entry for entry in _list_visible(root) if entry.is_dir()]
         if not classes:
             raise RgfError(f"{root} holds no class folders; put the images of each class in one")
         for folder in classes:
-            images = [path for path in _visible(folder) if path.suffix.lower() in EXTENSIONS]
+            images = [path for path in _list_visible(folder) if path.suffix.lower() in EXTENSIONS]
             if not images:
                 known = ", ".join(sorted(EXTENSIONS))
                 raise RgfError(
@@ -111,14 +98,14 @@ def _classes(roots: Sequence[Path]) -> tuple[tuple[str, ...], list[Path]]:
     return tuple(names[0]), sorted(paths, key=Path.as_posix)
 
 
-def _visible(folder: Path) -> list[Path]:
+def _list_visible(folder: Path) -> list[Path]:
     """What is in a folder, sorted by name, without hidden files and folders."""
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _images(paths: Sequence[Path]) -> np.ndarray:
+def _read_images(paths: Sequence[Path]) -> np.ndarray:
     """(N, H, W, 1) uint8 if all images are grey, else (N, H, W, 3)."""
-    headers = [_header(path) for path in paths]
+    headers = [_read_header(path) for path in paths]
     (width, height), _ = headers[0]
     for path, (size, _) in zip(paths, headers, strict=True):
         if size != (width, height):
@@ -128,15 +115,15 @@ def _images(paths: Sequence[Path]) -> np.ndarray:
             )
     mode, channels = ("L", 1) if all(grey for _, grey in headers) else ("RGB", 3)
     images = np.empty((len(paths), height, width, channels), np.uint8)
-    decoded = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
-        joblib.delayed(_decoded)(path, mode) for path in paths
-    )
-    for image, pixels in zip(images, decoded, strict=True):
+    decoded = decode(paths, partial(Image.Image.convert, mode=mode))
+    for path, image, pixels in zip(paths, images, decoded, strict=True):
+        if pixels is None:
+            raise _unreadable(path)
         image[...] = pixels.reshape(image.shape)
     return images
 
 
-def _header(path: Path) -> tuple[tuple[int, int], bool]:
+def _read_header(path: Path) -> tuple[tuple[int, int], bool]:
     """Width and height, and whether the image is grey."""
     try:
         with Image.open(path) as image:
@@ -148,27 +135,20 @@ def _header(path: Path) -> tuple[tuple[int, int], bool]:
     return size, mode in ("1", "L", "LA", "La")
 
 
-def _decoded(path: Path, mode: str) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert(mode))
-    except UNREADABLE as error:
-        raise _unreadable(path) from error
-
-
 def _unreadable(path: Path) -> RgfError:
     return RgfError(f"image {path} cannot be read; replace or delete it")
 
 
-def _table(path: Path, files: Sequence[str]) -> dict[str, list[str]]:
+def _read_table(path: Path, files: Sequence[str]) -> dict[str, list[str]]:
     """The values of every factor, one per file; nothing if there is no table."""
     if not path.exists():
         return {}
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RgfError(f"{path} is no table in UTF-8 ({error}); write it again") from error
+    errors = (OSError, UnicodeDecodeError, csv.Error)
+    with (
+        reading(path, "write it", "is no table in UTF-8 ({error}); write it again", errors),
+        open(path, newline="", encoding="utf-8-sig") as file,
+    ):
+        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
     header = rows[0] if rows else []
     if header[:1] != ["file"] or len(header) < 2 or len({*header, ""}) <= len(header):
         raise RgfError(f"{path} has the header {header}; it must be file,NAME with distinct names")
@@ -191,12 +171,12 @@ def _table(path: Path, files: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _with_factor(dataset: Dataset, name: str, column: Sequence[str]) -> Dataset:
-    values = _ordered(set(column))
+    values = _sort(set(column))
     factor = np.array([values.index(value) for value in column], np.int64)
     return replace(dataset, factor=factor, factor_name=name, factor_values=values)
 
 
-def _ordered(values: set[str]) -> tuple[str, ...]:
+def _sort(values: set[str]) -> tuple[str, ...]:
     """In numerical order if all are numbers, else in alphabetical order."""
     try:
         return tuple(sorted(sorted(values), key=float))

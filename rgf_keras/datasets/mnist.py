@@ -8,12 +8,13 @@ import numpy as np
 
 from rgf_keras import archive
 from rgf_keras.datasets.dataset import Dataset
-from rgf_keras.datasets.downloads import downloaded, keras_cache
+from rgf_keras.datasets.files import download, keras_cache, reading
 from rgf_keras.errors import RgfError
 
 DIGITS = tuple("0123456789")
 BUNDLED_TRAIN = 8000
 FILE = "mnist.npz"
+REPLACE = f"replace it by Keras' {FILE}"
 
 # Keras' own copy of MNIST (the file's SHA-256) and the digits in it (SHA-256 of the arrays), so
 # that a repacked file with the same digits is accepted and a damaged one is not.
@@ -22,7 +23,7 @@ FILE_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 SHA256 = "f016250a7ac64ce49543f859bcbb33dd219254db0ac07a89ea96a5535ede1758"
 
 
-def bundled(split: str) -> Dataset:
+def read_bundled(split: str) -> Dataset:
     """8,000 or 2,000 of the official test digits, with the same mix of classes."""
     with resources.as_file(resources.files("rgf_keras.datasets") / "data/mnist-10k.npz") as path:
         arrays, _ = archive.load(path)
@@ -38,16 +39,16 @@ def read(split: str, data_dir: str | Path | None) -> Dataset:
         RgfError: the file is missing, corrupt, or holds something else; it cannot be downloaded.
     """
     parent = data_dir or os.environ.get("RGF_DATA_DIR")
-    path = Path(parent) / FILE if parent else downloaded(URL, FILE_SHA256, FILE)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test")}
-    except FileNotFoundError:
-        raise RgfError(f"{path} does not exist; put Keras' {FILE} there") from None
-    except archive.DAMAGED:
-        raise RgfError(f"{path} is corrupt or truncated; replace it by Keras' {FILE}") from None
+    path = Path(parent) / FILE if parent else download(URL, FILE_SHA256, FILE)
+    missing, damaged = f"put Keras' {FILE} there", f"is corrupt or truncated; {REPLACE}"
+    names = ("x_train", "y_train", "x_test", "y_test")
+    with (
+        reading(path, missing, damaged, archive.DAMAGED),
+        np.load(path, allow_pickle=False) as file,
+    ):
+        arrays = {name: file[name] for name in names}
     if archive.digest(arrays) != SHA256:
-        raise RgfError(f"{path} does not hold the digits of MNIST; replace it by Keras' {FILE}")
+        raise RgfError(f"{path} does not hold the digits of MNIST; {REPLACE}")
     return _digits(f"mnist/{split}", arrays[f"x_{split}"], arrays[f"y_{split}"])
 
 
@@ -60,10 +61,5 @@ def available() -> str:
 
 
 def _digits(name: str, images: np.ndarray, labels: np.ndarray) -> Dataset:
-    return Dataset(
-        name=name,
-        images=images[..., None],
-        labels=labels.astype(np.int64),
-        indices=np.arange(len(images)),
-        class_names=DIGITS,
-    )
+    labels = labels.astype(np.int64)
+    return Dataset(name, images[..., None], labels, np.arange(len(images)), DIGITS)

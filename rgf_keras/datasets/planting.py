@@ -16,8 +16,9 @@ import numpy as np
 
 from rgf_keras.cache import Cache
 from rgf_keras.datasets.dataset import Dataset, uniform
-from rgf_keras.datasets.factors import Factor, Progress
-from rgf_keras.errors import RgfError
+from rgf_keras.datasets.factors import Factor
+from rgf_keras.errors import ArgumentError
+from rgf_keras.runtime.progress import SILENT, Progress
 
 
 def balanced(
@@ -25,7 +26,7 @@ def balanced(
     factor: Factor | None,
     seed: int,
     cache: Cache | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Dataset:
     """D_u: in every class each value of the factor is equally frequent (Frontiers in AI 2025).
 
@@ -39,10 +40,10 @@ def balanced(
         progress: called as progress(done, total), in images.
 
     Raises:
-        RgfError: too few images of a class or value, or the data set has a factor already (or has
-            none of its own).
+        ArgumentError: too few images of a class or value, or the data set has a factor already (or
+            has none of its own).
     """
-    num_values = _values(dataset, factor)
+    num_values = _count_values(dataset, factor)
     shares = np.full((dataset.num_classes, num_values), 1 / num_values)
     return _arrange(dataset, factor, seed, shares, cache, progress)
 
@@ -54,7 +55,7 @@ def skewed(
     seed: int,
     rarity: float = 1.0,
     cache: Cache | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Dataset:
     """D_r: the rare value belongs to one class (Frontiers in AI 2025, framework and Appendix E).
 
@@ -66,28 +67,23 @@ def skewed(
     (:class:`~rgf_keras.datasets.Plain`) there is nothing to skew.
 
     Args:
-        dataset: images, with a factor only if ``factor`` is None.
-        factor: what to plant, or None for the images' own factor.
+        dataset, factor, seed, cache, progress: see :func:`balanced`.
         rare_class: the class k that has the rare value, the last one of the factor.
-        seed: which images receive which value.
         rarity: ρ in [1/q, 1].
-        cache: where images that are costly to make are kept; None to keep nothing.
-        progress: called as progress(done, total), in images.
 
     Raises:
-        RgfError: unknown class, rarity out of range, too few images of a class or value, or the
-            data set has a factor already (or has none of its own).
+        ArgumentError: unknown class, rarity out of range, or as for :func:`balanced`.
     """
     if not 0 <= rare_class < dataset.num_classes:
-        raise RgfError(
+        raise ArgumentError(
             f"rare_class {rare_class} is not a class of {dataset.name}; "
             f"classes are 0 to {dataset.num_classes - 1}"
         )
-    num_values = _values(dataset, factor)
+    num_values = _count_values(dataset, factor)
     if num_values == 1:
         return balanced(dataset, factor, seed, cache, progress)
     if not 1 / num_values <= rarity <= 1:
-        raise RgfError(f"rarity must lie in [{1 / num_values:.3g}, 1], received {rarity}")
+        raise ArgumentError(f"rarity must lie in [{1 / num_values:.3g}, 1], received {rarity}")
     rare = np.full(dataset.num_classes, (1 - rarity) / (num_values - 1))
     rare[rare_class] = rarity
     others = np.repeat((1 - rare)[:, None] / (num_values - 1), num_values - 1, axis=1)
@@ -106,18 +102,15 @@ def counts(dataset: Dataset) -> np.ndarray:
     return table
 
 
-def _values(dataset: Dataset, factor: Factor | None) -> int:
-    """How many values the factor has."""
+def _count_values(dataset: Dataset, factor: Factor | None) -> int:
     if factor is not None and dataset.factor is not None:
-        raise RgfError(f"{dataset.name} already has the factor '{dataset.factor_name}'")
+        raise ArgumentError(f"{dataset.name} already has the factor '{dataset.factor_name}'")
     if factor is None and dataset.factor is None:
-        raise RgfError(f"{dataset.name} has no factor of its own; name one to plant")
-    if factor is not None:
-        return len(factor.values)
-    if len(dataset.factor_values) < 2:
-        values = list(dataset.factor_values)
-        raise RgfError(f"a factor needs two values or more, {dataset.name} has {values}")
-    return len(dataset.factor_values)
+        raise ArgumentError(f"{dataset.name} has no factor of its own; name one to plant")
+    values = dataset.factor_values if factor is None else factor.values
+    if factor is None and len(values) < 2:
+        raise ArgumentError(f"a factor needs two values or more, {dataset.name} has {list(values)}")
+    return len(values)
 
 
 def _arrange(
@@ -126,12 +119,12 @@ def _arrange(
     seed: int,
     shares: np.ndarray,
     cache: Cache | None,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Dataset:
     """Images whose classes have these shares (C, V) of the factor's values."""
     if factor is None:
-        return _chosen(dataset, seed, shares)
-    assignment = _assigned(dataset, uniform(dataset.indices, seed, factor.name), shares)
+        return _choose(dataset, seed, shares)
+    assignment = _assign(dataset, uniform(dataset.indices, seed, factor.name), shares)
     return replace(
         dataset,
         images=factor.apply(dataset.images, assignment, dataset.indices, seed, cache, progress),
@@ -141,13 +134,13 @@ def _arrange(
     )
 
 
-def _assigned(dataset: Dataset, draw: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def _assign(dataset: Dataset, draw: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """(N,) positions in the factor's values."""
     assignment = np.empty(len(dataset), np.int64)
     for label, class_shares in enumerate(shares):
         members = np.flatnonzero(dataset.labels == label)
         if len(members) < shares.shape[1]:
-            raise RgfError(
+            raise ArgumentError(
                 f"class '{dataset.class_names[label]}' has {len(members)} images in "
                 f"{dataset.name}; a factor needs at least {shares.shape[1]} in every class"
             )
@@ -158,11 +151,11 @@ def _assigned(dataset: Dataset, draw: np.ndarray, shares: np.ndarray) -> np.ndar
     return assignment
 
 
-def _chosen(dataset: Dataset, seed: int, shares: np.ndarray) -> Dataset:
+def _choose(dataset: Dataset, seed: int, shares: np.ndarray) -> Dataset:
     """As many images as the rarest class and value allow, no more than in the balanced set."""
     available = counts(dataset)
     for label, value in np.argwhere((available == 0) & (shares > 0)):
-        raise RgfError(
+        raise ArgumentError(
             f"{dataset.name} has no {dataset.factor_values[value]} images of class "
             f"'{dataset.class_names[label]}'; leave that class or value out"
         )

@@ -1,24 +1,24 @@
-"""Where images come from: bundled with the package, on disk, or downloaded."""
+"""Where images come from: bundled with the package, on disk, downloaded, or a guest's."""
 
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from rgf_keras import plugins
 from rgf_keras.datasets import celeba, cifar, compcars, folder, mnist
 from rgf_keras.datasets.dataset import Dataset
-from rgf_keras.datasets.downloads import downloaded, keras_cache
-from rgf_keras.errors import RgfError
+from rgf_keras.datasets.files import download, keras_cache
+from rgf_keras.errors import ArgumentError, RgfError, unknown_name
 
 SPLITS = ("train", "test")
+FOLDER = "folder:PATH"
 
 
 def load(
-    name: str,
-    split: str = "train",
-    data_dir: str | Path | None = None,
-    factor: str | None = None,
+    name: str, split: str = "train", data_dir: str | Path | None = None, factor: str | None = None
 ) -> Dataset:
     """Load a data set by name.
 
@@ -35,6 +35,9 @@ def load(
                         their 40 attributes, never chosen unless named
     ``"compcars"``      cars (64, 64, 3) with their colour: ``sv_data`` in ``compcars``
     ``"folder:PATH"``   a folder of your own, with a factor if there is a table of factors
+    ``"mine.py:load"``  a function of your own, see :mod:`rgf_keras.plugins`: called with the split
+                        it returns a :class:`Dataset`; it may have parameters ``factor``, as below,
+                        and ``data_dir``
     ==================  ==========================================================================
 
     The modules :mod:`~rgf_keras.datasets.cifar`, :mod:`~rgf_keras.datasets.celeba`,
@@ -53,22 +56,22 @@ def load(
         Images (N, H, W, C) uint8, in order, with a factor if they keep one.
 
     Raises:
-        RgfError: unknown name or split; file missing, corrupt, or not to be downloaded.
+        ArgumentError: unknown name or split.
+        RgfError: file missing, corrupt, or not to be downloaded; a function that fails or returns
+            something else.
+
+    >>> load("mnist-10k", "test").image_shape
+    (28, 28, 1)
     """
-    kind, _, path = name.partition(":")
-    known = ["mnist-10k", "mnist", *FILE_SOURCES]
-    if name not in known and not (kind == "folder" and path):
-        raise RgfError(f"unknown data set '{name}'; known: {', '.join([*known, 'folder:PATH'])}")
     if split not in SPLITS:
-        raise RgfError(f"unknown split '{split}'; known: {', '.join(SPLITS)}")
-    if name not in known:
+        raise unknown_name("split", split, SPLITS)
+    kind, _, path = name.partition(":")
+    if kind == "folder" and path:
         return folder.read(path, factor)[SPLITS.index(split)]
-    if name == "mnist-10k":
-        dataset = mnist.bundled(split)
-    elif name == "mnist":
-        dataset = mnist.read(split, data_dir)
-    else:
-        dataset = _from_files(name, split, data_dir, factor)
+    source = DATASETS.get(name) or _guest(name)
+    if split not in source.splits:
+        raise ArgumentError(f"{name} has no split '{split}', only {', '.join(source.splits)}")
+    dataset = source.load(split, factor, data_dir)
     if factor in (None, dataset.factor_name):
         return dataset
     return replace(dataset, factor=None, factor_name=None, factor_values=())
@@ -76,22 +79,28 @@ def load(
 
 def available() -> dict[str, str]:
     """Where each data set is, or what it takes to have it."""
-    where = {"mnist-10k": "bundled", "mnist": mnist.available()}
-    for name, source in FILE_SOURCES.items():
-        found = _place(source, None)
-        if found:
-            where[name] = str(found)
-        elif source.download:
-            where[name] = f"{keras_cache() / source.folder} (downloaded when first used)"
-        else:
-            where[name] = f"{source.origin}; looked for in RGF_DATA_DIR"
-    return where | {"folder:PATH": "a folder of class folders of your own"}
+    places = {name: source.where() for name, source in DATASETS.items()}
+    return places | {FOLDER: "a folder of class folders of your own"}
+
+
+class Source(NamedTuple):
+    """A data set.
+
+    Attributes:
+        load: its images, given the split, the name of the factor or None, and a folder or None.
+        where: tells where it is, or what it takes to have it.
+        splits: those that it has.
+    """
+
+    load: Callable[[str, str | None, str | Path | None], Dataset]
+    where: Callable[[], str]
+    splits: tuple[str, ...] = SPLITS
 
 
 class FileSource(NamedTuple):
     """A data set that is a folder of files.
 
-    Args:
+    Attributes:
         folder: its name.
         holds: whether a folder is the one.
         read: its images, given the folder, the split and the name of the factor or None.
@@ -109,22 +118,51 @@ class FileSource(NamedTuple):
     splits: tuple[str, ...] = SPLITS
     download: Callable[[], Path] | None = None
 
+    def load(self, split: str, factor: str | None, data_dir: str | Path | None) -> Dataset:
+        """Its images, downloaded if need be."""
+        place = self.place(data_dir)
+        if place is None and self.download:
+            place = self.download()
+        if place is None:
+            raise RgfError(
+                f"{self.origin}; put {self.files} in a folder {self.folder} and set "
+                "RGF_DATA_DIR to the folder around it"
+            )
+        return self.read(place, split, factor)
 
-FILE_SOURCES = {
+    def where(self) -> str:
+        """Where it is, or what it takes to have it."""
+        place = self.place(None)
+        if place is None and self.download:
+            return f"{keras_cache() / self.folder} (downloaded when first used)"
+        return str(place or f"{self.origin}; looked for in RGF_DATA_DIR")
+
+    def place(self, data_dir: str | Path | None) -> Path | None:
+        """The folder that holds its files, None if there is none."""
+        cache = keras_cache() if self.download else None
+        for parent in (data_dir, os.environ.get("RGF_DATA_DIR"), cache):
+            for place in (Path(parent) / self.folder, Path(parent)) if parent else ():
+                if self.holds(place):
+                    return place
+        return None
+
+
+# By name; the one list of what is built in.
+DATASETS: dict[str, Source | FileSource] = {
+    "mnist-10k": Source(lambda split, *_: mnist.read_bundled(split), lambda: "bundled"),
+    "mnist": Source(lambda split, _, data_dir: mnist.read(split, data_dir), mnist.available),
     "cifar10": FileSource(
         folder=cifar.FOLDERS["cifar10"],
         holds=lambda place: cifar.holds(place, "cifar10"),
-        read=lambda place, split, factor: cifar.read(place, "cifar10", split),
+        read=lambda place, split, _: cifar.read(place, "cifar10", split),
         origin="CIFAR-10 is at www.cs.toronto.edu/~kriz/cifar.html",
         files="its binary version's files",
-        download=lambda: cifar.unpack(
-            downloaded(cifar.URL, cifar.SHA256, cifar.FOLDERS["cifar10"])
-        ),
+        download=lambda: cifar.unpack(download(cifar.URL, cifar.SHA256, cifar.FOLDERS["cifar10"])),
     ),
     "cifar10.1": FileSource(
         folder="cifar10.1",
         holds=cifar.holds_10_1,
-        read=lambda place, split, factor: cifar.read_10_1(place),
+        read=lambda place, *_: cifar.read_10_1(place),
         origin="CIFAR-10.1 is at github.com/modestyachts/CIFAR-10.1",
         files=f"{cifar.IMAGES_10_1} and {cifar.LABELS_10_1}",
         splits=("test",),
@@ -132,7 +170,7 @@ FILE_SOURCES = {
     "cifair10": FileSource(
         folder=cifar.FOLDERS["cifair10"],
         holds=lambda place: cifar.holds(place, "cifair10"),
-        read=lambda place, split, factor: cifar.read(place, "cifair10", split),
+        read=lambda place, split, _: cifar.read(place, "cifair10", split),
         origin="ciFAIR-10 is at cvjena.github.io/cifair, pickled",
         files="its batches, converted as rgf_keras/datasets/cifar.py shows,",
     ),
@@ -146,33 +184,26 @@ FILE_SOURCES = {
     "compcars": FileSource(
         folder="compcars",
         holds=compcars.holds,
-        read=lambda place, split, factor: compcars.read(place, split),
+        read=lambda place, split, _: compcars.read(place, split),
         origin="CompCars is given on request only (mmlab.ie.cuhk.edu.hk/datasets/comp_cars)",
         files="its sv_data folder",
     ),
 }
 
 
-def _from_files(name: str, split: str, data_dir: str | Path | None, factor: str | None) -> Dataset:
-    source = FILE_SOURCES[name]
-    if split not in source.splits:
-        raise RgfError(f"{name} has no split '{split}', only {', '.join(source.splits)}")
-    place = _place(source, data_dir)
-    if place is None and source.download:
-        place = source.download()
-    if place is None:
-        raise RgfError(
-            f"{source.origin}; put {source.files} in a folder {source.folder} and set "
-            "RGF_DATA_DIR to the folder around it"
-        )
-    return source.read(place, split, factor)
+def _guest(name: str) -> Source:
+    function = plugins.resolve("datasets", name, dict.fromkeys((*DATASETS, FOLDER)))
+    needed = "it must be a function (split) that returns a rgf_keras.datasets.Dataset"
+    if not callable(function):
+        raise ArgumentError(f"'{name}' is a {type(function).__name__}; {needed}")
 
+    def load(split: str, factor: str | None, data_dir: str | Path | None) -> Dataset:
+        offered = {"factor": factor, "data_dir": data_dir}
+        dataset = plugins.attempt(name, plugins.call, partial(function, split), {}, **offered)
+        if not isinstance(dataset, Dataset):
+            raise RgfError(f"'{name}' returns a {type(dataset).__name__}; {needed}")
+        if dataset.factor is not None and not (dataset.factor_name and dataset.factor_values):
+            raise RgfError(f"'{name}' returns a factor without factor_name or factor_values")
+        return dataset
 
-def _place(source: FileSource, data_dir: str | Path | None) -> Path | None:
-    """The folder that holds a data set's files, None if there is none."""
-    cache = keras_cache() if source.download else None
-    for parent in (data_dir, os.environ.get("RGF_DATA_DIR"), cache):
-        for place in (Path(parent) / source.folder, Path(parent)) if parent else ():
-            if source.holds(place):
-                return place
-    return None
+    return Source(load, lambda: name)

@@ -10,12 +10,4 @@ from rgf_keras.metrics import (
     rgf,
 )
 
-__all__ = [
-    "copies",
-    "data_copying",
-    "distribution",
-    "frechet",
-    "memorization",
-    "neighbours",
-    "rgf",
-]
+__all__ = ["copies", "data_copying", "distribution", "frechet", "memorization", "neighbours", "rgf"]

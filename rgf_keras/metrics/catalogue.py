@@ -8,18 +8,15 @@ measured while training all follow from :data:`METRICS`. A guest's metric is one
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
 
 from rgf_keras import plugins
-from rgf_keras.errors import RgfError
-from rgf_keras.metrics import frechet, rgf_table
-from rgf_keras.metrics.copying import Copying
-from rgf_keras.metrics.copying import measure as measure_copying
+from rgf_keras.errors import ArgumentError, RgfError
+from rgf_keras.metrics import copying, frechet, rgf_table
 from rgf_keras.metrics.frechet import Estimate
-from rgf_keras.metrics.rgf_table import Row
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Evidence:
     """What is known of a trained generator when it is measured.
 
     Attributes:
-        images: (m, H, W, C) uint8, what it has drawn.
+        images: (m, H, W, C) uint8, its samples.
         table: the z-table of these images.
         space: name of the embedding of all features.
         features: (m, d) of the images.
@@ -42,7 +39,7 @@ class Evidence:
     """
 
     images: np.ndarray
-    table: Sequence[Row]
+    table: Sequence[rgf_table.Row]
     space: str
     features: np.ndarray
     held_out: np.ndarray
@@ -54,9 +51,9 @@ class Evidence:
     seed: int = 0
 
     @cached_property
-    def copying(self) -> Copying:
+    def copying(self) -> copying.Copying:
         """How near the images lie to training images."""
-        return measure_copying(*self.copying_features(), self.features, self.seed)
+        return copying.measure(*self.copying_features(), self.features, self.seed)
 
 
 Value = float | Estimate | Mapping[str, float] | None
@@ -90,18 +87,8 @@ class Metric:
 
     def matches(self, key: str) -> bool:
         """Whether a name in a record is this metric's, e.g. with the name of a class in it."""
-        start, brace, rest = self.key.partition("{")
-        return key.startswith(start) if brace and rest else key == self.key
-
-
-def _oracle_accuracy(name: str) -> Callable[[Evidence], Value]:
-    return lambda evidence: (evidence.accuracies or {}).get(name)
-
-
-def _number_memorized(column: str) -> Callable[[Evidence], Value]:
-    return lambda evidence: float(
-        sum(getattr(row, column) == "memorized" for row in evidence.table)
-    )
+        start, brace, _ = self.key.partition("{")
+        return key.startswith(start) if brace else key == self.key
 
 
 def _gap(evidence: Evidence) -> Estimate:
@@ -110,9 +97,16 @@ def _gap(evidence: Evidence) -> Estimate:
 
 
 def _frechet(evidence: Evidence) -> Estimate:
-    return frechet.bootstrap(
-        evidence.held_out, evidence.features, evidence.seed, evidence.num_resamples
-    )
+    sets = evidence.held_out, evidence.features
+    return frechet.bootstrap(*sets, evidence.seed, evidence.num_resamples)
+
+
+def _memorized(column: str) -> Callable[[Evidence], float]:
+    return lambda e: float(sum(getattr(row, column) == "memorized" for row in e.table))
+
+
+def _accuracy(oracle: str) -> Callable[[Evidence], float | None]:
+    return lambda e: (e.accuracies or {}).get(oracle)
 
 
 METRICS: tuple[Metric, ...] = (
@@ -144,11 +138,7 @@ METRICS: tuple[Metric, ...] = (
         shown=True,
     ),
     Metric(
-        "copying/c_t",
-        "C_T (below 0: copies)",
-        lambda e: e.copying.c_t,
-        better="higher",
-        shown=True,
+        "copying/c_t", "C_T (below 0: copies)", lambda e: e.copying.c_t, "", "higher", shown=True
     ),
     Metric(
         "copying/deficit",
@@ -169,15 +159,12 @@ METRICS: tuple[Metric, ...] = (
         better="higher",
         while_training=True,
     ),
-    Metric("rgf/num_memorized", "cases memorized", _number_memorized("verdict"), better="lower"),
+    Metric("rgf/num_memorized", "cases memorized", _memorized("verdict"), "", "lower"),
     Metric(
-        "rgf/num_memorized_holm",
-        "cases memorized (Holm)",
-        _number_memorized("verdict_holm"),
-        better="lower",
+        "rgf/num_memorized_holm", "cases memorized (Holm)", _memorized("verdict_holm"), "", "lower"
     ),
-    Metric("oracle/class_accuracy", "class oracle", _oracle_accuracy("class"), unit="%"),
-    Metric("oracle/factor_accuracy", "factor oracle", _oracle_accuracy("factor"), unit="%"),
+    Metric("oracle/class_accuracy", "class oracle", _accuracy("class"), "%"),
+    Metric("oracle/factor_accuracy", "factor oracle", _accuracy("factor"), "%"),
     Metric("rgf/z_{class}", "z", lambda e: rgf_table.by_name(e.table, "z_two_sample")),
     Metric("rgf/p_r_{class}", "P_r", lambda e: rgf_table.by_name(e.table, "p_r")),
     Metric("rgf/p_u_{class}", "P_u", lambda e: rgf_table.by_name(e.table, "p_u")),
@@ -203,12 +190,16 @@ def measure(
 
     Returns:
         Numbers by name; bounds of intervals are called ``NAME_low`` and ``NAME_high``.
+
+    Raises:
+        RgfError: a metric is not a number.
     """
     values: dict[str, float] = {}
     for metric in metrics:
         if metric.compute and (metric.while_training or not while_training):
             interval = None if while_training else metric.interval
-            values |= _named(metric, (interval or metric.compute)(evidence), evidence.space)
+            key = metric.key.replace("{space}", evidence.space)
+            values |= _name_values(key, (interval or metric.compute)(evidence))
     return values
 
 
@@ -233,9 +224,13 @@ def label(key: str) -> str:
 
 
 def keys(space: str, guests: Iterable[Metric] = ()) -> list[str]:
-    """Names that a bound on an assessment may have, in an embedding; those of classes aside."""
-    measured = [metric for metric in (*METRICS, *guests) if metric.compute]
-    return [m.key.replace("{space}", space) for m in measured if "{class}" not in m.key]
+    """Names that a bound on an assessment may have, in an embedding; those of classes aside.
+
+    >>> keys("oracle")[:3]
+    ['rgf/gap', 'quality/frechet_oracle', 'rgf/class_coverage']
+    """
+    measured = [metric.key for metric in (*METRICS, *guests) if metric.compute]
+    return [key.replace("{space}", space) for key in measured if "{class}" not in key]
 
 
 def guests(names: Iterable[str]) -> Iterator[Metric]:
@@ -244,32 +239,50 @@ def guests(names: Iterable[str]) -> Iterator[Metric]:
     A function becomes the metric ``guest/NAME``.
 
     Raises:
-        RgfError: nobody knows the name, or it is neither a metric nor a function.
+        ArgumentError: nobody knows the name, it is neither a metric nor a function, or its metric
+            is called as another is.
     """
+    known = {metric.key for metric in METRICS}
     for name in names:
         guest = plugins.resolve("metrics", name)
-        if isinstance(guest, Metric):
-            yield guest
-        elif callable(guest):
-            yield Metric(f"guest/{guest.__name__}", guest.__name__, guest, shown=True)
-        else:
-            raise RgfError(
-                f"evaluation.metrics: '{name}' is a {type(guest).__name__}; it must be a Metric or "
-                "a function of Evidence"
+        if not isinstance(guest, Metric):
+            if not callable(guest):
+                raise ArgumentError(
+                    f"evaluation.metrics: '{name}' is a {type(guest).__name__}; it must be a "
+                    "Metric or a function of Evidence"
+                )
+            title = getattr(guest, "__name__", type(guest).__name__)
+            compute = partial(plugins.attempt, name, guest)
+            guest = Metric(f"guest/{title}", title, compute, shown=True)
+        if guest.key in known:
+            raise ArgumentError(
+                f"evaluation.metrics: '{name}' is called {guest.key} as another metric is; "
+                "rename it or leave it out"
             )
+        known.add(guest.key)
+        yield guest
 
 
-def _named(metric: Metric, value: Value, space: str) -> dict[str, float]:
-    key = metric.key.replace("{space}", space)
+def _name_values(key: str, value: Value) -> dict[str, float]:
+    """The numbers of a metric by their names."""
     if value is None:
         return {}
     if isinstance(value, Estimate):
-        return {key: value.value, f"{key}_low": value.low, f"{key}_high": value.high}
-    if isinstance(value, Mapping):
-        return {key.replace("{class}", name): float(each) for name, each in value.items()}
-    number = float(value)
-    if math.isnan(number):
-        raise RgfError(
-            f"the metric {key} is not a number (NaN); a metric that has no value is None"
-        )
-    return {key: number}
+        named = {key: value.value, f"{key}_low": value.low, f"{key}_high": value.high}
+    elif isinstance(value, Mapping):
+        named = {key.replace("{class}", name): each for name, each in value.items()}
+    else:
+        named = {key: value}
+    for name, number in named.items():
+        try:
+            named[name] = float(number)
+        except (TypeError, ValueError):
+            raise RgfError(
+                f"the metric {name} is a {type(number).__name__}; it must be a number, an "
+                "Estimate, numbers by class or None"
+            ) from None
+        if math.isnan(named[name]):
+            raise RgfError(
+                f"the metric {name} is not a number (NaN); a metric that has no value is None"
+            )
+    return named

@@ -9,13 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
+from rgf_keras.metrics.checks import check_at_least, check_features
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Shares in [0, 1] of generated samples; near ones include exact ones."""
+    """Shares in [0, 1] of generated samples.
+
+    Attributes:
+        exact: those that are training samples.
+        near: those that nearly are, exact ones included.
+    """
 
     exact: float
     near: float
@@ -31,11 +37,14 @@ def share_of_copies(distances: np.ndarray, threshold: float, rounding: float = 1
             by rounding.
 
     Raises:
-        RgfError: no or bad distances, or ``threshold`` below ``rounding``.
+        ArgumentError: no or bad distances, or ``threshold`` below ``rounding``.
+
+    >>> share_of_copies(np.array([0, 0.1, 0.5, 0.7]), threshold=0.2)
+    Copies(exact=0.25, near=0.5)
     """
-    distances = _checked_distances(distances)
+    distances = _check_distances(distances)
     if not 0 <= rounding <= threshold:
-        raise RgfError(f"threshold must be at least {rounding}, received {threshold}")
+        raise ArgumentError(f"threshold must be at least {rounding}, received {threshold}")
     return Copies(float(np.mean(distances <= rounding)), float(np.mean(distances <= threshold)))
 
 
@@ -55,7 +64,7 @@ def authenticity(
     Returns:
         In [0, 1].
     """
-    train, generated = neighbours.checked(train=train, generated=generated)
+    train, generated = check_features(train=train, generated=generated)
     distances, indices = neighbours.nearest(generated, train, metric)
     own, _ = neighbours.nearest(train, train, metric, leave_one_out=True)
     return float(np.mean(distances > own[indices]))
@@ -71,7 +80,7 @@ def memorization_distance(train: np.ndarray, generated: np.ndarray) -> float:
     Returns:
         In [0, 1].
     """
-    train, generated = neighbours.checked(train=train, generated=generated)
+    train, generated = check_features(train=train, generated=generated)
     distances, _ = neighbours.nearest(generated, train, "cosine")
     if min(train.min(), generated.min()) < 0:  # some cosines may be negative
         opposite, _ = neighbours.nearest(-generated.astype(np.float64), train, "cosine")
@@ -89,9 +98,14 @@ def mifid(fid: float, distance: float, threshold: float = 0.1) -> float:
 
     Returns:
         At least ``fid``; infinite if all samples are copies.
+
+    >>> mifid(12.0, 0.05), mifid(12.0, 0.3)
+    (240.0, 12.0)
     """
     if not (fid >= 0 and 0 <= distance <= 1):
-        raise RgfError(f"fid must be ≥ 0 and distance in [0, 1], received {fid} and {distance}")
+        raise ArgumentError(
+            f"fid must be ≥ 0 and distance in [0, 1], received {fid} and {distance}"
+        )
     if distance >= threshold:
         return fid
     return fid / distance if distance else float("inf")
@@ -107,7 +121,7 @@ def histogram(*distances: np.ndarray, num_bins: int = 100) -> tuple[np.ndarray, 
     Returns:
         Edges (num_bins + 1,) and densities (s, num_bins), each of integral 1.
     """
-    arrays = _checked_sets(distances, num_bins=num_bins)
+    arrays = _check_sets(distances, num_bins=num_bins)
     edges = np.histogram_bin_edges(np.concatenate(arrays), num_bins)
     return edges, np.array([np.histogram(values, edges, density=True)[0] for values in arrays])
 
@@ -125,26 +139,26 @@ def kernel_density(*distances: np.ndarray, num_points: int = 256) -> tuple[np.nd
         Grid (num_points,) and densities (s, num_points).
 
     Raises:
-        RgfError: no or bad distances, or all of a set are equal, which leaves no bandwidth.
+        ArgumentError: no or bad distances, or all of a set are equal, which leaves no bandwidth.
     """
-    arrays = _checked_sets(distances, num_points=num_points)
+    arrays = _check_sets(distances, num_points=num_points)
     if any(np.ptp(values) == 0 for values in arrays):
-        raise RgfError("all distances of a set are equal; draw them with histogram")
+        raise ArgumentError("all distances of a set are equal; draw them with histogram")
     kernels = [stats.gaussian_kde(values) for values in arrays]
     widest = max(float(np.sqrt(kernel.covariance[0, 0])) for kernel in kernels)
     grid = np.linspace(0, max(values.max() for values in arrays) + 3 * widest, num_points)
     return grid, np.array([kernel(grid) + kernel(-grid) for kernel in kernels])
 
 
-def _checked_distances(distances: np.ndarray) -> np.ndarray:
+def _check_distances(distances: np.ndarray) -> np.ndarray:
     distances = np.asarray(distances, np.float64)
     if distances.ndim != 1 or not len(distances) or not (distances >= 0).all():
-        raise RgfError(f"distances must be (m,) numbers ≥ 0, m ≥ 1, received {distances.shape}")
+        raise ArgumentError(
+            f"distances must be (m,) numbers ≥ 0, m ≥ 1, received {distances.shape}"
+        )
     return distances
 
 
-def _checked_sets(sets: Sequence[np.ndarray], **counts: int) -> list[np.ndarray]:
-    for name, count in {"sets": len(sets), **counts}.items():
-        if count < 1:
-            raise RgfError(f"{name} must be at least 1, received {count}")
-    return [_checked_distances(distances) for distances in sets]
+def _check_sets(sets: Sequence[np.ndarray], **counts: int) -> list[np.ndarray]:
+    check_at_least(1, sets=len(sets), **counts)
+    return [_check_distances(distances) for distances in sets]

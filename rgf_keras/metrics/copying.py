@@ -47,25 +47,20 @@ def measure(train: np.ndarray, test: np.ndarray, generated: np.ndarray, seed: in
         seed: of k-means, permutations and resampling.
     """
     num_cells = max(1, min(len(train), len(test)) // IMAGES_PER_CELL)
-    train_cells, test_cells, generated_cells = data_copying.cells(
-        train, test, generated, num_cells=num_cells, seed=seed
-    )
-    test_of_copying = data_copying.c_t(
-        *(train, test, generated),
-        *(train_cells, test_cells, generated_cells),
-        min_cell_fraction=min(MIN_SAMPLES_PER_CELL / len(generated), 0.5),
-    )
-    interval = data_copying.bootstrap(test_of_copying, seed, NUM_DRAWS)
-    null = data_copying.permutation_null(test_of_copying, seed, NUM_DRAWS)
+    sets = train, test, generated
+    cells = data_copying.cells(*sets, num_cells=num_cells, seed=seed)
+    train_cells, test_cells, generated_cells = cells
+    smallest = min(MIN_SAMPLES_PER_CELL / len(generated), 0.5)
+    test_of_copying = data_copying.c_t(*sets, train_cells, test_cells, generated_cells, smallest)
     distances, nearest = neighbours.nearest(generated, train)
     test_distances, _ = neighbours.nearest(test, train)
     return Copying(
-        Estimate(test_of_copying.c_t, interval.low, interval.high),
-        null.p_copying,
-        float(distances.mean()),
-        float(test_distances.mean()),
-        copies.authenticity(train, generated, "cosine"),
-        distances,
-        nearest,
-        test_distances,
+        c_t=data_copying.bootstrap(test_of_copying, seed, NUM_DRAWS),
+        p_value=data_copying.permutation_null(test_of_copying, seed, NUM_DRAWS).p_copying,
+        distance=float(distances.mean()),
+        distance_test=float(test_distances.mean()),
+        authenticity=copies.authenticity(train, generated, "cosine"),
+        generated=distances,
+        nearest=nearest,
+        test=test_distances,
     )

@@ -8,20 +8,29 @@ of k-means alone can move it by 0.5; so here it comes with a permutation null, a
 stability.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
+from rgf_keras.metrics.checks import check_at_least, check_features, check_labels, check_share
 from rgf_keras.metrics.frechet import Estimate
+
+SETS = ("train", "test", "generated")
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Distances (n,) and (m,) of a cell's test and generated samples to its training samples."""
+    """A part of feature space.
+
+    Attributes:
+        label: its number.
+        test: (n,) distances of its test samples to its training samples.
+        generated: (m,) distances of its generated samples.
+    """
 
     label: int
     test: np.ndarray
@@ -30,17 +39,30 @@ class Cell:
     @property
     def z(self) -> float:
         """Mann–Whitney z of generated against test distances; 0 without generated samples."""
-        return float(self.z_of(_u(self.generated, self.test))) if len(self.generated) else 0.0
+        m = len(self.generated)
+        if not m:
+            return 0.0
+        ranks = stats.rankdata(np.concatenate([self.generated, self.test]))
+        return float(self.z_of(float(ranks[:m].sum() - m * (m + 1) / 2)))
 
     def z_of(self, u: np.ndarray | float) -> np.ndarray:
-        """z of Mann–Whitney's U, any shape: (U − (nm/2 − ½)) / √(nm(n + m + 1)/12)."""
+        """z of Mann–Whitney's U, any shape: (U − (nm/2 − ½)) / √(nm(n + m + 1)/12).
+
+        U is the number of pairs in which the generated distance is larger, ties counted half.
+        """
         n, m = len(self.test), len(self.generated)
         return (np.asarray(u) - (n * m / 2 - 0.5)) / np.sqrt(n * m * (n + m + 1) / 12)
 
 
 @dataclass(frozen=True, eq=False)
 class CopyingTest:
-    """A C_T test: ``cells`` by label, and which of them (C,) are ``counted``."""
+    """A C_T test.
+
+    Attributes:
+        cells: by label.
+        counted: (C,) which of them count.
+        z_global: z without cells.
+    """
 
     cells: tuple[Cell, ...]
     counted: np.ndarray
@@ -62,27 +84,21 @@ class CopyingTest:
         """Mean z of the counted cells, by their test samples."""
         return float(self.weights @ self.z_cells)
 
-    @property
-    def tests(self) -> tuple["CopyingTest", ...]:
-        """Itself: what the null and the interval average over."""
-        return (self,)
-
 
 @dataclass(frozen=True, eq=False)
 class CopyingTests:
-    """C_T tests of each class, by label."""
+    """C_T tests of each class.
+
+    Attributes:
+        classes: by label.
+    """
 
     classes: dict[int, CopyingTest]
 
     @property
     def c_t(self) -> float:
         """Mean C_T of the classes."""
-        return float(np.mean([test.c_t for test in self.tests]))
-
-    @property
-    def tests(self) -> tuple[CopyingTest, ...]:
-        """Those of all classes."""
-        return tuple(self.classes.values())
+        return float(np.mean([test.c_t for test in self.classes.values()]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +120,13 @@ class Null:
 
 @dataclass(frozen=True, eq=False)
 class Stability:
-    """Mean and standard deviation (ddof 1) of C_T over k-means seeds, and its values (s,)."""
+    """C_T over seeds of k-means.
+
+    Attributes:
+        mean: of the values.
+        std: standard deviation (ddof 1) of the values.
+        values: (s,) C_T.
+    """
 
     mean: float
     std: float
@@ -123,12 +145,8 @@ def c_t(
     """The C_T test of Meehan et al. 2020, with Euclidean distances to the cell's training samples.
 
     Args:
-        train: (l, d) features.
-        test: (n, d).
-        generated: (m, d).
-        train_cells: (l,) integers.
-        test_cells: (n,) integers.
-        generated_cells: (m,) integers.
+        train, test, generated: (l, d), (n, d) and (m, d) features.
+        train_cells, test_cells, generated_cells: (l,), (n,) and (m,) integers.
         min_cell_fraction: a cell counts if its share of the generated samples is larger.
 
     Returns:
@@ -136,45 +154,31 @@ def c_t(
         generated samples have z 0 and do not count.
 
     Raises:
-        RgfError: bad features or cells, a cell without test or training samples, or no cell counts.
+        ArgumentError: bad features or cells, a cell without test or training samples, or none that
+            counts.
     """
-    train, test, generated = neighbours.checked(train=train, test=test, generated=generated)
-    labels = {
-        "train": _labels("train_cells", train_cells, train),
-        "test": _labels("test_cells", test_cells, test),
-        "generated": _labels("generated_cells", generated_cells, generated),
-    }
-    found = []
-    for label in np.unique(np.concatenate(list(labels.values()))):
-        of = {name: cells == label for name, cells in labels.items()}
-        for name in ("train", "test"):
-            if not of[name].any():
-                raise RgfError(f"cell {label} holds no {name} samples; use fewer cells")
-        here = train[of["train"]]
-        found.append(
-            Cell(
-                int(label),
-                _distances(test[of["test"]], here),
-                _distances(generated[of["generated"]], here),
-            )
-        )
-    share = np.array([len(cell.generated) for cell in found]) / len(generated)
+    labels = train_cells, test_cells, generated_cells
+    sets = _check_sets((train, test, generated), "cells", labels)
+    cells = []
+    for label in np.unique(np.concatenate(labels)):
+        own = [features[labels == label] for features, labels in sets]
+        for name, features in zip(("train", "test"), own, strict=False):
+            if not len(features):
+                raise ArgumentError(f"cell {label} holds no {name} samples; use fewer cells")
+        cells.append(_cell(int(label), *own))
+    share = np.array([len(cell.generated) for cell in cells]) / len(generated)
     counted = share > min_cell_fraction
     if not counted.any():
-        raise RgfError(
+        raise ArgumentError(
             f"no cell holds more than {min_cell_fraction} of the generated samples "
             f"(at most {share.max():.3g}); lower min_cell_fraction or use fewer cells"
         )
-    z_global = Cell(0, _distances(test, train), _distances(generated, train)).z
-    return CopyingTest(tuple(found), counted, z_global)
+    everything = _cell(0, *(features for features, _ in sets))
+    return CopyingTest(tuple(cells), counted, everything.z)
 
 
 def cells(
-    train: np.ndarray,
-    *others: np.ndarray,
-    num_cells: int,
-    seed: int,
-    num_components: int = 64,
+    train: np.ndarray, *others: np.ndarray, num_cells: int, seed: int, num_components: int = 64
 ) -> tuple[np.ndarray, ...]:
     """Cells by k-means of the training samples' first principal components.
 
@@ -189,20 +193,20 @@ def cells(
         Labels in [0, num_cells) of ``train`` (l,) and of each of ``others`` (n,).
 
     Raises:
-        RgfError: bad features, fewer samples than cells, or no cells or components.
+        ArgumentError: bad features, fewer samples than cells, or no cells or components.
     """
     from sklearn.cluster import KMeans  # only here: scikit-learn takes a second to import
     from sklearn.decomposition import PCA
 
     names = ["train", *(f"others[{i}]" for i in range(len(others)))]
-    train, *rest = neighbours.checked(**dict(zip(names, (train, *others), strict=True)))
+    train, *rest = check_features(**dict(zip(names, (train, *others), strict=True)))
     if min(num_cells, num_components) < 1:
-        raise RgfError(
+        raise ArgumentError(
             f"num_cells and num_components must be at least 1, received {num_cells}, "
             f"{num_components}"
         )
     if len(train) < num_cells:
-        raise RgfError(f"{len(train)} training samples for {num_cells} cells; use fewer cells")
+        raise ArgumentError(f"{len(train)} training samples for {num_cells} cells; use fewer cells")
     components = PCA(min(num_components, *train.shape), random_state=seed).fit(train)
     means = KMeans(num_cells, n_init=10, random_state=seed)
     labels = means.fit_predict(components.transform(train))
@@ -224,42 +228,35 @@ def c_t_per_class(
     """C_T of each class and their mean, as the code of arXiv 2210.12231 computes it.
 
     Args:
-        train: (l, d) features.
-        test: (n, d), the reference set.
-        generated: (m, d).
-        train_labels: (l,) integers; test and generated samples of other classes are left out.
-        test_labels: (n,) integers.
-        generated_labels: (m,) integers.
+        train, test, generated: (l, d), (n, d) and (m, d) features; test is the reference set.
+        train_labels, test_labels, generated_labels: (l,), (n,) and (m,) integers; test and
+            generated samples of other classes than the training set's are left out.
         seed: of each class's k-means.
         num_cells: of each class; by default min(n, training samples of the class) // 200, or 1.
         min_cell_fraction: of each class; by default 20 / generated samples of the class.
         num_components: of each class's training features, for its k-means alone.
 
     Raises:
-        RgfError: as :func:`cells` and :func:`c_t`, with the class; or a class without samples.
+        ArgumentError: as :func:`cells` and :func:`c_t`, with the class; or a class without samples.
     """
-    train, test, generated = neighbours.checked(train=train, test=test, generated=generated)
-    sets = {
-        "train": (train, _labels("train_labels", train_labels, train)),
-        "test": (test, _labels("test_labels", test_labels, test)),
-        "generated": (generated, _labels("generated_labels", generated_labels, generated)),
-    }
-    found = {}
-    for label in np.unique(sets["train"][1]):
-        own = {name: features[labels == label] for name, (features, labels) in sets.items()}
-        for name, features in own.items():
+    labels = train_labels, test_labels, generated_labels
+    sets = _check_sets((train, test, generated), "labels", labels)
+    classes = {}
+    for label in np.unique(sets[0][1]):
+        own = [features[labels == label] for features, labels in sets]
+        for name, features in zip(SETS, own, strict=True):
             if not len(features):
-                raise RgfError(f"class {label} has no {name} samples; add some or leave it out")
-        default = max(min(len(test), len(own["train"])) // 200, 1)
+                problem = f"class {label} has no {name} samples"
+                raise ArgumentError(f"{problem}; add some or leave it out")
+        default = max(min(len(test), len(own[0])) // 200, 1)
         num = default if num_cells is None else num_cells
-        fraction = 20 / len(own["generated"]) if min_cell_fraction is None else min_cell_fraction
+        fraction = 20 / len(own[2]) if min_cell_fraction is None else min_cell_fraction
         try:
-            parts = cells(*own.values(), num_cells=num, seed=seed, num_components=num_components)
-            partition = {f"{name}_cells": part for name, part in zip(own, parts, strict=True)}
-            found[int(label)] = c_t(**own, **partition, min_cell_fraction=fraction)
-        except RgfError as error:
-            raise RgfError(f"class {label}: {error}") from None
-    return CopyingTests(found)
+            parts = cells(*own, num_cells=num, seed=seed, num_components=num_components)
+            classes[int(label)] = c_t(*own, *parts, min_cell_fraction=fraction)  # type: ignore[misc]
+        except ArgumentError as error:
+            raise ArgumentError(f"class {label}: {error}") from None
+    return CopyingTests(classes)
 
 
 def permutation_null(
@@ -275,16 +272,16 @@ def permutation_null(
         seed: of the permutations.
         num_permutations: at least 1.
     """
-    _at_least_one(num_permutations=num_permutations)
+    check_at_least(1, num_permutations=num_permutations)
     rng = np.random.default_rng(seed)
 
-    def exchanged(cell: Cell) -> np.ndarray:
+    def exchange(cell: Cell) -> np.ndarray:
         ranks = stats.rankdata(np.concatenate([cell.generated, cell.test]))
         m = len(cell.generated)
         sums = [rng.permutation(ranks)[:m].sum() for _ in range(num_permutations)]
         return cell.z_of(np.array(sums) - m * (m + 1) / 2)
 
-    draws = _mean(test, exchanged)
+    draws = _mean(test, exchange)
     observed = test.c_t
     rounding = 1e-9 * (1 + abs(observed))  # equal sums in another order
     below = (1 + np.count_nonzero(draws <= observed + rounding)) / (1 + num_permutations)
@@ -293,10 +290,7 @@ def permutation_null(
 
 
 def bootstrap(
-    test: CopyingTest | CopyingTests,
-    seed: int,
-    num_resamples: int = 1000,
-    confidence: float = 0.95,
+    test: CopyingTest | CopyingTests, seed: int, num_resamples: int = 1000, confidence: float = 0.95
 ) -> Estimate:
     """C_T with a percentile bootstrap interval over test and generated samples within cells.
 
@@ -309,12 +303,11 @@ def bootstrap(
         num_resamples: at least 1.
         confidence: in (0, 1).
     """
-    _at_least_one(num_resamples=num_resamples)
-    if not 0 < confidence < 1:
-        raise RgfError(f"confidence must lie in (0, 1), received {confidence}")
+    check_at_least(1, num_resamples=num_resamples)
+    check_share(confidence=confidence)
     rng = np.random.default_rng(seed)
 
-    def resampled(cell: Cell) -> np.ndarray:
+    def resample(cell: Cell) -> np.ndarray:
         n, m = len(cell.test), len(cell.generated)
         ordered = np.sort(cell.test)
         below = np.searchsorted(ordered, cell.generated, "left")
@@ -327,7 +320,7 @@ def bootstrap(
             u[i] = (num_up_to[below[drawn]] + num_up_to[up_to[drawn]]).sum() / 2
         return cell.z_of(u)
 
-    low, high = np.quantile(_mean(test, resampled), [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(_mean(test, resample), [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(test.c_t, float(low), float(high))
 
 
@@ -342,44 +335,38 @@ def stability(
     """
     values = np.array([measure(seed).c_t for seed in seeds])
     if len(values) < 2:
-        raise RgfError(f"stability needs at least two seeds, received {len(values)}")
+        raise ArgumentError(f"stability needs at least two seeds, received {len(values)}")
     return Stability(float(values.mean()), float(values.std(ddof=1)), values)
 
 
 def _mean(test: CopyingTest | CopyingTests, draw: Callable[[Cell], np.ndarray]) -> np.ndarray:
     """C_T of ``draw``'s z of each counted cell; the mean of several tests."""
+    tests = test.classes.values() if isinstance(test, CopyingTests) else (test,)
     means = [
         sum(
             weight * draw(cell)
             for cell, weight, counts in zip(one.cells, one.weights, one.counted, strict=True)
             if counts
         )
-        for one in test.tests
+        for one in tests
     ]
     return np.mean(means, axis=0)
 
 
-def _distances(queries: np.ndarray, references: np.ndarray) -> np.ndarray:
-    if not len(queries):
-        return np.empty(0)
-    return neighbours.nearest(queries, references, "euclidean")[0]
+def _cell(label: int, train: np.ndarray, test: np.ndarray, generated: np.ndarray) -> Cell:
+    distances = (
+        neighbours.nearest(samples, train, "euclidean")[0] if len(samples) else np.empty(0)
+        for samples in (test, generated)
+    )
+    return Cell(label, *distances)
 
 
-def _u(first: np.ndarray, second: np.ndarray) -> float:
-    """Mann–Whitney's U: pairs in which the first is larger, ties half."""
-    ranks = stats.rankdata(np.concatenate([first, second]))
-    return float(ranks[: len(first)].sum() - len(first) * (len(first) + 1) / 2)
-
-
-def _labels(name: str, labels: np.ndarray, features: np.ndarray) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.shape != (len(features),) or labels.dtype.kind not in "iu":
-        received = f"{labels.shape} {labels.dtype}"
-        raise RgfError(f"{name} must be ({len(features)},) integers, received {received}")
-    return labels
-
-
-def _at_least_one(**counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise RgfError(f"{name} must be at least 1, received {count}")
+def _check_sets(
+    sets: Sequence[np.ndarray], suffix: str, labels: Sequence[np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Features and labels of train, test and generated samples."""
+    arrays = check_features(**dict(zip(SETS, sets, strict=True)))
+    return [
+        (features, check_labels(f"{name}_{suffix}", own, len(features)))
+        for name, features, own in zip(SETS, arrays, labels, strict=True)
+    ]

@@ -4,13 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
+from rgf_keras.metrics.checks import check_features
 
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """Shares in [0, 1]: generated samples that look real, real ones that can be generated."""
+    """Shares in [0, 1].
+
+    Attributes:
+        precision: of generated samples that look real.
+        recall: of real samples that can be generated.
+    """
 
     precision: float
     recall: float
@@ -18,7 +24,12 @@ class PrecisionRecall:
 
 @dataclass(frozen=True)
 class DensityCoverage:
-    """Density ≥ 0, 1 for equal distributions, and coverage in [0, 1], near 1 − 2⁻ᵏ for them."""
+    """How generated samples fill the neighbourhoods of real ones.
+
+    Attributes:
+        density: ≥ 0, 1 for equal distributions.
+        coverage: in [0, 1], near 1 − 2⁻ᵏ for equal distributions.
+    """
 
     density: float
     coverage: float
@@ -26,7 +37,12 @@ class DensityCoverage:
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """Mean and standard deviation (ddof 0) over subsets; the mean can be below 0."""
+    """MMD² over subsets.
+
+    Attributes:
+        mean: can be below 0.
+        std: standard deviation (ddof 0).
+    """
 
     mean: float
     std: float
@@ -44,9 +60,13 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = 3) -> Pre
         k: in [1, min(n, m) − 1].
 
     Raises:
-        RgfError: bad features, or too few of them for k.
+        ArgumentError: bad features, or too few of them for k.
+
+    >>> real = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> precision_recall(real, real[:3] + 0.1, k=1)
+    PrecisionRecall(precision=1.0, recall=1.0)
     """
-    real, generated = neighbours.checked(real=real, generated=generated)
+    real, generated = check_features(real=real, generated=generated)
     precision = neighbours.within(generated, real, _radii(real, k)) > 0
     recall = neighbours.within(real, generated, _radii(generated, k)) > 0
     return PrecisionRecall(float(precision.mean()), float(recall.mean()))
@@ -64,9 +84,9 @@ def density_coverage(real: np.ndarray, generated: np.ndarray, k: int = 5) -> Den
         k: in [1, n − 1].
 
     Raises:
-        RgfError: bad features, or too few of them for k.
+        ArgumentError: bad features, or too few of them for k.
     """
-    real, generated = neighbours.checked(real=real, generated=generated)
+    real, generated = check_features(real=real, generated=generated)
     radii = _radii(real, k)
     density = neighbours.within(generated, real, radii).mean() / k
     closest, _ = neighbours.nearest(real, generated, "euclidean")
@@ -93,12 +113,15 @@ def kid(
         subset_size: at least 2; all of a set that is smaller.
 
     Raises:
-        RgfError: bad features, or too few.
+        ArgumentError: bad features, or too few.
+
+    >>> kid(np.zeros((2, 1)), np.ones((2, 1)), seed=0)
+    KernelDistance(mean=7.0, std=0.0)
     """
-    real, generated = neighbours.checked(real=real, generated=generated)
+    real, generated = check_features(real=real, generated=generated)
     size = min(subset_size, len(real), len(generated))
     if size < 2 or num_subsets < 1:
-        raise RgfError(
+        raise ArgumentError(
             f"kid needs one subset of two samples, received {num_subsets} of {size}; "
             "give more samples"
         )

@@ -5,7 +5,6 @@ Unlike the other metrics they are Keras code, which training can trace: import t
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ from keras import ops
 
 from rgf_keras import archive, plugins
 from rgf_keras.cache import Cache
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, RgfError, unknown_name
 from rgf_keras.models import Oracle, to_float
 
 # keras.applications by the name of their module: the class, and the side they were trained on.
@@ -28,7 +27,15 @@ APPLICATIONS = {
 
 
 class FeatureExtractor(ABC):
-    """An embedding with a name; ``networks`` are what it runs, their weights are not trained."""
+    """An embedding of images.
+
+    Features are kept by its name, its class and the weights of its networks: what changes its code
+    otherwise changes its name.
+
+    Attributes:
+        name: for figures and file names.
+        networks: what it runs; their weights are not trained.
+    """
 
     name: str
     networks: tuple[keras.Model, ...] = ()
@@ -41,7 +48,11 @@ class FeatureExtractor(ABC):
     def key(self) -> dict[str, str]:
         """What its features depend on beside the images."""
         weights = [weight for network in self.networks for weight in network.get_weights()]
-        return {"name": self.name, "weights": archive.digest(dict(_numbered(weights)))}
+        arrays = {f"{i:04d}": weight for i, weight in enumerate(weights)}
+        key = {"name": self.name, "weights": archive.digest(arrays)}
+        if type(self).__module__ != __name__:  # a guest's
+            key["class"] = f"{type(self).__module__}.{type(self).__qualname__}"
+        return key
 
     def extract(
         self, images: np.ndarray, cache: Cache | None = None, batch_size: int = 250
@@ -57,10 +68,11 @@ class FeatureExtractor(ABC):
             (n, dim) float32.
 
         Raises:
-            RgfError: no images, or features that are not finite.
+            ArgumentError: no images.
+            RgfError: features that are not finite.
         """
         if not len(images):
-            raise RgfError(f"{self.name}: there are no images to extract features of")
+            raise ArgumentError(f"{self.name}: there are no images to extract features of")
 
         def compute() -> dict[str, np.ndarray]:
             entry = keras.Input(images.shape[1:])
@@ -72,10 +84,11 @@ class FeatureExtractor(ABC):
             return {"features": np.concatenate(parts).astype(np.float32)}
 
         if cache is None:
-            features = compute()["features"]
+            arrays = compute()
         else:
             description = {"images": archive.digest({"images": images}), "extractor": self.key}
-            features = cache.get("features", description, compute)["features"]
+            arrays = cache.get("features", description, compute)
+        features = arrays["features"]
         if not np.isfinite(features).all():
             raise RgfError(f"{self.name}: some features are not finite; check images and weights")
         return features
@@ -99,18 +112,6 @@ class Pixels(FeatureExtractor):
         return ops.reshape(images, (-1, int(np.prod(images.shape[1:]))))
 
 
-class OracleFeatures(FeatureExtractor):
-    """The hidden dense layer of an oracle."""
-
-    name = "oracle"
-
-    def __init__(self, oracle: Oracle):
-        self.networks = (oracle.network,)
-
-    def __call__(self, images: Any) -> Any:
-        return self.networks[0](images, training=False)[0]
-
-
 class KerasFeatures(FeatureExtractor):
     """The output of any Keras model that takes images in [−1, 1].
 
@@ -126,7 +127,17 @@ class KerasFeatures(FeatureExtractor):
         return self.networks[0](images, training=False)
 
 
-class Application(FeatureExtractor):
+class OracleFeatures(KerasFeatures):
+    """The hidden dense layer of an oracle."""
+
+    def __init__(self, oracle: Oracle):
+        super().__init__(oracle.network, "oracle")
+
+    def __call__(self, images: Any) -> Any:
+        return super().__call__(images)[0]
+
+
+class Application(KerasFeatures):
     """A network of ``keras.applications`` without its head, averaged over positions.
 
     Images are resized (bilinear, antialiased) to the side the network was trained on, made RGB, and
@@ -139,13 +150,13 @@ class Application(FeatureExtractor):
         side: height and width the network sees; what it was trained on if None.
 
     Raises:
-        RgfError: unknown name, or weights that cannot be had.
+        ArgumentError: unknown name.
+        RgfError: weights that cannot be had.
     """
 
     def __init__(self, name: str, weights: str | None = "imagenet", side: int | None = None):
         if name not in APPLICATIONS:
-            raise RgfError(f"unknown network '{name}'; known: {', '.join(APPLICATIONS)}")
-        self.name = name
+            raise unknown_name("network", name, APPLICATIONS)
         class_name, usual = APPLICATIONS[name]
         self.side = side or usual
         shape = (self.side, self.side, 3)
@@ -157,14 +168,14 @@ class Application(FeatureExtractor):
                 f"cannot load the weights '{weights}' of {name} ({error}); "
                 "give a weights file that Keras saved for it, without the head"
             ) from error
-        self.networks = (network,)
+        super().__init__(network, name)
         self._preprocess = getattr(keras.applications, name).preprocess_input
 
     def __call__(self, images: Any) -> Any:
         if images.shape[-1] == 1:
             images = ops.repeat(images, 3, axis=-1)
         images = ops.image.resize(images, (self.side, self.side), antialias=True)
-        return self.networks[0](self._preprocess((images + 1.0) * 127.5), training=False)
+        return super().__call__(self._preprocess((images + 1.0) * 127.5))
 
 
 def extractor(
@@ -179,22 +190,21 @@ def extractor(
         oracle: the class oracle, for its features.
 
     Raises:
-        RgfError: unknown name, weights that cannot be had, or no class oracle.
+        ArgumentError: unknown name, or no class oracle.
+        RgfError: weights that cannot be had; a guest's code fails or makes something else.
     """
     if name == "oracle":
         if oracle is None:
-            raise RgfError("there is no class oracle to embed images with; name another embedding")
+            raise ArgumentError(
+                "there is no class oracle to embed images with; name another embedding"
+            )
         return OracleFeatures(oracle)
     ours = {each: partial(Application, each, weights) for each in APPLICATIONS}
-    guest = plugins.resolve("features", name, {"pixels": Pixels, "oracle": None, **ours})
-    made = guest if isinstance(guest, FeatureExtractor) else guest()
+    make = plugins.resolve("features", name, {"oracle": None, "pixels": Pixels, **ours})
+    made = make if isinstance(make, FeatureExtractor) else plugins.attempt(name, make)
     if not isinstance(made, FeatureExtractor):
         raise RgfError(
-            f"'{name}' is a {type(made).__name__}; it must be a "
-            "rgf_keras.metrics.features.FeatureExtractor"
+            f"'{name}' makes a {type(made).__name__}; it must be a "
+            "rgf_keras.metrics.features.FeatureExtractor, or make one without arguments"
         )
     return made
-
-
-def _numbered(arrays: Sequence[np.ndarray]) -> list[tuple[str, np.ndarray]]:
-    return [(f"{i:04d}", array) for i, array in enumerate(arrays)]

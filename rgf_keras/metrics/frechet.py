@@ -6,12 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, stats
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
+from rgf_keras.metrics.checks import check_at_least, check_share
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean (d,) and covariance (d, d) of features, float64."""
+    """What of features makes a Gaussian, float64.
+
+    Attributes:
+        mean: (d,).
+        covariance: (d, d).
+    """
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -19,7 +25,13 @@ class Moments:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its bootstrap interval."""
+    """A statistic with its interval.
+
+    Attributes:
+        value: the statistic.
+        low: lower bound.
+        high: upper bound.
+    """
 
     value: float
     low: float
@@ -34,13 +46,13 @@ def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
         weights: (n,) how often each row counts; all once if None.
 
     Raises:
-        RgfError: not two-dimensional, fewer than 2 rows, or not finite.
+        ArgumentError: not two-dimensional, fewer than 2 rows, or not finite.
     """
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) < 2:
-        raise RgfError(f"features must be (n, d) with n ≥ 2, received {features.shape}")
+        raise ArgumentError(f"features must be (n, d) with n ≥ 2, received {features.shape}")
     if not np.isfinite(features).all():
-        raise RgfError("features must be finite; received NaN or infinity")
+        raise ArgumentError("features must be finite; received NaN or infinity")
     mean = np.average(features, axis=0, weights=weights)
     return Moments(mean, np.atleast_2d(np.cov(features.T, fweights=weights)))
 
@@ -50,6 +62,9 @@ def distance(first: Moments, second: Moments) -> float:
 
     The trace of the root is Σ√λ of the symmetric LᵀΣ₂L with Σ₁ = LLᵀ, which is several times faster
     than a matrix root and stays real.
+
+    >>> distance(Moments(np.zeros(1), np.eye(1)), Moments(np.ones(1), 4 * np.eye(1)))
+    2.0
     """
     try:
         root = linalg.cholesky(first.covariance, lower=True)
@@ -76,18 +91,22 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
         The distance, ≥ 0. With n or m ≤ d it is finite but biased upward, and a warning says so.
 
     Raises:
-        RgfError: features of different width, fewer than 2 rows, or not finite.
+        ArgumentError: features of different width, fewer than 2 rows, or not finite.
+
+    >>> frechet_distance(np.array([[-1.0], [1.0]]), np.array([[1.0], [5.0]]))  # 3² + (√8 − √2)²
+    11.0
     """
-    if np.shape(real)[-1] != np.shape(generated)[-1]:
-        raise RgfError(f"features differ in width: {np.shape(real)} and {np.shape(generated)}")
-    smallest = min(len(real), len(generated))
-    if smallest <= np.shape(real)[1]:
+    first, second = moments(real), moments(generated)
+    if first.mean.shape != second.mean.shape:
+        raise ArgumentError(f"features differ in width: {np.shape(real)} and {np.shape(generated)}")
+    smallest, width = min(len(real), len(generated)), len(first.mean)
+    if smallest <= width:
         warnings.warn(
-            f"Fréchet distance of {smallest} samples in {np.shape(real)[1]} dimensions: "
+            f"Fréchet distance of {smallest} samples in {width} dimensions: "
             "the covariance is singular and the distance biased upward; use more samples",
             stacklevel=2,
         )
-    return distance(moments(real), moments(generated))
+    return distance(first, second)
 
 
 def bootstrap(
@@ -109,14 +128,19 @@ def bootstrap(
         seed: of the resampling.
         num_resamples: at least 2.
         confidence: in (0, 1).
+
+    Raises:
+        ArgumentError: as :func:`frechet_distance`, or bad numbers.
     """
+    check_at_least(2, num_resamples=num_resamples)
+    check_share(confidence=confidence)
     value = frechet_distance(real, generated)
     rng = np.random.default_rng(seed)
 
-    def resampled(features: np.ndarray) -> Moments:
+    def resample(features: np.ndarray) -> Moments:
         draw = rng.integers(len(features), size=len(features))
         return moments(features, np.bincount(draw, minlength=len(features)))
 
-    draws = [distance(resampled(real), resampled(generated)) for _ in range(num_resamples)]
+    draws = [distance(resample(real), resample(generated)) for _ in range(num_resamples)]
     half = stats.norm.ppf((1 + confidence) / 2) * np.std(draws, ddof=1)
     return Estimate(value, float(max(value - half, 0.0)), float(value + half))

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
+from rgf_keras.metrics.checks import check_share
 from rgf_keras.metrics.frechet import Estimate
 
 
 @dataclass(frozen=True)
 class MemorizationScore:
-    """Per image, in nats, float64.
+    """Scores of images, in nats, float64.
 
-    Args:
+    Attributes:
         score: (n,) M = U − V.
         log_prob_in: (n,) U, with the image in the training set.
         log_prob_out: (n,) V, without it.
@@ -38,19 +39,20 @@ def memorization_score(log_probs: np.ndarray, held_out: np.ndarray) -> Memorizat
         held_out: (L, K, n) booleans: whether that model was trained without image i.
 
     Raises:
-        RgfError: shapes that differ, a mask that is not boolean, NaN or infinity, or an image that
-            no model was trained with or without.
+        ArgumentError: shapes that differ, a mask that is not boolean, NaN or infinity, or an image
+            that no model was trained with or without.
     """
-    log_probs, held_out = _checked(log_probs, held_out)
-    models = (0, 1)
+    log_probs, held_out = _check(log_probs, held_out)
+    means = []
     for words, mask in (("with", ~held_out), ("without", held_out)):
-        missing = np.flatnonzero(~mask.any(axis=models))
+        missing = np.flatnonzero(~mask.any(axis=(0, 1)))
         if len(missing):
-            raise RgfError(
+            raise ArgumentError(
                 f"no model was trained {words} image {missing[0]} ({len(missing)} such images); "
                 "its score needs at least one"
             )
-    return _score(*(_log_mean_exp(log_probs, mask, models) for mask in (~held_out, held_out)))
+        means.append(_log_sum_exp(log_probs, mask, (0, 1)) - np.log(mask.sum(axis=(0, 1))))
+    return _score(*means)
 
 
 def leave_one_out_score(full: np.ndarray, without: np.ndarray) -> MemorizationScore:
@@ -63,16 +65,16 @@ def leave_one_out_score(full: np.ndarray, without: np.ndarray) -> MemorizationSc
         without: (R, n) log p(x_i) under models that were trained on all images but i.
 
     Raises:
-        RgfError: not two such arrays, or NaN or infinity.
+        ArgumentError: not two such arrays, or NaN or infinity.
     """
     full, without = np.asarray(full, np.float64), np.asarray(without, np.float64)
     shapes = f"{full.shape} and {without.shape}"
     if full.ndim != 2 or without.ndim != 2 or full.shape[1] != without.shape[1]:
-        raise RgfError(f"log-probabilities must be (L, n) and (R, n), received {shapes}")
+        raise ArgumentError(f"log-probabilities must be (L, n) and (R, n), received {shapes}")
     if not (full.size and without.size):
-        raise RgfError(f"log-probabilities hold no model or no image, received {shapes}")
-    _finite(full, without)
-    return _score(*(_log_mean_exp(x, np.ones(x.shape, bool), 0) for x in (full, without)))
+        raise ArgumentError(f"log-probabilities hold no model or no image, received {shapes}")
+    _check_finite(full, without)
+    return _score(*(logsumexp(x, axis=0) - np.log(len(x)) for x in (full, without)))
 
 
 def quantile_interval(
@@ -94,19 +96,18 @@ def quantile_interval(
         level: of the interval, in (0, 1).
 
     Raises:
-        RgfError: as for :func:`memorization_score` in any repeat, or bad numbers.
+        ArgumentError: as for :func:`memorization_score` in any repeat, or bad numbers.
     """
-    log_probs, held_out = _checked(log_probs, held_out)
+    log_probs, held_out = _check(log_probs, held_out)
     num_repeats = len(log_probs)
     if num_repeats < 2 or num_resamples < 1:
-        raise RgfError(
+        raise ArgumentError(
             "the interval needs at least 2 repeats and 1 resample, "
             f"received {num_repeats} and {num_resamples}"
         )
-    if not (0 <= quantile <= 1 and 0 < level < 1):
-        raise RgfError(
-            f"quantile must lie in [0, 1] and level in (0, 1), received {quantile} and {level}"
-        )
+    if not 0 <= quantile <= 1:
+        raise ArgumentError(f"quantile must lie in [0, 1], received {quantile}")
+    check_share(level=level)
     value = np.quantile(memorization_score(log_probs, held_out).score, quantile)
     for repeat, mask in zip(log_probs, held_out, strict=True):
         memorization_score(repeat[np.newaxis], mask[np.newaxis])
@@ -141,24 +142,24 @@ def neighbour_ratio(images: np.ndarray, validation: np.ndarray, samples: np.ndar
         (n,) in [0, ∞]; 1 where both distances are 0.
 
     Raises:
-        RgfError: unequal numbers, other sizes, or sizes that cannot be halved.
+        ArgumentError: unequal numbers, other sizes, or sizes that cannot be halved.
     """
     if len(validation) != len(samples):
-        raise RgfError(
+        raise ArgumentError(
             f"ρ needs as many samples as validation images, received {len(samples)} and "
             f"{len(validation)}"
         )
-    queries, fresh, drawn = (_halved(x, images.shape[1:]) for x in (images, validation, samples))
+    queries, fresh, drawn = (_halve(x, images.shape[1:]) for x in (images, validation, samples))
     to_fresh, _ = neighbours.nearest(queries, fresh, "euclidean")
     to_drawn, _ = neighbours.nearest(queries, drawn, "euclidean")
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(to_fresh == to_drawn, 1.0, to_fresh / to_drawn)
 
 
-def _halved(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _halve(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Images (n, H, W, C) at half size (means of 2×2 pixels), flat."""
     if images.ndim != 4 or images.shape[1:] != shape or shape[0] % 2 or shape[1] % 2:
-        raise RgfError(
+        raise ArgumentError(
             f"ρ needs images (n, H, W, C) of one size, H and W even, received {images.shape} "
             f"beside (n, {', '.join(map(str, shape))})"
         )
@@ -171,33 +172,31 @@ def _score(log_prob_in: np.ndarray, log_prob_out: np.ndarray) -> MemorizationSco
     return MemorizationScore(log_prob_in - log_prob_out, log_prob_in, log_prob_out)
 
 
-def _log_sum_exp(log_probs: np.ndarray, mask: np.ndarray, axis: int | tuple[int, ...]):
+def _log_sum_exp(
+    log_probs: np.ndarray, mask: np.ndarray, axis: int | tuple[int, ...]
+) -> np.ndarray:
     return logsumexp(np.where(mask, log_probs, -np.inf), axis=axis)
 
 
-def _log_mean_exp(log_probs: np.ndarray, mask: np.ndarray, axis: int | tuple[int, ...]):
-    return _log_sum_exp(log_probs, mask, axis) - np.log(mask.sum(axis=axis))
-
-
-def _checked(log_probs: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _check(log_probs: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     log_probs, held_out = np.asarray(log_probs, np.float64), np.asarray(held_out)
     received = f"{log_probs.shape} and {held_out.shape} {held_out.dtype}"
     if log_probs.ndim != 3 or log_probs.shape != held_out.shape or held_out.dtype != bool:
-        raise RgfError(
+        raise ArgumentError(
             "log_probs must be (repeats, folds, images) and held_out booleans of the same shape, "
             f"received {received}"
         )
     if not log_probs.size:
-        raise RgfError(f"log_probs hold no model or no image, received {received}")
-    _finite(log_probs)
+        raise ArgumentError(f"log_probs hold no model or no image, received {received}")
+    _check_finite(log_probs)
     return log_probs, held_out
 
 
-def _finite(*arrays: np.ndarray) -> None:
+def _check_finite(*arrays: np.ndarray) -> None:
     for array in arrays:
         if not np.isfinite(array).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise RgfError(
+            raise ArgumentError(
                 f"log-probabilities must be finite, received {array[where]} at {where}; "
                 "that model has diverged"
             )

@@ -13,12 +13,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
+from rgf_keras.metrics.checks import PIECE, check_features, slices
 
 Metric = Literal["cosine", "euclidean"]
 HEIGHT, WIDTH = 1024, 4096  # of a block: enough queries and references for a fast product
 GROUP = 32  # references of which only the best one's score is looked at first
-PIECE = 2**17  # features that are converted to float64 at a time, for the cache
 SPARE = 8  # candidates that faiss finds beyond k, for the rounding
 FLOAT32 = 2.0**-24  # relative rounding error
 FLOAT64 = 2.0**-44  # of rows that are centred and scaled in float64 and summed, generously
@@ -50,17 +50,22 @@ def nearest(
         copy is at distance 0 exactly.
 
     Raises:
-        RgfError: no or bad features (see :func:`checked`), vectors of length 0 and the cosine,
-            fewer references than k, unknown ``metric``.
+        ArgumentError: no or bad features, vectors of length 0 and the cosine, fewer references
+            than k, unknown ``metric``.
+
+    >>> nearest(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 3.0]]))
+    (array([0.]), array([1]))
     """
     if metric not in get_args(Metric):
-        raise RgfError(f"metric must be 'cosine' or 'euclidean', received '{metric}'")
-    queries, references = checked(queries=queries, references=references)
+        raise ArgumentError(f"metric must be 'cosine' or 'euclidean', received '{metric}'")
+    queries, references = check_features(queries=queries, references=references)
     if leave_one_out and not np.array_equal(queries, references):
-        raise RgfError("leave_one_out needs the references themselves as queries")
+        raise ArgumentError("leave_one_out needs the references themselves as queries")
     candidates = len(references) - leave_one_out
     if not 1 <= k <= candidates:
-        raise RgfError(f"k must lie in [1, {candidates}], the references to find, received {k}")
+        raise ArgumentError(
+            f"k must lie in [1, {candidates}], the references to find, received {k}"
+        )
     search = _Search(queries, references, metric == "cosine", max_bytes)
     squared, indices = search.nearest(k, leave_one_out)
     distances = squared / 2 if metric == "cosine" else np.sqrt(squared)
@@ -83,37 +88,13 @@ def within(
         (n,) integers in [0, m].
 
     Raises:
-        RgfError: bad features (see :func:`checked`), or not one radius per reference.
+        ArgumentError: bad features, or not one radius per reference.
     """
-    queries, references = checked(queries=queries, references=references)
+    queries, references = check_features(queries=queries, references=references)
     radii = np.asarray(radii, np.float64)
     if radii.shape != (len(references),):
-        raise RgfError(f"radii must be ({len(references)},), received {radii.shape}")
+        raise ArgumentError(f"radii must be ({len(references)},), received {radii.shape}")
     return _Search(queries, references, False, max_bytes).within(radii)
-
-
-def checked(**features: np.ndarray) -> list[np.ndarray]:
-    """The named features as arrays.
-
-    Raises:
-        RgfError: one is not (n, d), empty, not finite, or of another width than the first.
-    """
-    arrays = [np.asarray(values) for values in features.values()]
-    for name, array in zip(features, arrays, strict=True):
-        if array.ndim != 2 or array.dtype.kind not in "fiub":
-            received = f"{array.shape} {array.dtype}"
-            raise RgfError(f"{name} must be (n, d) features, received {received}")
-        if not array.size:
-            raise RgfError(f"{name} {array.shape} holds no features; give at least one row")
-        if array.shape[1] != arrays[0].shape[1]:
-            first = f"{next(iter(features))} {arrays[0].shape}"
-            raise RgfError(
-                f"features differ in width: {first} and {name} {array.shape}; use one extractor"
-            )
-        pieces = _slices(len(array), max(PIECE // array.shape[1], 1))
-        if not all(np.isfinite(array[piece]).all() for piece in pieces):
-            raise RgfError(f"{name} must be finite, received NaN or infinity; drop such rows")
-    return arrays
 
 
 class _Rows:
@@ -125,13 +106,15 @@ class _Rows:
         low, high = float(features.min()), float(features.max())
         self.longest = 1.0 if unit else max(-low, high) * features.shape[1] ** 0.5  # or shorter
         if max(-low, high) > LARGEST:
-            raise RgfError(f"{name} reach {max(-low, high):.0e}; scale them to below {LARGEST:.0e}")
+            raise ArgumentError(
+                f"{name} reach {max(-low, high):.0e}; scale them to below {LARGEST:.0e}"
+            )
         if unit:
-            pieces = (features[some].astype(np.float64) for some in _slices(len(features), piece))
+            pieces = (features[some].astype(np.float64) for some in slices(len(features), piece))
             self.norms = np.concatenate([np.sqrt(np.square(rows).sum(1)) for rows in pieces])
             if not self.norms.all():
                 first = int(np.argmin(self.norms))
-                raise RgfError(
+                raise ArgumentError(
                     f"{name}: row {first} has length 0, so no cosine; drop it or use 'euclidean'"
                 )
 
@@ -233,18 +216,18 @@ class _Search:
         """All pairs of these queries with the references; scores plus ``extra`` (m,) if given."""
         chunk = max(self.max_bytes // (32 * self.width), 1)  # an eighth of the memory
         width = min(WIDTH, chunk, len(self.references))
-        height = max(min(HEIGHT, self.max_bytes // (128 * _filled(width))), 1)
-        memory = np.empty(_filled(width) * height, np.float32)
-        for some in _slices(len(rows), chunk):
+        height = max(min(HEIGHT, self.max_bytes // (128 * _fill_up(width))), 1)
+        memory = np.empty(_fill_up(width) * height, np.float32)
+        for some in slices(len(rows), chunk):
             a, a_norms = self._scaled(self.queries, rows[some])
             a[:, -1] = 1
-            for columns in _slices(len(self.references), width):
+            for columns in slices(len(self.references), width):
                 b, b_norms = self._scaled(self.references, np.r_[columns])
                 bias = -(b_norms**2) / 2 + (0 if extra is None else extra[columns])
                 b[:, -1] = bias
                 error = self._error(a_norms, b_norms, bias)
-                for part in _slices(len(a), height):
-                    shape = _filled(len(b)), len(a[part])
+                for part in slices(len(a), height):
+                    shape = _fill_up(len(b)), len(a[part])
                     scores = memory[: shape[0] * shape[1]].reshape(shape)
                     scores[len(b) :] = -np.inf
                     np.matmul(b, a[part].T, out=scores[: len(b)])
@@ -255,7 +238,7 @@ class _Search:
         """Rows in float32 with a free last column, (n, d + 1), and their norms (n,)."""
         rounded = np.empty((len(index), self.width + 1), np.float32)
         norms = np.empty(len(index))
-        for part in _slices(len(index), self.piece):
+        for part in slices(len(index), self.piece):
             exact = rows[index[part]]
             exact -= self.centre
             exact /= self.scale
@@ -273,7 +256,7 @@ class _Search:
     def _squared(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """|q − r|² of single pairs in float64, (len(rows),); the same in whatever company."""
         squared = np.empty(len(rows))
-        for part in _slices(len(rows), self.piece):
+        for part in slices(len(rows), self.piece):
             difference = self.queries[rows[part]] - self.references[columns[part]]
             squared[part] = np.square(difference, out=difference).sum(1)
         return squared
@@ -281,7 +264,7 @@ class _Search:
     def _merge(
         self, squared: np.ndarray, indices: np.ndarray, rows: np.ndarray, columns: np.ndarray
     ) -> None:
-        """Let candidate pairs compete with the k nearest found so far."""
+        """Let candidate pairs compete with the k nearest so far."""
         k = squared.shape[1]
         touched = np.unique(rows)
         row = np.concatenate([np.repeat(touched, k), rows])
@@ -332,9 +315,5 @@ def _nonzero(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return row, column
 
 
-def _filled(width: int) -> int:
+def _fill_up(width: int) -> int:
     return -(-width // GROUP) * GROUP
-
-
-def _slices(total: int, step: int) -> Iterator[slice]:
-    return (slice(start, min(start + step, total)) for start in range(0, total, step))

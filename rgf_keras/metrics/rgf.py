@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
 
 Test = Literal["two_sample", "sample", "reference"]
 TOO_FEW = "too few samples"
@@ -26,8 +26,7 @@ def proportion_z(
     """One-sample z of observed shares against reference shares that are taken as exact.
 
     Args:
-        count: images with f = 1, any shape.
-        nobs: images in all, broadcast with ``count``.
+        count, nobs: images with f = 1 and in all, of any shapes, broadcast.
         reference: P_u in [0, 1], broadcast likewise.
         variance: ``"sample"``: (P_r − P_u)/√(P_r(1 − P_r)/n), which the paper's tables fit;
             ``"reference"``: (P_r − P_u)/√(P_u(1 − P_u)/n), the paper's Eq. 1 with n for M.
@@ -37,10 +36,13 @@ def proportion_z(
         is 0.
 
     Raises:
-        RgfError: unknown ``variance``.
+        ArgumentError: unknown ``variance``.
+
+    >>> proportion_z(60, 100, 0.5, "reference").round(2).item()
+    2.0
     """
     if variance not in ("sample", "reference"):
-        raise RgfError(f"variance must be 'sample' or 'reference', received '{variance}'")
+        raise ArgumentError(f"variance must be 'sample' or 'reference', received '{variance}'")
     count, nobs, reference = np.broadcast_arrays(*map(_float, (count, nobs, reference)))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = count / nobs
@@ -54,13 +56,14 @@ def two_sample_z(
     """Pooled two-sample z: unlike the one-sample forms it knows that P_u is an estimate too.
 
     Args:
-        count: images with f = 1 from the model under test, any shape.
-        nobs: images in all, broadcast with ``count``.
-        reference_count: images with f = 1 from the balanced model.
-        reference_nobs: images in all from the balanced model.
+        count, nobs: images with f = 1 and in all from the model under test, of any shapes.
+        reference_count, reference_nobs: likewise from the balanced model; all are broadcast.
 
     Returns:
         z; 0 where both shares are equal, NaN where a sample is empty.
+
+    >>> two_sample_z(60, 100, 50, 100).round(3).item()
+    1.421
     """
     count, nobs, reference_count, reference_nobs = np.broadcast_arrays(
         *map(_float, (count, nobs, reference_count, reference_nobs))
@@ -86,6 +89,9 @@ def chi_square(
     Returns:
         The statistic (...), NaN where a sample is empty, and its degrees of freedom (...): values
         that occur at all, less one.
+
+    >>> [value.round(3).item() for value in chi_square([40, 60], [50, 50])]
+    [2.02, 1]
     """
     counts, reference_counts = np.broadcast_arrays(_float(counts), _float(reference_counts))
     nobs = counts.sum(-1, keepdims=True)
@@ -105,7 +111,11 @@ def chi_square(
 
 
 def p_value(z: np.ndarray) -> np.ndarray:
-    """Two-sided p of a standard normal z; NaN stays NaN."""
+    """Two-sided p of a standard normal z; NaN stays NaN.
+
+    >>> p_value([0, 1.96]).round(3).tolist()
+    [1.0, 0.05]
+    """
     return 2 * stats.norm.sf(np.abs(_float(z)))
 
 
@@ -128,12 +138,15 @@ def verdict(z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
         ``"learned"`` (p > alpha), ``"memorized"`` (significant, with the expected sign: z > 0 for
         the rare class, z < 0 for the others), ``"deviates"`` (significant, the other sign; the
         paper prints these as memorized) or ``"too few samples"``.
+
+    >>> verdict([1.0, 3.0, -3.0, np.nan], rare=True).tolist()
+    ['learned', 'memorized', 'deviates', 'too few samples']
     """
     return decide(p_value(z), z, rare, alpha)
 
 
 def decide(p: np.ndarray, z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
-    """As :func:`verdict`, with p-values of one's own (e.g. adjusted ones)."""
+    """What a z says with a p-value of one's own, e.g. an adjusted one; see :func:`verdict`."""
     p, z, rare = np.broadcast_arrays(_float(p), _float(z), np.asarray(rare, bool))
     expected = np.where(rare, z > 0, z < 0)
     return np.select(
@@ -142,7 +155,11 @@ def decide(p: np.ndarray, z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) 
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjustment of (n,) p-values; NaNs are no tests and stay NaN."""
+    """Holm's step-down adjustment of (n,) p-values; NaNs are no tests and stay NaN.
+
+    >>> holm([0.01, 0.04, np.nan, 0.03]).tolist()
+    [0.03, 0.06, nan, 0.06]
+    """
     p = _float(p)
     adjusted = np.full(p.shape, np.nan)
     tests = np.flatnonzero(~np.isnan(p))
@@ -164,6 +181,9 @@ def wilson_interval(
 
     Returns:
         Lower and upper bounds in [0, 1].
+
+    >>> [bound.round(3).item() for bound in wilson_interval(5, 10)]
+    [0.237, 0.763]
     """
     count, nobs = np.broadcast_arrays(_float(count), _float(nobs))
     z2 = stats.norm.ppf((1 + confidence) / 2) ** 2
@@ -183,6 +203,9 @@ def gap(counts: np.ndarray, reference_counts: np.ndarray) -> np.ndarray:
 
     Returns:
         (...) in [0, 1], NaN where a sample is empty.
+
+    >>> gap([90, 10], [50, 50]).item()
+    0.4
     """
     counts, reference_counts = _float(counts), _float(reference_counts)
     with np.errstate(invalid="ignore"):

@@ -17,11 +17,17 @@ ALL = "all"  # what the last row is called; a class may have this name too
 class Row:
     """One line; "u" is the balanced model, "r" the model under test.
 
-    ``n_*`` are samples classified as the class, ``counts_*`` those with each value of the factor,
-    ``p_*`` the share of the rare value with its Wilson interval, ``z_*`` the tests of that share,
-    ``gap`` the total variation of the shares of all values (|P_r − P_u| if there are two).
-    ``p_value`` and the verdicts belong to the test of the configuration, in its chi-square form for
-    all values (with two, that of z); ``verdict_holm`` is adjusted for all rows together.
+    Attributes:
+        name: the class, or ``ALL``.
+        rare: whether it is the rare one.
+        n_u, n_r: samples that are classified as the class.
+        counts_u, counts_r: those with each value of the factor.
+        p_u, p_r: share of the rare value, with the bounds of its Wilson interval.
+        gap: total variation of the shares of all values (|P_r − P_u| if there are two).
+        z_sample, z_reference, z_two_sample: tests of the share of the rare value.
+        p_value, verdict: of the test of the configuration, in its chi-square form for all values
+            (with two, that of z).
+        p_holm, verdict_holm: adjusted for all rows together.
     """
 
     name: str
@@ -97,38 +103,38 @@ def build(
         "two_sample": rgf.two_sample_z(count_r, n_r, count_u, n_u),
     }
     z = {name: np.where(enough, values, np.nan) for name, values in z.items()}
-    direction = z[test]
-    p = np.where(
-        enough,
-        rgf.chi_square_p_value(*rgf.chi_square(counts, reference_counts, test)),
-        np.nan,
-    )
+    p = rgf.chi_square_p_value(*rgf.chi_square(counts, reference_counts, test))
+    p = np.where(enough, p, np.nan)
     p_holm = rgf.holm(p)
+    p_u_low, p_u_high = rgf.wilson_interval(count_u, n_u)
+    p_r_low, p_r_high = rgf.wilson_interval(count_r, n_r)
     columns = {
-        "name": [*class_names, ALL],
+        "name": np.array([*class_names, ALL], object),
         "rare": rare,
         "n_u": n_u,
-        "counts_u": [tuple(row) for row in reference_counts.tolist()],
+        "counts_u": reference_counts,
         "p_u": p_u,
-        **dict(zip(("p_u_low", "p_u_high"), rgf.wilson_interval(count_u, n_u), strict=True)),
+        "p_u_low": p_u_low,
+        "p_u_high": p_u_high,
         "n_r": n_r,
-        "counts_r": [tuple(row) for row in counts.tolist()],
+        "counts_r": counts,
         "p_r": p_r,
-        **dict(zip(("p_r_low", "p_r_high"), rgf.wilson_interval(count_r, n_r), strict=True)),
+        "p_r_low": p_r_low,
+        "p_r_high": p_r_high,
         "gap": rgf.gap(counts, reference_counts),
         **{f"z_{name}": values for name, values in z.items()},
         "p_value": p,
-        "verdict": rgf.decide(p, direction, rare, alpha),
+        "verdict": rgf.decide(p, z[test], rare, alpha),
         "p_holm": p_holm,
-        "verdict_holm": rgf.decide(p_holm, direction, rare, alpha),
+        "verdict_holm": rgf.decide(p_holm, z[test], rare, alpha),
     }
-    rows = zip(*(_plain(columns[field.name]) for field in fields(Row)), strict=True)
-    return [Row(*row) for row in rows]
+    lists = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return from_records([dict(zip(columns, row, strict=True)) for row in lists])
 
 
 def mean_gap(rows: Sequence[Row]) -> float:
     """Mean gap of the classes with enough samples, in [0, 1]; 1 without such a class."""
-    enough = _with_enough(rows)
+    enough = _select_enough(rows)
     return float(np.mean([row.gap for row in enough])) if enough else 1.0
 
 
@@ -164,24 +170,22 @@ def gap_interval(rows: Sequence[Row], seed: int, num_draws: int = 1000) -> tuple
         Lower and upper bound in [0, 1]; the whole of it without a class of enough samples.
     """
     rng = np.random.default_rng(seed)
-    enough = _with_enough(rows)
+    enough = _select_enough(rows)
     if not enough:
         return 0.0, 1.0
-    gaps = [
-        rgf.gap(*(_redrawn(counts, rng, num_draws) for counts in (row.counts_r, row.counts_u)))
-        for row in enough
-    ]
+    pairs = ((row.counts_r, row.counts_u) for row in enough)
+    gaps = [rgf.gap(*(_resample(counts, rng, num_draws) for counts in pair)) for pair in pairs]
     low, high = np.quantile(np.mean(gaps, axis=0), (0.025, 0.975))
     mean = mean_gap(rows)
     return max(2 * mean - high, 0.0), min(2 * mean - low, 1.0)
 
 
-def _with_enough(rows: Sequence[Row]) -> list[Row]:
+def _select_enough(rows: Sequence[Row]) -> list[Row]:
     """Classes with enough samples; the last row is of all classes together."""
     return [row for row in rows[:-1] if row.verdict != rgf.TOO_FEW]
 
 
-def _redrawn(counts: Sequence[int], rng: np.random.Generator, num_draws: int) -> np.ndarray:
+def _resample(counts: Sequence[int], rng: np.random.Generator, num_draws: int) -> np.ndarray:
     num = sum(counts)
     return rng.multinomial(num, np.array(counts) / num, size=num_draws)
 
@@ -213,7 +217,3 @@ def to_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def _plain(values: Any) -> list[Any]:
-    return values.tolist() if isinstance(values, np.ndarray) else list(values)

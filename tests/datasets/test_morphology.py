@@ -17,7 +17,7 @@ from rgf_keras.datasets import morphology
 from rgf_keras.datasets.morphology.perturbations import _fracture_centres
 from rgf_keras.datasets.morphology.resampling import downscale, upscale
 from rgf_keras.datasets.morphology.skeleton import medial_axis, squared_distance
-from rgf_keras.datasets.morphology.strokes import dilated, drawn_points
+from rgf_keras.datasets.morphology.strokes import dilate, sample_points
 from rgf_keras.errors import RgfError
 
 MEASUREMENTS = ("area", "length", "thickness", "slant", "width", "height")
@@ -125,11 +125,11 @@ def test_medial_axis_is_that_of_scikit_image(blobs):
     np.testing.assert_array_equal(medial_axis(blobs, squared_distance(blobs)), expected)
 
 
-def test_dilated_is_that_of_scikit_image(blobs):
+def test_dilation_is_that_of_scikit_image(blobs):
     radius = np.arange(len(blobs)) % 9
     pairs = zip(blobs, radius, strict=True)
     expected = [reference.dilation(image, reference.disk(r)) for image, r in pairs]
-    np.testing.assert_array_equal(dilated(blobs, radius), expected)
+    np.testing.assert_array_equal(dilate(blobs, radius), expected)
 
 
 def test_thin_is_erosion(golden, shapes):
@@ -143,7 +143,7 @@ def test_thin_is_erosion(golden, shapes):
 
 
 def test_swelling_is_drawn_on_the_skeleton(shapes):
-    points = drawn_points(shapes.skeleton, 5, 0, shapes.indices)
+    points = sample_points(shapes.skeleton, 5, 0, shapes.indices)
     assert shapes.skeleton[np.arange(200)[:, np.newaxis], points[..., 0], points[..., 1]].all()
 
 

@@ -1,13 +1,14 @@
 """Who receives the factor: as many as documented, and always the same ones."""
 
 import itertools
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from rgf_keras.datasets import Colour, Dataset, Plain, balanced, counts, factor, read, skewed
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, RgfError
 
 SIZES = (10, 11, 7, 2)  # images of classes 0 to 3
 COLOUR = Colour()
@@ -267,9 +268,12 @@ def test_a_factor_is_planted_once():
     ("name", "parameters", "message"),
     [
         ("size", {}, "unknown factor 'size'; known: colour, thinning"),
+        ("color", {}, "unknown factor 'color'; known: .*, file.py:attr; did you mean 'colour'"),
         ("colour", {"rare": "mauve"}, "unknown colour 'mauve'; known: red, green"),
         ("colour", {"rare": "red"}, "both 'red'"),
         ("colour", {"hue": 3}, "'colour' has the parameters common, rare; received hue"),
+        ("colour", {"rares": "red"}, "received rares; did you mean 'rare'"),
+        ("thinning", {"amount": None}, "thinning: strengths must .* received None"),
         ("thinning", {"amount": 0}, "thinning: strengths must be numbers above 0 .* received 0"),
         ("swelling", {"strength": [3, 2]}, "swelling: strengths must .* grow, received 3, 2"),
         ("thinning", {"amount": []}, "thinning: .* received none"),
@@ -278,8 +282,71 @@ def test_a_factor_is_planted_once():
     ],
 )
 def test_unknown_factors_and_parameters_are_named(name, parameters, message):
-    with pytest.raises(RgfError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         factor(name, parameters)
+
+
+GUESTS = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Stripes:
+    width: int = 2
+    name: str = "stripes"
+    values: tuple = ("without", "with")
+
+    def apply(self, images, assignment, indices, seed, cache=None, progress=None):
+        images = images.copy()
+        images[assignment == 1, :, :: self.width] = 255
+        return images
+
+def wide():
+    return Stripes(width=3)
+
+def named(name):
+    return Stripes(name=name)
+
+def nothing():
+    return {}
+
+def failing(width):
+    return 1 / width
+
+stripes = Stripes()
+"""
+
+
+@pytest.fixture
+def guests(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "my_factors.py").write_text(GUESTS)
+
+
+def test_a_factor_of_ones_own(guests):
+    stripes = factor("my_factors.py:Stripes", {"width": 1})
+    planted = balanced(make(), stripes, seed=0)
+    assert (planted.factor_name, planted.factor_values) == ("stripes", ("without", "with"))
+    assert (planted.images[planted.factor == 1] == 255).all()
+    assert factor("my_factors.py:wide").width == 3
+    assert factor("my_factors.py:named", {"name": "mine"}).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "parameters", "message"),
+    [
+        ("Stripe", {}, "my_factors.py has no 'Stripe'; did you mean 'Stripes'"),
+        ("stripes", {}, "'my_factors.py:stripes' is a Stripes; it must make a factor: an object"),
+        ("Stripes", {"widht": 1}, "the parameters width, values; received widht; .* 'width'"),
+        ("nothing", {}, "'my_factors.py:nothing' makes a dict; it must make a factor: an object "),
+        ("failing", {"width": 0}, "'my_factors.py:failing' fails: ZeroDivisionError: "),
+        ("failing", {}, "'my_factors.py:failing' has the parameters width; received none$"),
+    ],
+)
+def test_a_bad_factor_is_told_in_one_line(guests, attribute, parameters, message):
+    with pytest.raises(RgfError, match=message) as caught:
+        factor(f"my_factors.py:{attribute}", parameters)
+    assert "\n" not in str(caught.value)
 
 
 def test_colour_needs_grey_images():

@@ -1,6 +1,7 @@
 """Names of data sets; bundled digits, and mnist.npz from a folder."""
 
 import sys
+from importlib import metadata
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from rgf_keras import archive
 from rgf_keras.datasets import available, load, mnist
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, RgfError
 
 # Digits 0 to 9 in the official MNIST test set.
 TEST_SET = np.array([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])
@@ -121,16 +122,21 @@ def test_a_bad_file_is_named_in_one_line(folder, damage, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cifar",), f"unknown data set 'cifar'; known: {NAMES}, folder:PATH$"),
+        (
+            ("cifar",),
+            f"unknown data set 'cifar'; known: {NAMES}, folder:PATH, module:attr, file.py:attr; "
+            "did you mean 'cifar10'",
+        ),
         (("folder",), "unknown data set 'folder'; known: "),
         (("folder:",), "unknown data set 'folder:'; known: "),
-        (("mnist:PATH",), "unknown data set 'mnist:PATH'; known: "),
+        (("mnist:PATH",), "'mnist:PATH': there is no module mnist here or beside the study file"),
         (("folder:PATH", "valid"), "unknown split 'valid'; known: train, test$"),
         (("mnist-10k", "valid"), "unknown split 'valid'; known: train, test$"),
+        (("mnist-10k", "tests"), "unknown split 'tests'; known: train, test; did you mean 'test'"),
     ],
 )
 def test_unknown_names(arguments, message):
-    with pytest.raises(RgfError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         load(*arguments)
 
 
@@ -159,3 +165,100 @@ def test_mnist_from_keras(folder, monkeypatch):
     keras = SimpleNamespace(utils=SimpleNamespace(get_file=get_file))
     monkeypatch.setitem(sys.modules, "keras", keras)
     assert len(load("mnist")) == 6
+
+
+# ------------------------------------------------------------------------------ guests' data sets
+
+GUESTS = """
+import numpy as np
+from rgf_keras.datasets import Dataset
+
+def dots(split):
+    num = {"train": 8, "test": 4}[split]
+    images = np.zeros((num, 2, 2, 1), np.uint8)
+    return Dataset(f"dots/{split}", images, np.arange(num) % 2, np.arange(num), ("a", "b"))
+
+def sized(split, factor=None, data_dir=None):
+    data = dots(split)
+    print(factor, data_dir)
+    values = np.arange(len(data)) % 2
+    return Dataset(**{**vars(data), "factor": values, "factor_name": "size",
+                      "factor_values": ("small", "large")})
+
+def images(split):
+    return np.zeros((8, 2, 2, 1), np.uint8)
+
+def floats(split):
+    return Dataset("floats", np.zeros((8, 2, 2, 1)), np.zeros(8, int), np.arange(8), ("a",))
+
+def lists(split):
+    return Dataset("lists", np.zeros((2, 2, 2, 1), np.uint8), [0, 0], np.arange(2), ("a",))
+
+def nameless(split):
+    data = dots(split)
+    return Dataset(**{**vars(data), "factor": data.labels})
+
+def wrong(split):
+    data = sized(split)
+    return Dataset(**{**vars(data), "factor": 2 + data.labels})
+
+def failing(split):
+    return {}[split]
+
+def two(split, folder):
+    pass
+
+data = 3
+"""
+
+
+@pytest.fixture
+def guests(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "my_data.py").write_text(GUESTS)
+    yield tmp_path
+    sys.modules.pop("my_data", None)
+
+
+@pytest.mark.parametrize("place", ["my_data", "my_data.py"])
+def test_a_function_of_ones_own(guests, place):
+    assert [len(load(f"{place}:dots", split)) for split in ("train", "test")] == [8, 4]
+    assert load(f"{place}:dots", factor="colour").factor is None
+
+
+def test_a_function_with_factors_of_its_own(guests, capsys):
+    name = "my_data.py:sized"
+    assert load(name).factor_name == load(name, factor="size").factor_name == "size"
+    plain = load(name, "test", "somewhere", factor="colour")
+    assert (plain.factor, plain.factor_name, plain.factor_values) == (None, None, ())
+    assert capsys.readouterr().out.splitlines() == ["None None", "size None", "colour somewhere"]
+
+
+def test_an_installed_data_set(guests, monkeypatch):
+    point = metadata.EntryPoint("dots", "my_data:dots", "rgf_keras.datasets")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
+    sys.path.append(str(guests))
+    assert load("dots", "test").name == "dots/test"
+    with pytest.raises(ArgumentError, match=r"unknown data set 'dotz'.* did you mean 'dots'"):
+        load("dotz")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ("nothing", "'my_data.py:nothing': my_data.py has no 'nothing'$"),
+        ("data", r"'my_data.py:data' is a int; it must be a function \(split\) that returns a "),
+        ("images", "'my_data.py:images' returns a ndarray; it must be a function"),
+        ("floats", r"floats: images must be \(N, H, W, C\) uint8, received .* float64"),
+        ("lists", r"lists: labels must be \(2,\) integers, received list"),
+        ("nameless", "'my_data.py:nameless' returns a factor without factor_name or factor_val"),
+        ("wrong", r"dots/train: factor must lie in \[0, 1\]"),
+        ("failing", "'my_data.py:failing' fails: KeyError: 'train'$"),
+        ("two", r"'my_data.py:two' fails: TypeError: two\(\) missing 1 required .*'folder'$"),
+    ],
+)
+def test_what_is_wrong_with_it_is_told_in_one_line(guests, attribute, message):
+    with pytest.raises(RgfError, match=message) as caught:
+        load(f"my_data.py:{attribute}")
+    assert "\n" not in str(caught.value)

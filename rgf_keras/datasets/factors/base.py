@@ -1,13 +1,12 @@
-"""What a factor is."""
+"""What a factor is, and none at all."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from rgf_keras.cache import Cache
-
-Progress = Callable[[int, int], object]
+from rgf_keras.runtime.progress import SILENT, Progress
 
 
 class Factor(Protocol):
@@ -29,7 +28,7 @@ class Factor(Protocol):
         indices: np.ndarray,
         seed: int,
         cache: Cache | None = None,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> np.ndarray:
         """Give every image its value.
 
@@ -44,3 +43,29 @@ class Factor(Protocol):
         Returns:
             (N, H, W, C') uint8.
         """
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Leaves images as they are, for questions about copies alone.
+
+    It has one value, so that nothing of it can be rare.
+    """
+
+    name: str = "none"
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return ("any",)
+
+    def apply(
+        self,
+        images: np.ndarray,
+        assignment: np.ndarray,
+        indices: np.ndarray,
+        seed: int,
+        cache: Cache | None = None,
+        progress: Progress = SILENT,
+    ) -> np.ndarray:
+        """The images themselves."""
+        return images

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rgf_keras.cache import Cache
-from rgf_keras.datasets.factors.base import Progress
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, unknown_name
+from rgf_keras.runtime.progress import SILENT, Progress
 
 RGB = {
     "red": (255, 0, 0),
@@ -21,7 +21,7 @@ RGB = {
 class Colour:
     """Colours the ink of grey images: (N, H, W, 1) becomes (N, H, W, 3).
 
-    Args:
+    Attributes:
         common: colour of images with f = 0, a name in ``RGB``.
         rare: colour of images with f = 1.
 
@@ -35,9 +35,9 @@ class Colour:
     def __post_init__(self) -> None:
         for colour in self.values:
             if colour not in RGB:
-                raise RgfError(f"unknown colour '{colour}'; known: {', '.join(RGB)}")
+                raise unknown_name("colour", colour, RGB)
         if self.common == self.rare:
-            raise RgfError(f"the common and the rare colour are both '{self.rare}'")
+            raise ArgumentError(f"the common and the rare colour are both '{self.rare}'")
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -50,11 +50,11 @@ class Colour:
         indices: np.ndarray,
         seed: int,
         cache: Cache | None = None,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> np.ndarray:
         """Scale each channel of the ink by its image's colour."""
         if images.shape[-1] != 1:
-            raise RgfError(f"colour needs grey images (N, H, W, 1), received {images.shape}")
+            raise ArgumentError(f"colour needs grey images (N, H, W, 1), received {images.shape}")
         palette = np.array([RGB[value] for value in self.values], np.uint16)
         coloured = images.astype(np.uint16) * palette[assignment][:, None, None, :] // 255
         return coloured.astype(np.uint8)

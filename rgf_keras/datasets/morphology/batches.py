@@ -1,9 +1,7 @@
 """Goes through data sets of any size in batches, on one core or several."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -11,84 +9,83 @@ import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rgf_keras.datasets.morphology.checks import (
-    checked_images,
-    checked_indices,
-    checked_num_jobs,
-)
-from rgf_keras.datasets.morphology.measurements import Measurements
+from rgf_keras.datasets.morphology.checks import check_images, check_indices, check_num_jobs
 from rgf_keras.datasets.morphology.shapes import Morphology
-from rgf_keras.errors import RgfError
+from rgf_keras.runtime.progress import SILENT, Progress
 
-Progress = Callable[[int, int], object]
+Digits = NDArray[np.uint8] | Morphology
 
 # Images per batch: enough for the medial axis to be fast, and some 150 MB per process.
 _BATCH = 1024
 
 
+def apply(
+    images: NDArray[np.uint8],
+    functions: Mapping[str, Callable[[Morphology], Any]],
+    indices: ArrayLike | None = None,
+    *,
+    num_jobs: int = 1,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """Apply several functions to digits, with the stages that they share done once.
+
+    Args:
+        images: (N, 28, 28) uint8.
+        functions: by name, what is called with a `Morphology` of each batch and returns an array of
+            N rows or `Measurements`: `thin`, `measure`, ``partial(swell, seed=1)`` and so on.
+        indices, num_jobs, progress: see :mod:`rgf_keras.datasets.morphology`.
+
+    Returns:
+        What each function gives for all images, by name.
+    """
+    function = partial(_apply_each, functions=dict(functions))
+    return apply_in_batches(images, function, indices, num_jobs, progress)
+
+
 def apply_in_batches(
-    images: NDArray[np.uint8] | Morphology,
+    images: NDArray[np.uint8],
     function: Callable[..., Any],
-    per_image: Mapping[str, NDArray | None],
     indices: ArrayLike | None,
     num_jobs: int,
-    progress: Progress | None,
+    progress: Progress,
+    **per_image: NDArray | None,
 ) -> Any:
     """``function(shapes, **per_image)`` for every batch, results joined along their first axis.
 
-    per_image holds arguments with one row per image, or None, that are split like the images.
+    Arguments that have one row per image are split like the images; None is left out.
     """
-    if isinstance(images, Morphology):
-        if indices is not None:
-            raise RgfError("indices must be None with a Morphology; give them to Morphology.of")
-        return function(images, **per_image)
-    images = checked_images(images)
-    indices = checked_indices(indices, len(images))
-    num_jobs = checked_num_jobs(num_jobs)
+    rows = {name: array for name, array in per_image.items() if array is not None}
+    rows |= {"images": check_images(images), "indices": check_indices(indices, len(images))}
+    num_jobs = check_num_jobs(num_jobs)
     size = min(_BATCH, -(-len(images) // joblib.effective_n_jobs(num_jobs)) or 1)
-    parts = [slice(start, start + size) for start in range(0, max(len(images), 1), size)]
-    tasks = [
-        partial(
-            _one_batch,
-            function,
-            images[part],
-            indices[part],
-            {name: rows if rows is None else rows[part] for name, rows in per_image.items()},
-        )
-        for part in parts
-    ]
+    starts = range(0, max(len(images), 1), size)
+    # One batch needs no processes.
+    parallel = joblib.Parallel(num_jobs if len(starts) > 1 else 1, return_as="generator")
+    batches = ({name: x[start : start + size] for name, x in rows.items()} for start in starts)
     results = []
-    for part, result in zip(parts, _run(tasks, num_jobs), strict=True):
+    tasks = (joblib.delayed(_apply)(function, batch) for batch in batches)
+    for start, result in zip(starts, parallel(tasks), strict=True):
         results.append(result)
-        if progress is not None:
-            progress(min(part.stop, len(images)), len(images))
-    return _joined(results)
+        progress(min(start + size, len(images)), len(images))
+    return _join(results)
 
 
-def _one_batch(
-    function: Callable[..., Any],
-    images: NDArray[np.uint8],
-    indices: NDArray[np.int64],
-    per_image: dict[str, NDArray | None],
-) -> Any:
-    return function(Morphology.of(images, indices), **per_image)
+def _apply(function: Callable[..., Any], rows: dict[str, NDArray]) -> Any:
+    return function(Morphology.of(rows.pop("images"), rows.pop("indices")), **rows)
 
 
-def _run(tasks: Sequence[Callable[[], Any]], num_jobs: int) -> Iterator[Any]:
-    """Results in the order of the tasks, as they arrive."""
-    if num_jobs == 1 or len(tasks) == 1:
-        return (task() for task in tasks)
-    return joblib.Parallel(n_jobs=num_jobs, return_as="generator")(
-        joblib.delayed(task)() for task in tasks
-    )
+def _apply_each(
+    shapes: Morphology, functions: dict[str, Callable[[Morphology], Any]]
+) -> dict[str, Any]:
+    return {name: function(shapes) for name, function in functions.items()}
 
 
-def _joined(parts: Sequence[Any]) -> Any:
-    """Arrays joined along their first axis, also within mappings and Measurements."""
+def _join(parts: Sequence[Any]) -> Any:
+    """Arrays joined along their first axis, also within mappings and dataclasses."""
     first = parts[0]
     if isinstance(first, Mapping):
-        return {name: _joined([part[name] for part in parts]) for name in first}
-    if isinstance(first, Measurements):
-        names = [item.name for item in fields(Measurements)]
-        return Measurements(*(_joined([getattr(part, name) for part in parts]) for name in names))
+        return {name: _join([part[name] for part in parts]) for name in first}
+    if is_dataclass(first) and not isinstance(first, type):
+        names = [item.name for item in fields(first)]
+        return type(first)(*(_join([getattr(part, name) for part in parts]) for name in names))
     return np.concatenate(parts)

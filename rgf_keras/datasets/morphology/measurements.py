@@ -1,14 +1,14 @@
 """What Morpho-MNIST measures on a digit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rgf_keras.datasets.morphology.batches import Digits, apply_in_batches
 from rgf_keras.datasets.morphology.resampling import SCALE, UPSCALED_SIDE
 from rgf_keras.datasets.morphology.shapes import Morphology
+from rgf_keras.runtime.progress import SILENT, Progress
 
 # Share of a digit's grey levels left outside its box, half of it at either side.
 _OUTSIDE_BOX = 0.02
@@ -41,14 +41,21 @@ class Measurements:
         return len(self.area)
 
 
-def measured(shapes: Morphology) -> Measurements:
-    """Measure every digit of a batch."""
-    rows, shear, middle = _row_moments(shapes.upscaled)
-    columns = _upright_columns(shapes.upscaled, shear, middle)
+def measure(images: Digits, *, num_jobs: int = 1, progress: Progress = SILENT) -> Measurements:
+    """Measure digits.
+
+    Args:
+        images: (N, 28, 28) uint8, or a `Morphology` of them.
+        num_jobs, progress: see :mod:`rgf_keras.datasets.morphology`.
+    """
+    if not isinstance(images, Morphology):
+        return apply_in_batches(images, measure, None, num_jobs, progress)
+    rows, shear, middle = _row_moments(images.upscaled)
+    columns = _upright_columns(images.upscaled, shear, middle)
     return Measurements(
-        area=np.count_nonzero(shapes.ink, axis=(1, 2)) / SCALE**2,
-        length=_length(shapes.skeleton) / SCALE,
-        thickness=shapes.thickness,
+        area=np.count_nonzero(images.ink, axis=(1, 2)) / SCALE**2,
+        length=_length(images.skeleton) / SCALE,
+        thickness=images.thickness,
         slant=np.arctan(-shear),
         width=_extent(columns) / SCALE,
         height=_extent(rows) / SCALE,

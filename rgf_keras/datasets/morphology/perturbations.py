@@ -1,21 +1,35 @@
-"""Morpho-MNIST's perturbations of a batch whose shared stages are at hand."""
+"""Morpho-MNIST's perturbations of digits.
 
-from __future__ import annotations
+Each is written for a `Morphology`, whose shared stages are at hand; of images it makes those in
+batches.
+"""
+
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from rgf_keras.datasets.morphology.batches import Digits, apply_in_batches
+from rgf_keras.datasets.morphology.checks import (
+    check_centres,
+    check_count,
+    check_no_indices,
+    check_number,
+)
 from rgf_keras.datasets.morphology.resampling import SCALE, downscale
 from rgf_keras.datasets.morphology.shapes import Morphology
 from rgf_keras.datasets.morphology.skeleton import FAR
 from rgf_keras.datasets.morphology.strokes import (
-    dilated,
-    drawn_points,
-    erased,
+    dilate,
+    drop_tips_and_forks,
+    erase,
     line_points,
     local_angle,
-    without_tips_and_forks,
+    sample_points,
 )
+from rgf_keras.runtime.progress import SILENT, Progress
+
+Images = NDArray[np.uint8]
 
 # A fracture is a line drawn with a disk that makes it 1.5 pixels of the digit wide.
 _BRUSH_RADIUS = 3
@@ -25,20 +39,52 @@ _EXTENSION = SCALE // 2
 _PRUNING_RADIUS = 2 * SCALE
 
 
-def plain(shapes: Morphology) -> NDArray[np.uint8]:
-    """Binarised and reduced, unperturbed."""
-    return downscale(shapes.ink)
+def plain(images: Digits, *, num_jobs: int = 1, progress: Progress = SILENT) -> Images:
+    """Binarise digits and reduce them again, as all perturbations do, without a perturbation.
+
+    Args:
+        images: (N, 28, 28) uint8, or a `Morphology` of them.
+        num_jobs, progress: see :mod:`rgf_keras.datasets.morphology`.
+
+    Returns:
+        (N, 28, 28) uint8.
+    """
+    if not isinstance(images, Morphology):
+        return apply_in_batches(images, plain, None, num_jobs, progress)
+    return downscale(images.ink)
 
 
-def thinned(shapes: Morphology, amount: float) -> NDArray[np.uint8]:
-    """Eroded by a disk: kept is what is further than the radius from all paper."""
-    limit = np.minimum(_disk_radius(shapes, amount) ** 2, FAR).astype(np.uint16)
-    return downscale(shapes.squared_distance > limit[:, np.newaxis, np.newaxis])
+def thin(
+    images: Digits, amount: float = 0.7, *, num_jobs: int = 1, progress: Progress = SILENT
+) -> Images:
+    """Thin digits: erosion by a disk whose radius is a share of half the digit's thickness.
+
+    Args:
+        images, num_jobs, progress: as for `plain`, as is what is returned.
+        amount: the share, from 0 (`plain`); 0.7 leaves about 54 % of the thickness, and from 1 on
+            parts of the digit vanish.
+    """
+    amount = check_number("amount", amount, least=0)
+    if not isinstance(images, Morphology):
+        return apply_in_batches(images, partial(thin, amount=amount), None, num_jobs, progress)
+    # What is further than the radius from all paper is kept.
+    limit = np.minimum(_disk_radius(images, amount) ** 2, FAR).astype(np.uint16)
+    return downscale(images.squared_distance > limit[:, np.newaxis, np.newaxis])
 
 
-def thickened(shapes: Morphology, amount: float) -> NDArray[np.uint8]:
-    """Dilated by a disk."""
-    return downscale(dilated(shapes.ink, _disk_radius(shapes, amount)))
+def thicken(
+    images: Digits, amount: float = 1.0, *, num_jobs: int = 1, progress: Progress = SILENT
+) -> Images:
+    """Thicken digits: dilation by a disk whose radius is a share of half the digit's thickness.
+
+    Args:
+        images, num_jobs, progress: as for `plain`, as is what is returned.
+        amount: the share, from 0 (`plain`); 1 gives about 189 % of the thickness.
+    """
+    amount = check_number("amount", amount, least=0)
+    if not isinstance(images, Morphology):
+        return apply_in_batches(images, partial(thicken, amount=amount), None, num_jobs, progress)
+    return downscale(dilate(images.ink, _disk_radius(images, amount)))
 
 
 def _disk_radius(shapes: Morphology, amount: float) -> NDArray[np.intp]:
@@ -46,19 +92,43 @@ def _disk_radius(shapes: Morphology, amount: float) -> NDArray[np.intp]:
     return (amount * SCALE * shapes.thickness / 2).astype(np.intp)
 
 
-def swollen(
-    shapes: Morphology,
-    strength: float,
-    radius: float,
-    centres: NDArray[np.integer] | None,
-    seed: int,
-) -> NDArray[np.uint8]:
-    """Magnified around one point of the skeleton."""
-    if centres is None:
-        centres = drawn_points(shapes.skeleton, 1, seed, shapes.indices)[:, 0]
-    reach = radius * np.sqrt(shapes.thickness) / 2 * SCALE
-    ink = shapes.ink.copy()
-    for image, centre, limit in zip(ink, centres, reach, strict=True):
+def swell(
+    images: Digits,
+    strength: float = 3.0,
+    radius: float = 7.0,
+    centres: ArrayLike | None = None,
+    seed: int = 0,
+    indices: ArrayLike | None = None,
+    *,
+    num_jobs: int = 1,
+    progress: Progress = SILENT,
+) -> Images:
+    """Swell digits: magnify them around a point of the skeleton, as a lens would.
+
+    Within R = 4 * radius * sqrt(thickness) / 2 pixels of the centre, at four times the image's
+    size, the pixel at distance d takes the value at distance d * (d / R)**(strength - 1).
+
+    Args:
+        images, num_jobs, progress: as for `plain`, as is what is returned.
+        strength: above 0; 1 changes nothing, above 1 magnifies and below 1 shrinks.
+        radius: above 0, in pixels of the 28x28 image for a digit of thickness 4.
+        centres: (N, 2) whole numbers, row and column at four times the size (0 to 111); any point
+            of the skeleton if None.
+        seed, indices: see :mod:`rgf_keras.datasets.morphology`.
+    """
+    strength = check_number("strength", strength, above=0)
+    radius = check_number("radius", radius, above=0)
+    seed = check_count("seed", seed, least=0)
+    places = check_centres(centres, images, (2,))
+    if not isinstance(images, Morphology):
+        function = partial(swell, strength=strength, radius=radius, seed=seed)
+        return apply_in_batches(images, function, indices, num_jobs, progress, centres=places)
+    check_no_indices(indices)
+    if places is None:
+        places = sample_points(images.skeleton, 1, seed, images.indices)[:, 0]
+    reach = radius * np.sqrt(images.thickness) / 2 * SCALE
+    ink = images.ink.copy()
+    for image, centre, limit in zip(ink, places, reach, strict=True):
         if limit > 0:
             _swell_one(image, centre, limit, strength)
     return downscale(ink)
@@ -86,29 +156,51 @@ def _swell_one(
     ink[low[0] : high[0] + 1, low[1] : high[1] + 1] = value
 
 
-def fractured(
-    shapes: Morphology,
-    num_fractures: int,
-    centres: NDArray[np.integer] | None,
-    seed: int,
-) -> NDArray[np.uint8]:
-    """Cut across the stroke at points of the skeleton."""
-    if centres is None:
-        centres = _fracture_centres(shapes, num_fractures, seed)
+def fracture(
+    images: Digits,
+    num_fractures: int = 3,
+    centres: ArrayLike | None = None,
+    seed: int = 0,
+    indices: ArrayLike | None = None,
+    *,
+    num_jobs: int = 1,
+    progress: Progress = SILENT,
+) -> Images:
+    """Fracture digits: cut through the stroke at points of the skeleton.
+
+    A cut is 1.5 pixels wide, at right angles to the skeleton around its centre, and reaches half a
+    pixel beyond the stroke on either side.
+
+    Args:
+        images, num_jobs, progress: as for `plain`, as is what is returned.
+        num_fractures: cuts per digit, from 1; they may coincide. Not used if centres are given.
+        centres: (N, K, 2) whole numbers, rows and columns at four times the size (0 to 111). If
+            None, points at least 2 pixels from tips and forks, or any if there are none.
+        seed, indices: see :mod:`rgf_keras.datasets.morphology`.
+    """
+    num_fractures = check_count("num_fractures", num_fractures, least=1)
+    seed = check_count("seed", seed, least=0)
+    places = check_centres(centres, images, (None, 2))
+    if not isinstance(images, Morphology):
+        function = partial(fracture, num_fractures=num_fractures, seed=seed)
+        return apply_in_batches(images, function, indices, num_jobs, progress, centres=places)
+    check_no_indices(indices)
+    if places is None:
+        places = _fracture_centres(images, num_fractures, seed)
     # An image without ink has no point to draw, and nothing to erase at the one that stands in.
-    starts, ends = _across_stroke(shapes, np.maximum(centres, 0))
+    starts, ends = _across_stroke(images, np.maximum(places, 0))
     points = line_points(starts, ends)
     # The reference data have every cut one brush radius above and to the left of its line.
     points[:, 1:] -= _BRUSH_RADIUS
-    return downscale(erased(shapes.ink, points, _BRUSH_RADIUS))
+    return downscale(erase(images.ink, points, _BRUSH_RADIUS))
 
 
 def _fracture_centres(shapes: Morphology, num: int, seed: int) -> NDArray[np.intp]:
     """Random points (N, num, 2) away from tips and forks, or anywhere if nothing else is left."""
-    candidates = without_tips_and_forks(shapes.skeleton, _PRUNING_RADIUS)
+    candidates = drop_tips_and_forks(shapes.skeleton, _PRUNING_RADIUS)
     vanished = ~candidates.any(axis=(1, 2))
     candidates[vanished] = shapes.skeleton[vanished]
-    return drawn_points(candidates, num, seed, shapes.indices)
+    return sample_points(candidates, num, seed, shapes.indices)
 
 
 def _across_stroke(

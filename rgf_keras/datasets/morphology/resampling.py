@@ -9,8 +9,6 @@ Both results are truncated to 8 bits, so where a grey level is a whole number up
 the order of summation decides between two levels. Such images go to scikit-image itself.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np
@@ -36,36 +34,32 @@ def _spline(size_in: int, size_out: int) -> NDArray[np.float64]:
 
 
 @cache
-def _blur() -> NDArray[np.float64]:
-    """(112, 112) matrix of the pyramid's Gaussian blur along one axis: sigma is a third of 4."""
-    return gaussian(np.eye(UPSCALED_SIDE), sigma=(SCALE / 3, 0), mode="reflect")
-
-
-@cache
 def _blur_bands() -> list[tuple[slice, slice, NDArray[np.float64]]]:
-    """The blur in four bands of rows: rows, the columns where they are not zero, that part."""
-    blur, height = _blur(), UPSCALED_SIDE // 4
+    """The (112, 112) matrix of the pyramid's Gaussian blur along one axis: sigma is a third of 4.
+
+    It is in four bands of rows: rows, the columns where they are not zero, that part.
+    """
+    blur = gaussian(np.eye(UPSCALED_SIDE), sigma=(SCALE / 3, 0), mode="reflect")
     bands = []
-    for start in range(0, UPSCALED_SIDE, height):
-        rows = slice(start, start + height)
+    for start in range(0, UPSCALED_SIDE, UPSCALED_SIDE // 4):
+        rows = slice(start, start + UPSCALED_SIDE // 4)
         used = np.flatnonzero(blur[rows].any(axis=0))
         columns = slice(used[0], used[-1] + 1)
         bands.append((rows, columns, np.ascontiguousarray(blur[rows, columns])))
     return bands
 
 
-def _blurred(
+def _blur(
     images: NDArray[np.float64], out: NDArray[np.float64], scratch: NDArray[np.float64]
-) -> NDArray[np.float64]:
+) -> None:
     """blur @ image @ blur.T for every image of a batch (N, 112, 112), written to `out`."""
     for rows, columns, band in _blur_bands():
         np.matmul(band, images[:, columns], out=scratch[:, rows])
     for rows, columns, band in _blur_bands():
         np.matmul(scratch[:, :, columns], band.T, out=out[:, :, rows])
-    return out
 
 
-def _resampled(
+def _resample(
     matrix: NDArray[np.float64], images: NDArray, out: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
     """matrix @ image @ matrix.T for every image of a batch (N, H, W)."""
@@ -99,8 +93,8 @@ def upscale(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         block, result = images[start : start + _BLOCK], out[start : start + _BLOCK]
         large, levels, scratch = buffers[:, : len(block)]
         unit = block * (1 / 255)
-        _clip_to_range_of(unit, _resampled(enlarge, unit, out=large))
-        _blurred(large, levels, scratch)
+        _clip_to_range_of(unit, _resample(enlarge, unit, out=large))
+        _blur(large, levels, scratch)
         levels *= 255
         result[:] = levels
         for i in _undecided(levels):
@@ -121,9 +115,9 @@ def downscale(ink: NDArray[np.bool_]) -> NDArray[np.uint8]:
         block, result = ink[start : start + _BLOCK], out[start : start + _BLOCK]
         sharp, smooth, scratch = buffers[:, : len(block)]
         sharp[:] = block
-        _blurred(sharp, smooth, scratch)
+        _blur(sharp, smooth, scratch)
         smooth[smooth > 1 - _TOLERANCE] = 1  # what scikit-image's blur gives inside thick strokes
-        levels = _resampled(shrink, smooth)
+        levels = _resample(shrink, smooth)
         undecided = _undecided(255 * levels)
         result[:] = 255 * _clip_to_range_of(smooth, levels)
         for i in undecided:

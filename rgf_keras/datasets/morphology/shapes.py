@@ -1,14 +1,13 @@
 """`Morphology`: binary digits at four times their size, and what is measured on them only once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rgf_keras.datasets.morphology.checks import checked_images, checked_indices
+from rgf_keras.datasets.morphology.checks import check_images, check_indices
 from rgf_keras.datasets.morphology.resampling import SCALE, UPSCALED_SIDE, upscale
 from rgf_keras.datasets.morphology.skeleton import FAR, medial_axis, squared_distance
 
@@ -23,23 +22,20 @@ class Morphology:
     Attributes:
         upscaled: (N, 112, 112) uint8, the images enlarged four times.
         indices: (N,) int64, each image's index in its source; seeds what is drawn for it.
-
-    Source: Castro et al. 2019, "Morpho-MNIST: Quantitative Assessment and Diagnostics for
-    Representation Learning", JMLR 20(178).
     """
 
     upscaled: NDArray[np.uint8] = field(repr=False)
     indices: NDArray[np.int64] = field(repr=False)
 
     @classmethod
-    def of(cls, images: NDArray[np.uint8], indices: ArrayLike | None = None) -> Morphology:
+    def of(cls, images: NDArray[np.uint8], indices: ArrayLike | None = None) -> Self:
         """Enlarge (N, 28, 28) uint8 images; indices (N,) are 0 to N - 1 by default.
 
         Raises:
-            RgfError: images or indices of another kind or shape.
+            ArgumentError: images or indices of another kind or shape.
         """
-        images = checked_images(images)
-        return cls(upscale(images), checked_indices(indices, len(images)))
+        images = check_images(images)
+        return cls(upscale(images), check_indices(indices, len(images)))
 
     def __len__(self) -> int:
         return len(self.upscaled)

@@ -5,8 +5,6 @@ and removed unless that would change the connectivity or shorten a line. One ima
 but images are independent, so here all of them take one step together.
 """
 
-from __future__ import annotations
-
 import itertools
 from functools import cache, lru_cache
 
@@ -174,10 +172,7 @@ def _visiting_order(
 
 
 def _remove_in_order(
-    columns: NDArray[np.uint16],
-    row: int,
-    steps: NDArray[np.int32],
-    taking_part: NDArray[np.intp],
+    columns: NDArray[np.uint16], row: int, steps: NDArray[np.int32], taking_part: NDArray[np.intp]
 ) -> None:
     """Visit pixels in order, clearing those not kept; neighbouring rows are `row` entries apart."""
     removed = ~_is_kept()

@@ -1,7 +1,5 @@
 """What is drawn on binary images: disks, and the points and directions of a skeleton."""
 
-from __future__ import annotations
-
 import itertools
 from math import isqrt
 
@@ -19,7 +17,7 @@ _BLOCK = 32
 _ANGLE_WINDOW = 2 * SCALE
 
 
-def dilated(ink: NDArray[np.bool_], radius: NDArray[np.intp]) -> NDArray[np.bool_]:
+def dilate(ink: NDArray[np.bool_], radius: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Dilation of (N, H, W) binary images, each by a disk of its own radius (N,) in pixels.
 
     Equals scikit-image's ``dilation(image, disk(radius))`` per image.
@@ -29,11 +27,11 @@ def dilated(ink: NDArray[np.bool_], radius: NDArray[np.intp]) -> NDArray[np.bool
         images = np.flatnonzero(radius == value)
         for start in range(0, len(images), _BLOCK):
             block = images[start : start + _BLOCK]
-            out[block] = _dilated_alike(ink[block], int(value))
+            out[block] = _dilate_alike(ink[block], int(value))
     return out
 
 
-def _dilated_alike(ink: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+def _dilate_alike(ink: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Dilation of all images by one disk: by each of the disk's columns in turn."""
     distance = column_distance(~ink)
     out = distance == 0
@@ -45,7 +43,7 @@ def _dilated_alike(ink: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     return out
 
 
-def erased(images: NDArray[np.bool_], points: NDArray[np.intp], radius: int) -> NDArray[np.bool_]:
+def erase(images: NDArray[np.bool_], points: NDArray[np.intp], radius: int) -> NDArray[np.bool_]:
     """Binary images (N, H, W) without the pixels within `radius` of any point.
 
     points is (P, 3): image, row and column; they may lie outside the image.
@@ -73,7 +71,7 @@ def ink_points(images: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.stack(np.unravel_index(np.flatnonzero(images), images.shape), axis=1)
 
 
-def without_tips_and_forks(skeleton: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+def drop_tips_and_forks(skeleton: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Skeletons (N, H, W) without what is within `radius` of a tip, then of a remaining fork.
 
     A tip has one neighbour, a fork three or more.
@@ -81,7 +79,7 @@ def without_tips_and_forks(skeleton: NDArray[np.bool_], radius: int) -> NDArray[
     for least, most in ((1, 1), (3, 8)):
         neighbours = _num_neighbours(skeleton)
         marked = skeleton & (neighbours >= least) & (neighbours <= most)
-        skeleton = erased(skeleton, ink_points(marked), radius)
+        skeleton = erase(skeleton, ink_points(marked), radius)
     return skeleton
 
 
@@ -92,7 +90,7 @@ def _num_neighbours(skeleton: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:] - framed[:, 1:-1, 1:-1]
 
 
-def drawn_points(
+def sample_points(
     candidates: NDArray[np.bool_], num: int, seed: int, indices: NDArray[np.integer]
 ) -> NDArray[np.intp]:
     """Draw `num` points of each image with replacement, as (N, num, 2) rows and columns.

@@ -1,0 +1,130 @@
+"""What the readers of data sets share: files that are missing or damaged, many images at once."""
+
+import os
+import struct
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import joblib
+import numpy as np
+from PIL import Image
+
+from rgf_keras.errors import RgfError
+
+# What Pillow raises for files that are damaged or something else altogether.
+UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, LookupError, TypeError),
+    *(struct.error, Image.DecompressionBombError),
+)
+
+
+def keras_cache() -> Path:
+    """Where Keras keeps data sets: in ``$KERAS_HOME``, else in ``~/.keras``."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
+
+
+def download(url: str, sha256: str, contents: str) -> Path:
+    """A file in Keras' cache, downloaded if it is not there yet.
+
+    Args:
+        url: where from.
+        sha256: of the file.
+        contents: what to put into a folder instead, for the error.
+
+    Raises:
+        RgfError: it cannot be downloaded.
+    """
+    import keras  # only here: importing Keras fixes the backend
+
+    try:
+        return Path(keras.utils.get_file(origin=url, file_hash=sha256))
+    except Exception as error:  # get_file raises bare Exception when a download fails
+        raise RgfError(
+            f"cannot download {url} ({error}); put {contents} in a folder and set RGF_DATA_DIR to "
+            "the folder"
+        ) from error
+
+
+@contextmanager
+def reading(
+    path: Path,
+    missing: str,
+    damaged: str,
+    errors: tuple[type[Exception], ...] = (OSError, UnicodeDecodeError),
+) -> Iterator[None]:
+    """Inside, a file is read.
+
+    Args:
+        path: the file.
+        missing: where to get it.
+        damaged: what is wrong with it and how to mend that; ``{error}`` is what was raised.
+        errors: what is raised for a damaged file.
+
+    Raises:
+        RgfError: the file is missing or damaged.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise RgfError(f"{path} does not exist; {missing}") from None
+    except errors as error:
+        raise RgfError(f"{path} {damaged.format(error=error)}") from error
+
+
+def read_lines(path: Path, missing: str, damaged: str) -> list[str]:
+    """The lines of a text file; arguments and errors as of :func:`reading`."""
+    with reading(path, missing, damaged):
+        return path.read_text(encoding="utf-8").rstrip().splitlines()
+
+
+def decode(
+    paths: Iterable[Path], convert: Callable[[Image.Image], Image.Image]
+) -> Iterator[np.ndarray | None]:
+    """Images, converted, as arrays, several at a time; None for one that cannot be read."""
+
+    def read(path: Path) -> np.ndarray | None:
+        try:
+            with Image.open(path) as image:
+                return np.asarray(convert(image))
+        except UNREADABLE:
+            return None
+
+    threads = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
+    return threads(joblib.delayed(read)(path) for path in paths)
+
+
+def read_images(
+    name: str,
+    paths: Sequence[Path],
+    size: int,
+    convert: Callable[[Image.Image], Image.Image],
+    remedy: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Square images, without those that cannot be read, of which one warning tells.
+
+    Args:
+        name: of the data set.
+        paths: P files.
+        size: height and width.
+        convert: what makes an image of a file RGB and gives it its size.
+        remedy: how to have the others.
+
+    Returns:
+        Images (N, size, size, 3) uint8, and which of the files (P,) they are.
+    """
+    images = np.zeros((len(paths), size, size, 3), np.uint8)
+    is_readable = np.ones(len(paths), bool)
+    for position, image in enumerate(decode(paths, convert)):
+        is_readable[position] = image is not None
+        images[position] = 0 if image is None else image
+    if not is_readable.all():
+        unreadable = np.flatnonzero(~is_readable)
+        warnings.warn(
+            f"{name}: left out {len(unreadable)} of {len(paths)} images that cannot be read, the "
+            f"first {paths[unreadable[0]]}; {remedy}",
+            stacklevel=3,
+        )
+        images = images[is_readable]
+    return images, is_readable
