@@ -1,21 +1,39 @@
 """JAX: state is carried through the steps as donated buffers."""
 
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
 
+from rgf_keras.backend.protocol import (
+    ExampleLossFn,
+    Function,
+    LossFn,
+    Members,
+    Run,
+    RunEnsemble,
+    Tensor,
+    Tensors,
+    Update,
+    Variables,
+)
+
+# (values, batch, fixed) → (values, metrics)
+Step = Callable[[list[Tensor], Tensors, Tensors], tuple[list[Tensor], Tensor]]
+
 # The scope of the update being traced: what minimize must see and must pass on.
 _scope: ContextVar[keras.StatelessScope] = ContextVar("_scope")
 
 
-def put(arrays):
+def put(arrays: Mapping[str, np.ndarray]) -> Tensors:
     return {name: jnp.asarray(array) for name, array in arrays.items()}
 
 
-def jit(function, variables):
+def jit(function: Function, variables: Variables) -> Function:
     @jax.jit
     def pure(values, tensors):
         with keras.StatelessScope(zip(variables, values, strict=True)):
@@ -24,45 +42,37 @@ def jit(function, variables):
     return lambda *tensors: pure([variable.value for variable in variables], tensors)
 
 
-def minimize(loss_fn, variables, optimizer):
+def minimize(
+    loss_fn: LossFn, variables: Variables, optimizer: keras.optimizers.Optimizer
+) -> tuple[Tensor, Any]:
     outer = _scope.get()
 
     def value(trainable):
-        inner = keras.StatelessScope()
-        inner.state_mapping = {
-            **outer.state_mapping,
-            **{id(variable): x for variable, x in zip(variables, trainable, strict=True)},
-        }
+        inner = _scope_with(variables, trainable)
         token = _scope.set(inner)
         with inner:
             loss, aux = loss_fn()
         _scope.reset(token)
-        moved = {
+        own = {id(variable) for variable in variables}
+        changes = {
             key: x
             for key, x in inner.state_mapping.items()
-            if x is not outer.state_mapping.get(key)
+            if key not in own and x is not outer.state_mapping.get(key)
         }
-        for variable in variables:
-            moved.pop(id(variable), None)
-        return optimizer.scale_loss(loss), (loss, aux, moved)
+        return optimizer.scale_loss(loss), (loss, aux, changes)
 
     current = [variable.value for variable in variables]
-    gradients, (loss, aux, moved) = jax.grad(value, has_aux=True)(current)
-    outer.state_mapping.update(moved)
+    gradients, (loss, aux, changes) = jax.grad(value, has_aux=True)(current)
+    outer.state_mapping.update(changes)
     optimizer.apply(gradients, variables)
     return loss, aux
 
 
-def per_example_gradients(loss_fn, batch, variables):
-    outer = _scope.get()
-
+def per_example_gradients(
+    loss_fn: ExampleLossFn, batch: Tensors, variables: Variables
+) -> tuple[list[Tensor], Tensor, Any]:
     def value(trainable, example):
-        inner = keras.StatelessScope()
-        inner.state_mapping = {
-            **outer.state_mapping,
-            **{id(variable): x for variable, x in zip(variables, trainable, strict=True)},
-        }
-        with inner:
+        with _scope_with(variables, trainable):
             loss, aux = loss_fn({name: x[jnp.newaxis] for name, x in example.items()})
         return loss, (loss, aux)
 
@@ -71,7 +81,7 @@ def per_example_gradients(loss_fn, batch, variables):
     return gradients, losses, aux
 
 
-def compile(update, variables, num_metrics):
+def compile(update: Update, variables: Variables, num_metrics: int) -> Run:
     advance = _loop(_stateless(update, variables), num_metrics)
 
     def run(data, fixed, order, start, stop):
@@ -84,29 +94,37 @@ def compile(update, variables, num_metrics):
     return run
 
 
-def compile_ensemble(update, variables, num_metrics):
+def compile_ensemble(update: Update, variables: Variables, num_metrics: int) -> RunEnsemble:
     member = _stateless(update, variables)
     in_turn = _loop(member, num_metrics)
     at_once = _loop(jax.vmap(member, in_axes=(0, 0, None)), num_metrics)
     stack = jax.jit(lambda members: [jnp.stack(values) for values in zip(*members, strict=True)])
-    unstack = jax.jit(lambda stacked: [list(values) for values in zip(*stacked, strict=True)])
+    unstack = jax.jit(lambda values: [list(member) for member in zip(*values, strict=True)])
 
-    def run(members, data, fixed, order, start, stop):
+    def run(members: Members, data, fixed, order, start, stop):
         # A stacked pass over the weights of many models misses the cache that a single model's
         # fits in: on a CPU the same steps cost half as much again.
         if jax.default_backend() == "cpu":
-            done = [
+            results = [
                 in_turn(values, data, fixed, order[:, i], start, stop)
                 for i, values in enumerate(members)
             ]
-            return [values for values, _ in done], np.stack([rows for _, rows in done], axis=1)
-        stacked, metrics = at_once(stack(members), data, fixed, order, start, stop)
-        return unstack(stacked), metrics
+            return [values for values, _ in results], np.stack([rows for _, rows in results], 1)
+        values, metrics = at_once(stack(members), data, fixed, order, start, stop)
+        return unstack(values), metrics
 
     return run
 
 
-def _stateless(update, variables):
+def _scope_with(variables: Variables, values: list[Tensor]) -> keras.StatelessScope:
+    """The scope of the update being traced, with other values of some variables."""
+    scope = keras.StatelessScope()
+    others = {id(variable): value for variable, value in zip(variables, values, strict=True)}
+    scope.state_mapping = {**_scope.get().state_mapping, **others}
+    return scope
+
+
+def _stateless(update: Update, variables: Variables) -> Step:
     """``update`` as a function from the variables' values to their new values and the metrics."""
 
     def step(values, batch, fixed):
@@ -120,7 +138,7 @@ def _stateless(update, variables):
     return step
 
 
-def _loop(step, num_metrics):
+def _loop(step: Step, num_metrics: int) -> Callable[..., tuple[Any, np.ndarray]]:
     """Makes many steps: ``advance(values, data, fixed, order, start, stop) -> values, metrics``."""
 
     def fused(values, data, fixed, order, start, stop):

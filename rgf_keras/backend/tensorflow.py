@@ -4,27 +4,39 @@ On a CPU, XLA is slower than TensorFlow's own kernels for networks, but faster f
 whose many passes over the weights it makes one.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
 import tensorflow as tf
+
+from rgf_keras.backend.jax_only import compile_ensemble, per_example_gradients
+from rgf_keras.backend.protocol import Function, LossFn, Run, Tensor, Tensors, Update, Variables
+
+__all__ = ["compile", "compile_ensemble", "jit", "minimize", "per_example_gradients", "put"]
 
 ON_CPU = not tf.config.list_physical_devices("GPU")
 
 
-def put(arrays):
+def put(arrays: Mapping[str, np.ndarray]) -> Tensors:
     return {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
 
 
-def jit(function, variables):
-    compiled = tf.function(function)
-    return lambda *tensors: compiled(*(tf.convert_to_tensor(tensor) for tensor in tensors))
+def jit(function: Function, variables: Variables) -> Function:
+    run = tf.function(function)
+    return lambda *tensors: run(*(tf.convert_to_tensor(tensor) for tensor in tensors))
 
 
-def minimize(loss_fn, variables, optimizer):
+def minimize(
+    loss_fn: LossFn, variables: Variables, optimizer: keras.optimizers.Optimizer
+) -> tuple[Tensor, Any]:
     values = [variable.value for variable in variables]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         loss, aux = loss_fn()
-        scaled = optimizer.scale_loss(loss)
-    gradients = tape.gradient(scaled, values)
+        target = optimizer.scale_loss(loss)
+    gradients = tape.gradient(target, values)
 
     @tf.function(jit_compile=ON_CPU)
     def apply():
@@ -34,7 +46,7 @@ def minimize(loss_fn, variables, optimizer):
     return loss, aux
 
 
-def compile(update, variables, num_metrics):
+def compile(update: Update, variables: Variables, num_metrics: int) -> Run:
     @tf.function(reduce_retracing=True)
     def fused(data, fixed, order, start, stop):
         rows = tf.TensorArray(tf.float32, size=stop - start, element_shape=(num_metrics,))

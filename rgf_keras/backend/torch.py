@@ -1,14 +1,24 @@
 """PyTorch: an eager loop. ``autograd.grad`` keeps one player's gradients off the other."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
 import torch
 from keras import ops
 
+from rgf_keras.backend.jax_only import compile_ensemble, per_example_gradients
+from rgf_keras.backend.protocol import Function, LossFn, Run, Tensor, Tensors, Update, Variables
 
-def put(arrays):
+__all__ = ["compile", "compile_ensemble", "jit", "minimize", "per_example_gradients", "put"]
+
+
+def put(arrays: Mapping[str, np.ndarray]) -> Tensors:
     return {name: ops.convert_to_tensor(array) for name, array in arrays.items()}
 
 
-def jit(function, variables):
+def jit(function: Function, variables: Variables) -> Function:
     @torch.no_grad()
     def run(*tensors):
         return function(*(ops.convert_to_tensor(tensor) for tensor in tensors))
@@ -16,7 +26,9 @@ def jit(function, variables):
     return run
 
 
-def minimize(loss_fn, variables, optimizer):
+def minimize(
+    loss_fn: LossFn, variables: Variables, optimizer: keras.optimizers.Optimizer
+) -> tuple[Tensor, Any]:
     loss, aux = loss_fn()
     gradients = torch.autograd.grad(
         optimizer.scale_loss(loss), [variable.value for variable in variables]
@@ -26,7 +38,7 @@ def minimize(loss_fn, variables, optimizer):
     return loss.detach(), aux
 
 
-def compile(update, variables, num_metrics):
+def compile(update: Update, variables: Variables, num_metrics: int) -> Run:
     def run(data, fixed, order, start, stop):
         order = ops.convert_to_tensor(order)
         rows = []

@@ -134,6 +134,15 @@ class TrainingConfig(Config):
         """
         return {name: self.player_optimizers.get(name, self.optimizer).build() for name in players}
 
+    def privacy_metrics(self, num_images: int) -> dict[str, float]:
+        """What training on so many images spends of privacy, see `training.accounting`."""
+        if self.privacy.noise_multiplier is None:
+            return {}
+        from rgf_keras.training.accounting import privacy_metrics
+
+        noise, delta = self.privacy.noise_multiplier, self.privacy.delta
+        return privacy_metrics(noise, delta, self.epochs, self.batch_size, num_images)
+
     @property
     def images_per_step(self) -> int:
         """How many images a training step sees."""

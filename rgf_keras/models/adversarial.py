@@ -1,21 +1,50 @@
 """What adversarial models share: two players' turns, whatever their networks and losses are."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import keras
 import numpy as np
 from keras import ops
 
 from rgf_keras.models.base import Batch, GenerativeModel, Loss, Player, Tensor
 
+LogitLoss = Callable[[Tensor], Tensor]
+
+
+class LogitLosses(NamedTuple):
+    """Elementwise losses of logits.
+
+    Attributes:
+        real: the discriminator's on real images.
+        generated: the discriminator's on generated images.
+        generator: the generator's.
+    """
+
+    real: LogitLoss
+    generated: LogitLoss
+    generator: LogitLoss
+
+
+# Goodfellow et al. 2014, Algorithm 1 and the remark under Eq. 1.
+NON_SATURATING = LogitLosses(
+    real=lambda x: ops.softplus(-x), generated=ops.softplus, generator=lambda x: ops.softplus(-x)
+)
+HINGE = LogitLosses(
+    real=lambda x: ops.relu(1.0 - x), generated=lambda x: ops.relu(1.0 + x), generator=lambda x: -x
+)
+
 
 class AdversarialModel(GenerativeModel):
     """A generator and a discriminator, each with its turn in a step; the discriminator is first.
 
-    Both turns draw what they generate from anew. Subclasses build the two networks and write
-    :meth:`generate`, :meth:`judge` and the three losses.
+    Each turn generates from new noise. Subclasses build the two networks, choose the losses, and
+    write :meth:`generate` and :meth:`discriminate`.
     """
 
     generator: keras.Model
     discriminator: keras.Model
+    adversarial: LogitLosses
 
     def players(self) -> list[Player]:
         return [
@@ -28,43 +57,31 @@ class AdversarialModel(GenerativeModel):
             Player("generator", self.generator.trainable_variables, self._generator_loss),
         ]
 
-    def draw(self, num: int) -> dict[str, Tensor]:
+    def draw_noise(self, num: int) -> dict[str, Tensor]:
         """What ``num`` images are generated from, by name, out of the model's own state."""
         return {"latents": self.normal(num)}
 
-    def generate(self, drawn: Batch) -> dict[str, Tensor]:
+    def generate(self, noise: Batch) -> dict[str, Tensor]:
         """A training batch of generated images in [−1, 1], like one of real images.
 
         Args:
-            drawn: what :meth:`draw` returned, or a batch that holds the same names.
+            noise: what :meth:`draw_noise` returned, or a batch that holds the same names.
         """
         raise NotImplementedError
 
-    def judge(self, *batches: Batch) -> Tensor:
+    def discriminate(self, *batches: Batch) -> Tensor:
         """Logits (n, 1) of batches of real or generated images, in training, one after another.
 
         One pass over several batches costs less than several passes.
         """
         raise NotImplementedError
 
-    def real_losses(self, logits: Tensor) -> Tensor:
-        """The discriminator's losses on real images, of the logits' shape."""
-        raise NotImplementedError
-
-    def generated_losses(self, logits: Tensor) -> Tensor:
-        """The discriminator's losses on generated images, of the logits' shape."""
-        raise NotImplementedError
-
-    def generator_losses(self, logits: Tensor) -> Tensor:
-        """The generator's losses, of the logits' shape."""
-        raise NotImplementedError
-
     def _discriminator_loss(self, batch: Batch) -> Loss:
-        generated = self.generate(self._drawn(batch))
-        real_logits, generated_logits = ops.split(self.judge(batch, generated), 2)
-        generated_losses = self.generated_losses(generated_logits)[:, 0]
+        generated = self._generate_beside(batch)
+        real_logits, generated_logits = ops.split(self.discriminate(batch, generated), 2)
+        generated_losses = self.adversarial.generated(generated_logits)[:, 0]
         return Loss(
-            per_example=self.real_losses(real_logits)[:, 0] + generated_losses,
+            per_example=self.adversarial.real(real_logits)[:, 0] + generated_losses,
             tensors={
                 "real_logits": real_logits,
                 "generated_logits": generated_logits,
@@ -78,13 +95,14 @@ class AdversarialModel(GenerativeModel):
         )
 
     def _generator_loss(self, batch: Batch) -> Loss:
-        generated = self.generate(self._drawn(batch))
-        losses = self.generator_losses(self.judge(generated))[:, 0]
+        generated = self._generate_beside(batch)
+        losses = self.adversarial.generator(self.discriminate(generated))[:, 0]
         return Loss(losses, {"generated": generated["images"], "generated_losses": losses})
 
-    def _drawn(self, batch: Batch) -> Batch:
-        """The batch itself if it has latents, else fresh draws, one per image."""
-        return batch if "latents" in batch else self.draw(ops.shape(batch["images"])[0])
+    def _generate_beside(self, batch: Batch) -> dict[str, Tensor]:
+        """As many images as the batch holds, from its latents if it has them."""
+        has_noise = "latents" in batch
+        return self.generate(batch if has_noise else self.draw_noise(ops.shape(batch["images"])[0]))
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         return self.generator.predict(latents, batch_size=500, verbose=0)

@@ -1,6 +1,7 @@
 """What the Trainer and the experiments may rely on in every model."""
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from rgf_keras.backend import Tensor
 from rgf_keras.errors import RgfError
+from rgf_keras.models.arguments import require, require_range
 from rgf_keras.models.pixels import to_uint8
 from rgf_keras.runtime.progress import SILENT, Progress
 
-Tensor = Any
 Batch = Mapping[str, Tensor]
 
 # By how much rounding may take a pixel out of [−1, 1].
@@ -23,7 +25,7 @@ RANGE_TOLERANCE = 1e-3
 class Loss:
     """A player's loss on one batch, before regularizers.
 
-    Args:
+    Attributes:
         per_example: (batch,) losses; their mean is minimised.
         tensors: what regularizers may look at, e.g. ``real_logits`` (batch, 1).
         metrics: named scalars to log, as announced by :attr:`Player.metrics`.
@@ -42,29 +44,37 @@ class Loss:
 class Player:
     """One optimizer's turn in a training step.
 
-    Args:
+    Attributes:
         name: e.g. ``"discriminator"``; its loss is logged as ``loss/discriminator``.
         variables: what this turn updates, and nothing else.
         loss: batch → :class:`Loss`. A batch holds ``images`` (batch, H, W, C) in [−1, 1] and
-            whatever else the data has; if it holds ``latents`` (and what else the model draws),
-            an adversarial model takes these.
+            whatever else the data has; noise that it holds is taken instead of new noise.
         metrics: names of the further scalars that ``loss`` reports.
-        draws: number of examples → what the loss would draw for them itself, to be put into the
-            batch, so that the loss of an example is a function of the weights alone; None if the
-            model does not offer this.
+        draw_noise: number of examples → the noise that the loss would draw for them itself, to be
+            put into the batch, so that the loss of an example is a function of the weights alone;
+            None if the model does not offer this.
     """
 
     name: str
     variables: list[keras.Variable]
     loss: Callable[[Batch], Loss]
     metrics: tuple[str, ...] = ()
-    draws: Callable[[int], Batch] | None = None
+    draw_noise: Callable[[int], Batch] | None = None
 
 
 class GenerativeModel(keras.Model):
     """A model that can be trained by players' turns and sampled from.
 
-    Subclasses build their networks in ``__init__``, so that weights exist from the start.
+    A model of your own need not be one. Any ``keras.Model`` can be assessed that has
+
+    - ``sample(num_samples, seed)``, which draws (num_samples, H, W, C) in [−1, 1] or uint8;
+    - ``players()``, to be trained by the :class:`rgf_keras.training.Trainer`, which resumes exactly
+      and has regularizers; without it, by its own ``fit``;
+    - ``log_prob(images, num_samples, seed)`` as in :class:`LikelihoodModel`, to be scored.
+
+    Subclasses inherit latents and a configuration to be saved with. They build their networks in
+    ``__init__``, so that weights exist from the start, keep its arguments as attributes of the same
+    names, and write :meth:`players` and :meth:`decode` (or :meth:`sample`).
 
     Args:
         image_shape: (H, W, C).
@@ -73,17 +83,26 @@ class GenerativeModel(keras.Model):
 
     Attributes:
         conditional: whether training batches must hold ``labels`` (batch,).
+        noise: the generator of everything random in training; its state is saved in checkpoints.
+
+    Raises:
+        ArgumentError: an image or latents without values.
     """
 
     conditional = False
 
-    def __init__(self, image_shape, latent_dim: int, seed: int = 0, **kwargs):
+    def __init__(self, image_shape: Sequence[int], latent_dim: int, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
         self.seed = seed
         self.noise = keras.random.SeedGenerator(seed)
         self.built = True
+        require(
+            len(self.image_shape) == 3 and min(self.image_shape) >= 1,
+            f"image_shape must be (H, W, C), received {self.image_shape}",
+        )
+        require_range("latent_dim", latent_dim, 1)
 
     def players(self) -> list[Player]:
         """The turns of one training step, in order."""
@@ -119,18 +138,12 @@ class GenerativeModel(keras.Model):
         They come from NumPy: a seed gives the same latents on every backend, and the first m of n
         are the m latents of the same seed.
         """
-        if num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, received {num_samples}")
+        require_range("num_samples", num_samples, 1)
         rng = np.random.default_rng(seed)
         return rng.standard_normal((num_samples, self.latent_dim), np.float32)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "image_shape": self.image_shape,
-            "latent_dim": self.latent_dim,
-            "seed": self.seed,
-        }
+        return {**super().get_config(), **constructor_arguments(self)}
 
 
 class LikelihoodModel(GenerativeModel):
@@ -149,8 +162,24 @@ class LikelihoodModel(GenerativeModel):
 
         Returns:
             (n,) float32 in nats.
+
+        Raises:
+            ArgumentError: see :meth:`check_images`.
         """
         raise NotImplementedError
+
+    def check_images(self, images: np.ndarray, num_samples: int) -> None:
+        """Refuse what :meth:`log_prob` cannot take.
+
+        Raises:
+            ArgumentError: images of another shape or type, or none; ``num_samples`` below 1.
+        """
+        require(
+            images.dtype == np.uint8 and images.shape[1:] == self.image_shape and len(images),
+            f"log_prob needs (n, {', '.join(map(str, self.image_shape))}) uint8 images, "
+            f"received {images.shape} {images.dtype}",
+        )
+        require_range("num_samples", num_samples, 1)
 
 
 def sample_uint8(
@@ -187,6 +216,20 @@ def sample_uint8(
         low, high = images.min(), images.max()
         raise RgfError(f"{name} must draw values in [−1, 1], received {low:.4g} to {high:.4g}")
     return to_uint8(images)
+
+
+def constructor_arguments(model: keras.Model) -> dict[str, Any]:
+    """What a model was built with: its attributes that are named as its constructor's arguments.
+
+    The constructor is the nearest one that does not just pass ``*args`` on; keyword-only arguments
+    are for subclasses.
+    """
+    for kind in type(model).__mro__:
+        parameters = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]
+        if all(p.kind is not p.VAR_POSITIONAL for p in parameters):
+            names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+            return {name: getattr(model, name) for name in names if hasattr(model, name)}
+    return {}
 
 
 def load_model(path: str | Path) -> GenerativeModel:

@@ -1,15 +1,14 @@
 """Class-conditional GANs: SAGAN (Zhang et al. 2019) and BigGAN (Brock et al. 2019)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras.errors import RgfError
 from rgf_keras.models import resnets
-from rgf_keras.models.adversarial import AdversarialModel
+from rgf_keras.models.adversarial import HINGE, AdversarialModel
+from rgf_keras.models.arguments import require
 from rgf_keras.models.augmentation import diff_augment, flip
 from rgf_keras.models.base import Batch, Loss, Tensor
 from rgf_keras.runtime.progress import SILENT, Progress
@@ -24,29 +23,31 @@ class ConditionalGAN(AdversarialModel):
     Args:
         image_shape: (H, W, C); H and W are multiples of 8.
         num_classes: labels lie in [0, num_classes).
-        width: of the networks, see :mod:`rgf_keras.models.resnets`.
+        width: of the networks, at least 4, see :mod:`rgf_keras.models.resnets`.
         latent_dim: length of a latent vector.
-        shared_dim: None for SAGAN's generator, else of BigGAN's class embedding.
         augment: whether the discriminator sees all images through DiffAugment.
         flip: whether half of the real images are mirrored.
         seed: of the weights and of everything random in training.
+        shared_dim: None for SAGAN's generator, else of BigGAN's class embedding.
 
     Raises:
-        ValueError: arguments out of range.
+        ArgumentError: arguments out of range.
     """
 
     conditional = True
+    adversarial = HINGE
 
     def __init__(
         self,
-        image_shape: Sequence[int],
-        num_classes: int,
-        width: int,
-        latent_dim: int,
-        shared_dim: int | None,
-        augment: bool,
-        flip: bool,
-        seed: int,
+        image_shape: Sequence[int] = (32, 32, 3),
+        num_classes: int = 10,
+        width: int = 64,
+        latent_dim: int = 128,
+        augment: bool = False,
+        flip: bool = False,
+        seed: int = 0,
+        *,
+        shared_dim: int | None = None,
         **kwargs,
     ):
         super().__init__(image_shape, latent_dim, seed, **kwargs)
@@ -57,34 +58,24 @@ class ConditionalGAN(AdversarialModel):
         )
         self.discriminator = resnets.discriminator(image_shape, num_classes, width, seed + 1)
 
-    def draw(self, num: int) -> dict[str, Tensor]:
+    def draw_noise(self, num: int) -> dict[str, Tensor]:
         labels = keras.random.randint((num,), 0, self.num_classes, seed=self.noise)
-        return {**super().draw(num), "generated_labels": labels}
+        return {**super().draw_noise(num), "generated_labels": labels}
 
-    def generate(self, drawn: Batch) -> dict[str, Tensor]:
-        labels = drawn["generated_labels"]
-        images = self.generator([drawn["latents"], labels], training=True)
+    def generate(self, noise: Batch) -> dict[str, Tensor]:
+        labels = noise["generated_labels"]
+        images = self.generator([noise["latents"], labels], training=True)
         return {"images": images, "labels": labels}
 
-    def judge(self, *batches: Batch) -> Tensor:
+    def discriminate(self, *batches: Batch) -> Tensor:
         images = ops.concatenate([batch["images"] for batch in batches])
         labels = ops.concatenate([ops.cast(batch["labels"], "int32") for batch in batches])
         if self.augment:
             images = diff_augment(images, self.noise)
         return self.discriminator([images, labels], training=True)
 
-    def real_losses(self, logits: Tensor) -> Tensor:
-        return ops.relu(1.0 - logits)
-
-    def generated_losses(self, logits: Tensor) -> Tensor:
-        return ops.relu(1.0 + logits)
-
-    def generator_losses(self, logits: Tensor) -> Tensor:
-        return -logits
-
     def _discriminator_loss(self, batch: Batch) -> Loss:
-        if "labels" not in batch:
-            raise RgfError(f"{type(self).__name__} needs data with labels")
+        require("labels" in batch, f"{type(self).__name__} needs data with labels")
         if self.flip:
             batch = {**batch, "images": flip(batch["images"], self.noise)}
         return super()._discriminator_loss(batch)
@@ -97,42 +88,34 @@ class ConditionalGAN(AdversarialModel):
         progress: Progress = SILENT,
         labels: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Draw images.
+        """Draw images, see :meth:`GenerativeModel.sample`.
 
         Args:
             num_samples: how many, at least 1.
             seed: of the latents.
-            fast: without effect.
-            progress: never called.
+            fast: without effect, as is ``progress``.
+            progress: see above.
             labels: (num_samples,) integers; by default 0, 1, ..., num_classes − 1, again and again.
 
-        Returns:
-            (num_samples, H, W, C) float32 in [−1, 1].
-
         Raises:
-            ValueError: labels of another shape or that are no classes.
+            ArgumentError: labels of another shape or that are no classes.
         """
         return self.decode(self.sample_latents(num_samples, seed), labels)
 
     def decode(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Latents (n, latent_dim), and labels as for :meth:`sample`, to images in [−1, 1]."""
-        if labels is None:
-            labels = np.arange(len(latents)) % self.num_classes
-        labels = np.asarray(labels)
-        if labels.shape != (len(latents),):
-            raise ValueError(f"labels must be ({len(latents)},), received {labels.shape}")
-        if not np.isin(labels, np.arange(self.num_classes)).all():
-            raise ValueError(f"labels must be integers in [0, {self.num_classes - 1}]")
+        classes = np.arange(self.num_classes)
+        labels = np.resize(classes, len(latents)) if labels is None else np.asarray(labels)
+        require(
+            labels.shape == (len(latents),),
+            f"labels must be ({len(latents)},), received {labels.shape}",
+        )
+        strangers = labels[~np.isin(labels, classes)]
+        require(
+            not len(strangers),
+            f"labels must be integers in [0, {classes[-1]}], received {strangers[:1].tolist()}",
+        )
         return self.generator.predict([latents, labels.astype(np.int32)], batch_size=500, verbose=0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "width": self.width,
-            "augment": self.augment,
-            "flip": self.flip,
-        }
 
 
 @keras.saving.register_keras_serializable("rgf_keras")
@@ -140,35 +123,9 @@ class SAGAN(ConditionalGAN):
     """SAGAN with a projection discriminator; by default the paper's, 4.39 M generator parameters.
 
     Spectral normalization in both networks, self-attention after the generator's second and the
-    discriminator's first block, and batch normalization with a gain and bias per class.
-
-    Args:
-        image_shape: (H, W, C); H and W are multiples of 8.
-        num_classes: labels lie in [0, num_classes).
-        width: of the networks, at least 4.
-        latent_dim: length of a latent vector.
-        augment: whether the discriminator sees all images through DiffAugment.
-        flip: whether half of the real images are mirrored.
-        seed: of the weights and of everything random in training.
-
-    Raises:
-        ValueError: arguments out of range.
+    discriminator's first block, and batch normalization with a gain and bias per class. Arguments
+    and errors are those of :class:`ConditionalGAN`, without ``shared_dim``.
     """
-
-    def __init__(
-        self,
-        image_shape: Sequence[int] = (32, 32, 3),
-        num_classes: int = 10,
-        width: int = 64,
-        latent_dim: int = 128,
-        augment: bool = False,
-        flip: bool = False,
-        seed: int = 0,
-        **kwargs,
-    ):
-        super().__init__(
-            image_shape, num_classes, width, latent_dim, None, augment, flip, seed, **kwargs
-        )
 
 
 @keras.saving.register_keras_serializable("rgf_keras")
@@ -176,20 +133,8 @@ class BigGAN(ConditionalGAN):
     """BigGAN at 32×32; by default the paper's, 9.42 M generator parameters.
 
     Like :class:`SAGAN`, but the gains and biases of the batch normalizations are linear in a class
-    embedding that they share and in a part of the latents that each block has for itself.
-
-    Args:
-        image_shape: (H, W, C); H and W are multiples of 8.
-        num_classes: labels lie in [0, num_classes).
-        width: of the networks, at least 4.
-        latent_dim: length of a latent vector, a multiple of 4.
-        shared_dim: length of the class embedding.
-        augment: whether the discriminator sees all images through DiffAugment.
-        flip: whether half of the real images are mirrored.
-        seed: of the weights and of everything random in training.
-
-    Raises:
-        ValueError: arguments out of range.
+    embedding of length ``shared_dim`` and in a part of the latents that each block has for itself,
+    so that ``latent_dim`` is a multiple of 4. Other arguments are those of :class:`ConditionalGAN`.
     """
 
     def __init__(
@@ -204,9 +149,5 @@ class BigGAN(ConditionalGAN):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(
-            image_shape, num_classes, width, latent_dim, shared_dim, augment, flip, seed, **kwargs
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "shared_dim": self.shared_dim}
+        arguments = (image_shape, num_classes, width, latent_dim, augment, flip, seed)
+        super().__init__(*arguments, shared_dim=shared_dim, **kwargs)

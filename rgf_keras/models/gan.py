@@ -1,16 +1,19 @@
 """Generative adversarial networks (Goodfellow et al. 2014; convolutions as in DCGAN)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras.models.adversarial import AdversarialModel
+from rgf_keras.models.adversarial import NON_SATURATING, AdversarialModel
+from rgf_keras.models.arguments import require_choice, require_range
 from rgf_keras.models.base import Batch, Tensor
 from rgf_keras.models.networks import conv_decoder, conv_encoder, mlp
 from rgf_keras.models.pixels import to_float
+
+Architecture = Literal["mlp", "conv"]
 
 
 @keras.saving.register_keras_serializable("rgf_keras")
@@ -18,7 +21,7 @@ class GAN(AdversarialModel):
     """A GAN with the non-saturating loss.
 
     The discriminator minimises softplus(−D(x)) + softplus(D(G(z))), the generator
-    softplus(−D(G(z))) (Goodfellow et al. 2014, Algorithm 1 and the remark under Eq. 1).
+    softplus(−D(G(z))).
 
     Args:
         image_shape: (H, W, C).
@@ -30,12 +33,18 @@ class GAN(AdversarialModel):
             trainings; the convolutional one always has it.
         dropout: in the dense discriminator, in [0, 1).
         seed: of the weights and of everything random in training.
+
+    Raises:
+        ArgumentError: arguments out of range, or images that ``"conv"`` cannot take, see
+            :func:`rgf_keras.models.networks.num_doublings`.
     """
+
+    adversarial = NON_SATURATING
 
     def __init__(
         self,
         image_shape: Sequence[int],
-        architecture: Literal["mlp", "conv"] = "mlp",
+        architecture: Architecture = "mlp",
         latent_dim: int = 64,
         units: Sequence[int] = (256, 512),
         width: int = 64,
@@ -47,6 +56,9 @@ class GAN(AdversarialModel):
         super().__init__(image_shape, latent_dim, seed, **kwargs)
         self.architecture, self.units, self.width = architecture, tuple(units), width
         self.batch_normalization, self.dropout = batch_normalization, dropout
+        require_choice("architecture", architecture, get_args(Architecture))
+        require_range("width", width, 1)
+        require_range("dropout", dropout, 0, 1)
         if architecture == "mlp":
             pixels = int(np.prod(image_shape))
             body = mlp((latent_dim,), units, pixels, seed, 0.2, batch_normalization)
@@ -59,21 +71,12 @@ class GAN(AdversarialModel):
         images = ops.tanh(ops.reshape(body.output, (-1, *image_shape)))
         self.generator = keras.Model(body.input, images, name="generator")
 
-    def generate(self, drawn: Batch) -> dict[str, Tensor]:
-        return {"images": self.generator(drawn["latents"], training=True)}
+    def generate(self, noise: Batch) -> dict[str, Tensor]:
+        return {"images": self.generator(noise["latents"], training=True)}
 
-    def judge(self, *batches: Batch) -> Tensor:
+    def discriminate(self, *batches: Batch) -> Tensor:
         images = ops.concatenate([batch["images"] for batch in batches])
         return self.discriminator(images, training=True)
-
-    def real_losses(self, logits: Tensor) -> Tensor:
-        return ops.softplus(-logits)
-
-    def generated_losses(self, logits: Tensor) -> Tensor:
-        return ops.softplus(logits)
-
-    def generator_losses(self, logits: Tensor) -> Tensor:
-        return ops.softplus(-logits)
 
     def real_loss(self, images: np.ndarray) -> np.ndarray:
         """The discriminator's loss softplus(−D(x)) against the label "real" (Figure 3).
@@ -86,13 +89,3 @@ class GAN(AdversarialModel):
         """
         logits = self.discriminator.predict(to_float(images), batch_size=500, verbose=0)
         return np.logaddexp(0.0, -logits[:, 0])
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "architecture": self.architecture,
-            "units": self.units,
-            "width": self.width,
-            "batch_normalization": self.batch_normalization,
-            "dropout": self.dropout,
-        }

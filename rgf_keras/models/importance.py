@@ -42,7 +42,7 @@ def log_mean_weight(
     num_samples = noise_shape[0]
     height = min(len(images), max(1, draws_per_call // num_samples))
     depth = min(num_samples, draws_per_call)
-    found = []
+    log_means = []
     for start in range(0, len(images), height):
         # Whole chunks only, so that one compilation serves them all: the last image is repeated.
         rows = np.minimum(np.arange(start, start + height), len(images) - 1)
@@ -54,8 +54,8 @@ def log_mean_weight(
             for i in range(0, num_samples, depth)
         ]
         weights = np.concatenate(pieces, axis=-2).astype(np.float64)
-        found.append(logsumexp(weights, axis=-2) - np.log(num_samples))
-    return np.concatenate(found, axis=-1)[..., : len(images)].astype(np.float32)
+        log_means.append(logsumexp(weights, axis=-2) - np.log(num_samples))
+    return np.concatenate(log_means, axis=-1)[..., : len(images)].astype(np.float32)
 
 
 def _draws(

@@ -4,13 +4,13 @@ An observation turns pixels into the values x that encoder and likelihood see. A
 the decoder's outputs as a density of x.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from keras import ops
 
-Tensor = Any
+from rgf_keras.models.base import Tensor
+
 ObservationName = Literal["pixels", "binarized", "logit"]
 LikelihoodName = Literal["bernoulli", "gaussian", "diagonal_gaussian"]
 
@@ -19,56 +19,43 @@ MARGIN = 0.05  # λ of the logit
 MIN_LOG_VARIANCE = -7.0
 
 
-class Observation(Protocol):
-    """How pixels in [0, 1] are observed.
+class Observation:
+    """How pixels in [0, 1] are observed: here as they are, x is the pixel.
 
     Attributes:
         random: whether observing takes uniform draws.
+        likelihoods: names of the likelihoods that are densities of x.
     """
 
-    random: bool
+    random = False
+    likelihoods: tuple[str, ...] = ("bernoulli", "gaussian", "diagonal_gaussian")
 
     def observe(self, pixels: Tensor, uniforms: Tensor) -> Tensor:
         """Pixels in [0, 1] and draws in [0, 1) of the same shape to values x of this shape."""
+        return pixels
 
     def centred(self, x: Tensor) -> Tensor:
         """What the encoder sees of x."""
+        return 2.0 * x - 1.0
 
     def location(self, outputs: Tensor) -> Tensor:
         """The decoder's linear outputs as a mean of x, for Gaussians."""
+        return ops.sigmoid(outputs)
 
     def pixels(self, x: Tensor) -> Tensor:
         """x back to pixels."""
+        return x
 
     def log_volume(self, x: Tensor) -> Tensor:
         """What to add, per value, to a density of x to have that of the observed pixel, in nats."""
-
-
-class Pixels:
-    """x is the pixel, in [0, 1]."""
-
-    random = False
-
-    def observe(self, pixels, uniforms):
-        return pixels
-
-    def centred(self, x):
-        return 2.0 * x - 1.0
-
-    def location(self, outputs):
-        return ops.sigmoid(outputs)
-
-    def pixels(self, x):
-        return x
-
-    def log_volume(self, x):
         return ops.zeros_like(x)
 
 
-class Binarized(Pixels):
+class Binarized(Observation):
     """x is 1 with the pixel's value as probability, else 0, drawn at every access."""
 
     random = True
+    likelihoods = ("bernoulli",)
 
     def observe(self, pixels, uniforms):
         return ops.cast(uniforms < pixels, "float32")
@@ -77,7 +64,7 @@ class Binarized(Pixels):
         return x
 
 
-class Logit(Pixels):
+class Logit(Observation):
     """x is the logit of the dequantised pixel: logit(λ + (1 − 2λ)·(255·pixel + u)/256).
 
     Dinh et al. 2017, with λ = 0.05. Densities are those of 255·pixel + u in [0, 256]: log p(x)
@@ -86,10 +73,11 @@ class Logit(Pixels):
     """
 
     random = True
+    likelihoods = ("gaussian", "diagonal_gaussian")
 
     def observe(self, pixels, uniforms):
-        dequantised = (255.0 * pixels + uniforms) / 256.0
-        share = MARGIN + (1.0 - 2.0 * MARGIN) * dequantised
+        values = (255.0 * pixels + uniforms) / 256.0
+        share = MARGIN + (1.0 - 2.0 * MARGIN) * values
         return ops.log(share) - ops.log(1.0 - share)
 
     def centred(self, x):
@@ -107,24 +95,16 @@ class Logit(Pixels):
 
 
 class Likelihood(Protocol):
-    """A density of independent values.
+    """A density of independent values x (n, D), read from the decoder's outputs.
 
     Attributes:
-        outputs_per_value: of the decoder.
+        outputs_per_value: k, for outputs (n, k·D).
     """
 
     outputs_per_value: int
 
     def log_prob(self, x: Tensor, outputs: Tensor) -> Tensor:
-        """log p(x|z) in nats.
-
-        Args:
-            x: (n, D) values.
-            outputs: (n, D · outputs_per_value) of the decoder.
-
-        Returns:
-            (n,).
-        """
+        """log p(x|z) in nats, (n,)."""
 
     def mean(self, outputs: Tensor) -> Tensor:
         """Mean of x, (n, D)."""
@@ -149,61 +129,52 @@ class Bernoulli:
         return ops.sum(ops.logaddexp(*terms), axis=-1)
 
 
-@dataclass(frozen=True)
-class Gaussian:
-    """One variance shared by all values.
+class DiagonalGaussian:
+    """Outputs are means, then log-variances, which are held at −7 or above.
+
+    Args:
+        observation: whose :meth:`Observation.location` the mean is.
+    """
+
+    outputs_per_value = 2
+
+    def __init__(self, observation: Observation):
+        self.observation = observation
+
+    def log_prob(self, x, outputs):
+        mean, log_variance = self.moments(outputs)
+        squares = ops.square(x - mean) * ops.exp(-log_variance)
+        return -0.5 * ops.sum(squares + log_variance + LOG_2PI, axis=-1)
+
+    def mean(self, outputs):
+        return self.moments(outputs)[0]
+
+    def log_power(self, outputs, exponent):
+        scale = (exponent - 1.0) * (LOG_2PI + self.moments(outputs)[1]) + float(np.log(exponent))
+        return -0.5 * ops.sum(scale, axis=-1)
+
+    def moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of x, (n, D)."""
+        location, log_variance = ops.split(outputs, 2, axis=-1)
+        return self.observation.location(location), ops.maximum(log_variance, MIN_LOG_VARIANCE)
+
+
+class Gaussian(DiagonalGaussian):
+    """Outputs are means; one variance is shared by all values.
 
     Args:
         log_variance: its logarithm, a scalar variable.
         observation: whose :meth:`Observation.location` the mean is.
     """
 
-    log_variance: Any
-    observation: Observation
     outputs_per_value = 1
 
-    def log_prob(self, x, outputs):
-        return _gaussian(x, self.mean(outputs), self.log_variance + ops.zeros_like(x))
+    def __init__(self, log_variance: Tensor, observation: Observation):
+        super().__init__(observation)
+        self.log_variance = log_variance
 
-    def mean(self, outputs):
-        return self.observation.location(outputs)
-
-    def log_power(self, outputs, exponent):
-        return _gaussian_power(self.log_variance + ops.zeros_like(outputs), exponent)
+    def moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        return self.observation.location(outputs), self.log_variance + ops.zeros_like(outputs)
 
 
-@dataclass(frozen=True)
-class DiagonalGaussian:
-    """Outputs are means, then log-variances, which are held at −7 or above."""
-
-    observation: Observation
-    outputs_per_value = 2
-
-    def log_prob(self, x, outputs):
-        return _gaussian(x, self.mean(outputs), self._log_variance(outputs))
-
-    def mean(self, outputs):
-        return self.observation.location(ops.split(outputs, 2, axis=-1)[0])
-
-    def log_power(self, outputs, exponent):
-        return _gaussian_power(self._log_variance(outputs), exponent)
-
-    def _log_variance(self, outputs):
-        return ops.maximum(ops.split(outputs, 2, axis=-1)[1], MIN_LOG_VARIANCE)
-
-
-def _gaussian(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    squared = ops.square(x - mean) * ops.exp(-log_variance)
-    return -0.5 * ops.sum(squared + log_variance + LOG_2PI, axis=-1)
-
-
-def _gaussian_power(log_variance: Tensor, exponent: float) -> Tensor:
-    scale = (exponent - 1.0) * (LOG_2PI + log_variance) + float(np.log(exponent))
-    return -0.5 * ops.sum(scale, axis=-1)
-
-
-OBSERVATIONS: dict[str, Observation] = {
-    "pixels": Pixels(),
-    "binarized": Binarized(),
-    "logit": Logit(),
-}
+OBSERVATIONS = {"pixels": Observation(), "binarized": Binarized(), "logit": Logit()}

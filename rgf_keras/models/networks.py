@@ -1,10 +1,15 @@
 """The networks that VAE, GAN and oracle are made of."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import keras
 import numpy as np
 from keras import layers
+
+from rgf_keras.models.arguments import require
+
+PAPER_LEVELS = 4  # 32 = 2 · 2⁴
 
 
 def mlp(
@@ -20,12 +25,12 @@ def mlp(
     """Dense layers with (leaky) ReLU; images are flattened first.
 
     Args:
-        input_shape: of one input: (H, W, C) or (latent_dim,).
+        input_shape: (H, W, C) or (latent_dim,).
         units: widths of the hidden layers.
         outputs: width of the linear output.
         seed: of the weights.
         negative_slope: of the hidden layers' activation.
-        batch_normalization: before each of them.
+        batch_normalization: whether to normalize before the activations.
         dropout: share of hidden units dropped in training, in [0, 1).
         name: of the network.
     """
@@ -45,74 +50,70 @@ def mlp(
 
 
 def conv_encoder(
-    image_shape: Sequence[int], width: int, outputs: int, seed: int, name: str | None = None
+    image_shape: Sequence[int],
+    width: int,
+    outputs: int,
+    seed: int,
+    name: str | None = None,
+    paper: bool = False,
 ) -> keras.Model:
-    """Strided 4×4 convolutions that double in width, then a linear layer.
+    """4×4 convolutions of stride 2 with 1, 2, 4, ... times ``width`` filters, then a linear layer.
 
     DCGAN's discriminator without normalization: with batch statistics, real and generated images
-    could not share one batch.
-
-    Args:
-        image_shape: (H, W, C); H and W are 4 to 8 times the same power of two.
-        width: filters of the first convolution.
-        outputs: width of the linear output.
-        seed: of the weights.
-        name: of the network.
+    could not share one batch. Sizes are those of :func:`num_doublings`. ``paper`` is for the VAEs
+    of :mod:`rgf_keras.models.architectures` at 32×32: four convolutions, normalization, no biases.
     """
     weights = initializers(seed)
     x = entry = keras.Input(tuple(image_shape))
-    for level in range(num_doublings(image_shape)):
-        x = layers.Conv2D(width * 2**level, 4, 2, padding="same", kernel_initializer=next(weights))(
-            x
-        )
+    conv = partial(layers.Conv2D, kernel_size=4, strides=2, padding="same", use_bias=not paper)
+    for level in range(PAPER_LEVELS if paper else num_doublings(image_shape)):
+        x = conv(width * 2**level, kernel_initializer=next(weights))(x)
+        if paper and level:
+            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
         x = layers.LeakyReLU(0.2)(x)
-    x = layers.Flatten()(x)
-    x = layers.Dense(outputs, kernel_initializer=next(weights))(x)
+    x = layers.Dense(outputs, kernel_initializer=next(weights))(layers.Flatten()(x))
     return keras.Model(entry, x, name=name)
 
 
 def conv_decoder(
-    latent_dim: int, image_shape: Sequence[int], width: int, seed: int, name: str | None = None
+    latent_dim: int, image_shape: Sequence[int], width: int, seed: int, paper: bool = False
 ) -> keras.Model:
     """DCGAN's generator: a linear layer, then transposed 4×4 convolutions with BatchNorm and ReLU.
 
-    Args:
-        latent_dim: length of a latent vector.
-        image_shape: (H, W, C) of the linear output; see :func:`conv_encoder`.
-        width: filters before the last convolution.
-        seed: of the weights.
-        name: of the network.
+    The output is linear, and the last convolution but one has ``width`` filters. ``paper`` as for
+    :func:`conv_encoder`, from 1×1 by a transposed 2×2 convolution instead of the linear layer.
     """
     weights = initializers(seed)
-    levels = num_doublings(image_shape)
+    levels = PAPER_LEVELS if paper else num_doublings(image_shape)
     height, image_width, channels = image_shape
     base = (height // 2**levels, image_width // 2**levels, width * 2 ** (levels - 1))
+    conv = partial(layers.Conv2DTranspose, use_bias=not paper)
     x = entry = keras.Input((latent_dim,))
-    x = layers.Dense(int(np.prod(base)), kernel_initializer=next(weights))(x)
-    x = layers.Reshape(base)(x)
+    if paper:
+        x = layers.Reshape((1, 1, latent_dim))(x)
+        x = conv(base[-1], base[0], kernel_initializer=next(weights))(x)
+    else:
+        x = layers.Dense(int(np.prod(base)), kernel_initializer=next(weights))(x)
+        x = layers.Reshape(base)(x)
     for filters in [*(width * 2**level for level in reversed(range(levels - 1))), channels]:
-        x = layers.BatchNormalization(momentum=0.9)(x)
-        x = layers.ReLU()(x)
-        x = layers.Conv2DTranspose(filters, 4, 2, padding="same", kernel_initializer=next(weights))(
-            x
-        )
-    return keras.Model(entry, x, name=name)
+        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5 if paper else 1e-3)(x)
+        x = conv(filters, 4, 2, "same", kernel_initializer=next(weights))(layers.ReLU()(x))
+    return keras.Model(entry, x)
 
 
 def num_doublings(image_shape: Sequence[int]) -> int:
     """How often a decoder doubles the size: 28 = 7 · 2², 32 = 8 · 2², 64 = 8 · 2³.
 
     Raises:
-        ValueError: height or width is not 4 to 8 times the same power of two.
+        ArgumentError: height or width is not 4 to 8 times the same power of two.
     """
     height, width = image_shape[:2]
     levels = max(1, int(np.ceil(np.log2(height / 8))))
-    for size in (height, width):
-        if size % 2**levels or not 4 <= size // 2**levels <= 8:
-            raise ValueError(
-                "convolutional models need a height and width of 4 to 8 times the same power "
-                f"of two (28, 32, 64, ...), received {height}×{width}"
-            )
+    require(
+        all(size % 2**levels == 0 and 4 <= size // 2**levels <= 8 for size in (height, width)),
+        "the architecture conv needs a height and width of 4 to 8 times the same power of two, "
+        f"received {height}×{width}; use the architecture mlp, or images of e.g. 28×28 or 32×32",
+    )
     return levels
 
 

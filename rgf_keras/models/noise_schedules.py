@@ -1,7 +1,8 @@
 """How much noise each timestep of a diffusion model has.
 
-Timesteps count from 0 (least noise) to T − 1, as in q(x_t | x_0) = N(√ᾱ_t x_0, (1 − ᾱ_t) I) with
-ᾱ_t the product of 1 − β_0 to 1 − β_t (Ho et al. 2020, Eq. 4, whose t is ours plus 1).
+Timesteps count from 0 (least noise) to T − 1, as in q(x_t | x_0) = N(α_t x_0, σ_t² I) with
+α_t² = 1 − σ_t² = ᾱ_t, the product of 1 − β_0 to 1 − β_t (Ho et al. 2020, Eq. 4, whose t is ours
+plus 1; the symbols α_t and σ_t are those of Kingma et al. 2021).
 """
 
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ MAX_BETA = 0.999
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """The betas of a diffusion model.
+    """The noise of a diffusion model.
 
-    Args:
+    Attributes:
         betas: (T,) float64, each in (0, 1).
     """
 
@@ -39,7 +40,7 @@ class NoiseSchedule:
         return self.alphas_cumprod / (1.0 - self.alphas_cumprod)
 
     def scales(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
-        """√ᾱ_t of the image and √(1 − ᾱ_t) of the noise.
+        """α_t of the image and σ_t of the noise.
 
         Args:
             timesteps: (n,) integers.
@@ -47,13 +48,13 @@ class NoiseSchedule:
         Returns:
             Two tensors (n, 1, 1, 1) float32.
         """
-        signal, noise = np.sqrt(self.alphas_cumprod), np.sqrt(1.0 - self.alphas_cumprod)
-        return _at(signal, timesteps), _at(noise, timesteps)
+        alpha, sigma = np.sqrt(self.alphas_cumprod), np.sqrt(1.0 - self.alphas_cumprod)
+        return _at(alpha, timesteps), _at(sigma, timesteps)
 
     def add_noise(self, images: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, for images and noise (n, H, W, C), timesteps (n,)."""
-        of_image, of_noise = self.scales(timesteps)
-        return of_image * images + of_noise * noise
+        """x_t = α_t x_0 + σ_t ε, for images and noise (n, H, W, C), timesteps (n,)."""
+        alpha_t, sigma_t = self.scales(timesteps)
+        return alpha_t * images + sigma_t * noise
 
 
 def linear(num_timesteps: int) -> NoiseSchedule:
@@ -75,5 +76,5 @@ SCHEDULES = {"linear": linear, "cosine": cosine}
 
 
 def _at(values: np.ndarray, timesteps: Tensor) -> Tensor:
-    taken = ops.take(ops.convert_to_tensor(values, "float32"), timesteps, axis=0)
-    return ops.reshape(taken, (-1, 1, 1, 1))
+    rows = ops.take(ops.convert_to_tensor(values, "float32"), timesteps, axis=0)
+    return ops.reshape(rows, (-1, 1, 1, 1))

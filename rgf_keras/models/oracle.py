@@ -7,7 +7,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from rgf_keras.models.base import Batch, Loss, Player
+from rgf_keras.models.arguments import require
+from rgf_keras.models.base import Batch, Loss, Player, constructor_arguments
+from rgf_keras.models.networks import initializers
 from rgf_keras.models.pixels import to_float
 
 
@@ -27,6 +29,9 @@ class Oracle(keras.Model):
 
     Attributes:
         MIN_SIZE: height and width that the convolutions need.
+
+    Raises:
+        ArgumentError: smaller images.
     """
 
     MIN_SIZE = 16
@@ -43,18 +48,20 @@ class Oracle(keras.Model):
         super().__init__(**kwargs)
         self.image_shape, self.num_outputs = tuple(image_shape), num_outputs
         self.width, self.feature_dim, self.seed = width, feature_dim, seed
-        rng = np.random.default_rng(seed)
-
-        def initializer():
-            return keras.initializers.GlorotUniform(int(rng.integers(2**31 - 1)))
-
+        height, image_width = self.image_shape[:2]
+        require(
+            min(height, image_width) >= self.MIN_SIZE,
+            f"an oracle needs images of {self.MIN_SIZE}×{self.MIN_SIZE} or more, "
+            f"received {height}×{image_width}",
+        )
+        weights = initializers(seed)
         x = entry = keras.Input(self.image_shape)
         for filters in (width, 2 * width):
-            x = layers.Conv2D(filters, 5, activation="relu", kernel_initializer=initializer())(x)
+            x = layers.Conv2D(filters, 5, activation="relu", kernel_initializer=next(weights))(x)
             x = layers.MaxPooling2D()(x)
         x = layers.Flatten()(x)
-        features = layers.Dense(feature_dim, "relu", kernel_initializer=initializer())(x)
-        logits = layers.Dense(num_outputs, kernel_initializer=initializer())(features)
+        features = layers.Dense(feature_dim, "relu", kernel_initializer=next(weights))(x)
+        logits = layers.Dense(num_outputs, kernel_initializer=next(weights))(features)
         self.network = keras.Model(entry, [features, logits], name="network")
         self.built = True
 
@@ -83,11 +90,4 @@ class Oracle(keras.Model):
         return logits.argmax(axis=-1), probabilities.max(axis=-1), features
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "image_shape": self.image_shape,
-            "num_outputs": self.num_outputs,
-            "width": self.width,
-            "feature_dim": self.feature_dim,
-            "seed": self.seed,
-        }
+        return {**super().get_config(), **constructor_arguments(self)}

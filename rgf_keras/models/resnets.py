@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from rgf_keras.models.arguments import require, require_range
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
 from rgf_keras.models.spectral import SpectralConv2D, SpectralDense
@@ -29,20 +30,15 @@ def generator(
 ) -> keras.Model:
     """[latents (n, latent_dim), labels (n,) integers] to images (n, H, W, C) in [−1, 1].
 
-    Args:
-        image_shape: (H, W, C); H and W are multiples of 8.
-        num_classes: labels lie in [0, num_classes).
-        width: a quarter of the blocks' filters; at least 4.
-        latent_dim: length of a latent vector.
-        shared_dim: None for conditional batch normalization by the class alone (SAGAN); else the
-            length of a class embedding that all normalizations share, next to each block's own
-            part of the latents (BigGAN), of which latent_dim must hold four.
-        seed: of the weights.
+    ``width`` is a quarter of the blocks' filters, ``seed`` that of the weights. With ``shared_dim``
+    None, conditional batch normalization has a gain and bias per class (SAGAN); else it is linear
+    in a class embedding of this length that all normalizations share, next to each block's own part
+    of the latents (BigGAN).
 
     Raises:
-        ValueError: arguments out of range.
+        ArgumentError: arguments out of range.
     """
-    _check(image_shape, width)
+    _check(image_shape, num_classes, width)
     weights = initializers(seed, Orthogonal)
     height, image_width, channels = image_shape
     base = (height // 2**NUM_BLOCKS, image_width // 2**NUM_BLOCKS, 4 * width)
@@ -51,10 +47,10 @@ def generator(
     if shared_dim is None:
         x, conditions = latents, [classes] * NUM_BLOCKS
     else:
-        if latent_dim % (NUM_BLOCKS + 1):
-            raise ValueError(
-                f"BigGAN needs a latent_dim that is a multiple of 4, received {latent_dim}"
-            )
+        require(
+            latent_dim % (NUM_BLOCKS + 1) == 0,
+            f"BigGAN needs a latent_dim that is a multiple of 4, received {latent_dim}",
+        )
         x, *parts = ops.split(latents, NUM_BLOCKS + 1, axis=-1)
         shared = layers.Dense(shared_dim, use_bias=False, kernel_initializer=next(weights))(classes)
         conditions = [ops.concatenate([shared, part], axis=-1) for part in parts]
@@ -75,18 +71,12 @@ def discriminator(
     """[images (n, H, W, C), labels (n,) integers] to logits (n, 1).
 
     The label enters by projection: an embedding of the class times the features (Miyato and Koyama
-    2018).
-
-    Args:
-        image_shape: (H, W, C); H and W are multiples of 8.
-        num_classes: labels lie in [0, num_classes).
-        width: half of the blocks' filters; at least 4.
-        seed: of the weights.
+    2018). ``width`` is half of the blocks' filters.
 
     Raises:
-        ValueError: arguments out of range.
+        ArgumentError: arguments out of range.
     """
-    _check(image_shape, width)
+    _check(image_shape, num_classes, width)
     weights = initializers(seed, Orthogonal)
     images, labels = keras.Input(tuple(image_shape)), keras.Input((), dtype="int32")
     x = _first_block(images, 2 * width, weights)
@@ -154,8 +144,8 @@ def _attention(x: Tensor, weights: Weights) -> Tensor:
 
     queries, keys, values = positions(8, False), positions(8, True), positions(2, True)
     shares = ops.softmax(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))))
-    seen = layers.Reshape((height, width, filters // 2))(ops.matmul(shares, values))
-    return x + Gate()(_conv(seen, filters, 1, weights, use_bias=False))
+    mixture = layers.Reshape((height, width, filters // 2))(ops.matmul(shares, values))
+    return x + Gate()(_conv(mixture, filters, 1, weights, use_bias=False))
 
 
 class Orthogonal(keras.initializers.Initializer):
@@ -201,12 +191,12 @@ def _dense(x: Tensor, units: int, weights: Weights, use_bias: bool = True) -> Te
     return SpectralDense(units, use_bias, next(weights))(x)
 
 
-def _check(image_shape: Sequence[int], width: int) -> None:
+def _check(image_shape: Sequence[int], num_classes: int, width: int) -> None:
     height, image_width = image_shape[:2]
-    if height % 2**NUM_BLOCKS or image_width % 2**NUM_BLOCKS:
-        raise ValueError(
-            "SAGAN and BigGAN need a height and width that are multiples of 8, "
-            f"received {height}×{image_width}"
-        )
-    if width < 4:
-        raise ValueError(f"SAGAN and BigGAN need a width of at least 4, received {width}")
+    require(
+        height % 2**NUM_BLOCKS == 0 and image_width % 2**NUM_BLOCKS == 0,
+        "SAGAN and BigGAN need a height and width that are multiples of 8, "
+        f"received {height}×{image_width}; use images of e.g. 32×32, or the family gan",
+    )
+    require(width >= 4, f"SAGAN and BigGAN need a width of at least 4, received {width}")
+    require_range("num_classes", num_classes, 1)

@@ -1,14 +1,11 @@
 """Densities and losses that a few unusual images do not bend a VAE with."""
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
 
+from rgf_keras.models.base import Tensor
 from rgf_keras.models.likelihoods import Bernoulli, DiagonalGaussian, Likelihood, Observation
-
-Tensor = Any
 
 
 def beta_cross_entropy(log_prob: Tensor, log_power: Tensor, beta: float) -> Tensor:
@@ -57,12 +54,9 @@ class OutlierComponent(keras.layers.Layer):
         self._density = likelihood if bernoulli else DiagonalGaussian(observation)
         outputs = num_values * self._density.outputs_per_value
         self.outputs = self.add_weight((1, outputs), "zeros", name="outputs")
-        logit = float(np.log(weight) - np.log1p(-weight))
-        self.logit = (
-            self.add_weight((), keras.initializers.Constant(logit), name="logit")
-            if learned
-            else logit
-        )
+        self.logit = logit = float(np.log(weight) - np.log1p(-weight))
+        if learned:
+            self.logit = self.add_weight((), keras.initializers.Constant(logit), name="logit")
         self.built = True
 
     def mix(self, log_prob: Tensor, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from rgf_keras.errors import RgfError
+from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
 
@@ -21,7 +21,7 @@ ATTENTION_LEVEL = 1  # of half the first one's height and width
 class Size:
     """How large a U-Net is.
 
-    Args:
+    Attributes:
         width: channels of the first level.
         multipliers: of the width, one for each level; every further level has half the height and
             width. Images that cannot be halved so often have fewer levels.
@@ -75,14 +75,14 @@ def unet(image_shape: Sequence[int], size: Size, blocks: Blocks, seed: int) -> k
         seed: of the time embedding's weights.
 
     Raises:
-        RgfError: H or W is odd.
+        ArgumentError: H or W is odd.
     """
     height, width, channels = image_shape
-    if height % 2 or width % 2:
-        raise RgfError(
-            f"diffusion models need an even height and width, received {height}×{width}; "
-            "pad or crop the images"
-        )
+    require(
+        height % 2 == 0 and width % 2 == 0,
+        f"diffusion models need an even height and width, received {height}×{width}; "
+        "pad or crop the images",
+    )
     noisy, timesteps = keras.Input((height, width, channels)), keras.Input((), dtype="int32")
     embedding = time_embedding(timesteps, size.width, seed)
     x = blocks.convolution(_patches(noisy, size.patch), size.width)
@@ -112,20 +112,18 @@ def _patches(x: Tensor, patch: int) -> Tensor:
     """(n, height, width, channels) to (n, height/patch, width/patch, patch²·channels)."""
     if patch == 1:
         return x
-    height, width, channels = x.shape[1] // patch, x.shape[2] // patch, x.shape[3]
-    x = layers.Reshape((height, patch, width, patch * channels))(x)
-    return layers.Reshape((height, width, patch**2 * channels))(layers.Permute((1, 3, 2, 4))(x))
+    height, width, channels = x.shape[1] // patch, x.shape[2] // patch, x.shape[3] * patch
+    x = layers.Permute((1, 3, 2, 4))(layers.Reshape((height, patch, width, channels))(x))
+    return layers.Reshape((height, width, patch * channels))(x)
 
 
 def _pixels(x: Tensor, patch: int) -> Tensor:
     """The inverse of :func:`_patches`."""
     if patch == 1:
         return x
-    height, width, channels = x.shape[1], x.shape[2], x.shape[3] // patch**2
-    x = layers.Reshape((height, width, patch, patch * channels))(x)
-    return layers.Reshape((height * patch, width * patch, channels))(
-        layers.Permute((1, 3, 2, 4))(x)
-    )
+    height, width, channels = x.shape[1], x.shape[2], x.shape[3] // patch
+    x = layers.Permute((1, 3, 2, 4))(layers.Reshape((height, width, patch, channels))(x))
+    return layers.Reshape((height * patch, width * patch, channels // patch))(x)
 
 
 def _num_halvings(height: int, width: int) -> int:
@@ -155,14 +153,14 @@ class KerasBlocks:
         seed: of weights and dropout.
 
     Raises:
-        RgfError: the width is not a multiple of 4.
+        ArgumentError: the width is not a multiple of 4.
     """
 
     def __init__(self, width: int, dropout: float, seed: int):
-        if width < 1 or width % CHANNELS_PER_GROUP:
-            raise RgfError(
-                f"a U-Net's width must be a multiple of {CHANNELS_PER_GROUP}, received {width}"
-            )
+        require(
+            width >= 1 and width % CHANNELS_PER_GROUP == 0,
+            f"a U-Net's width must be a multiple of {CHANNELS_PER_GROUP}, received {width}",
+        )
         self.dropout, self.seed = dropout, seed
         self.weights = initializers(seed)
 
@@ -184,9 +182,9 @@ class KerasBlocks:
         height, width, filters = x.shape[1:]
         positions = layers.Reshape((height * width, 1, filters))(_normalize(x))
         queries, keys, values = (self._dense(positions, filters) for _ in range(3))
-        seen = ops.dot_product_attention(queries, keys, values)
-        seen = layers.Reshape((height, width, filters))(seen)
-        return x + layers.Dense(filters, kernel_initializer="zeros")(seen)
+        mixture = ops.dot_product_attention(queries, keys, values)
+        mixture = layers.Reshape((height, width, filters))(mixture)
+        return x + layers.Dense(filters, kernel_initializer="zeros")(mixture)
 
     def downsample(self, x: Tensor) -> Tensor:
         return self.convolution(x, x.shape[-1], strides=2)

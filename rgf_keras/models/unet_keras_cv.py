@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers, ops
 
 from rgf_keras.errors import RgfError, how_to_install
+from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
 from rgf_keras.models.noise_schedules import NoiseSchedule
@@ -45,15 +46,15 @@ class KerasCVBlocks:
         seed: of dropout.
 
     Raises:
-        RgfError: the width is not a multiple of 32.
+        ArgumentError: the width is not a multiple of 32.
     """
 
     def __init__(self, width: int, dropout: float, seed: int):
-        if width % GROUPS:
-            raise RgfError(
-                f"KerasCV's blocks need a width that is a multiple of {GROUPS}, received {width}; "
-                "use such a width or the backbone 'keras'"
-            )
+        require(
+            width >= 1 and width % GROUPS == 0,
+            f"KerasCV's blocks need a width that is a multiple of {GROUPS}, received {width}; "
+            "use such a width or the backbone 'keras'",
+        )
         self.dropout, self.seed = dropout, seed
 
     def convolution(self, x: Tensor, filters: int) -> Tensor:

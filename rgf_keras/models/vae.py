@@ -1,15 +1,15 @@
 """Variational autoencoders (Kingma and Welling 2014; β as in Higgins et al. 2017)."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
 
 import keras
 import numpy as np
 from keras import ops
 
 from rgf_keras import backend
-from rgf_keras.errors import RgfError
 from rgf_keras.models.architectures import ARCHITECTURES, ArchitectureName, networks
+from rgf_keras.models.arguments import require, require_choice, require_range
 from rgf_keras.models.base import Batch, LikelihoodModel, Loss, Player, Tensor
 from rgf_keras.models.importance import LogWeights, log_mean_weight
 from rgf_keras.models.likelihoods import (
@@ -54,9 +54,9 @@ class VAE(LikelihoodModel):
         seed: of the weights and of everything random in training.
 
     Raises:
-        RgfError: the likelihood is no density of such observations, or there are both a robust
-            cross-entropy and an outlier component.
-        ValueError: the architecture is not for images of this size.
+        ArgumentError: arguments out of range, images that the architecture is not for, a likelihood
+            that is no density of such observations, or both a robust cross-entropy and an outlier
+            component.
     """
 
     def __init__(
@@ -75,29 +75,29 @@ class VAE(LikelihoodModel):
         seed: int = 0,
         **kwargs,
     ):
-        named = ARCHITECTURES[architecture]
-        latent_dim = named.latent_dim if latent_dim is None else latent_dim
+        require_choice("architecture", architecture, ARCHITECTURES)
+        own = ARCHITECTURES[architecture]
+        latent_dim = own.latent_dim if latent_dim is None else latent_dim
         super().__init__(image_shape, latent_dim, seed, **kwargs)
         self.architecture, self.beta = architecture, beta
         self.beta_divergence = beta_divergence
         self.outlier_weight, self.learn_outlier_weight = outlier_weight, learn_outlier_weight
-        self.likelihood = likelihood or named.likelihood
-        self.observation = observation or named.observation
-        self.units = tuple(named.units if units is None else units)
-        self.width = named.width if width is None else width
-        self._padding = _padding(image_shape, named.size)
+        self.likelihood = likelihood or own.likelihood
+        self.observation = observation or own.observation
+        self.units = tuple(own.units if units is None else units)
+        self.width = own.width if width is None else width
+        require_choice("observation", self.observation, OBSERVATIONS)
+        self._observation = OBSERVATIONS[self.observation]
+        self._check_arguments()
+        self._padding = own.padding(image_shape)
         self.observed_shape = tuple(
             int(size + sum(pad))
             for size, pad in zip(image_shape, (*self._padding, (0, 0)), strict=True)
         )
-        self._observation = OBSERVATIONS[self.observation]
         self._density = self._make_density()
-        if beta_divergence and outlier_weight:
-            raise RgfError(
-                "beta_divergence and outlier_weight exclude each other; set one of them to 0"
-            )
-        self.outliers = (
-            OutlierComponent(
+        self.outliers: OutlierComponent | None = None
+        if outlier_weight:
+            self.outliers = OutlierComponent(
                 self._density,
                 self._observation,
                 self._num_values,
@@ -105,11 +105,8 @@ class VAE(LikelihoodModel):
                 learn_outlier_weight,
                 name="outliers",
             )
-            if outlier_weight
-            else None
-        )
         self.encoder, self.decoder = networks(
-            named.kind,
+            own.kind,
             self.observed_shape,
             latent_dim,
             self._density.outputs_per_value,
@@ -117,17 +114,24 @@ class VAE(LikelihoodModel):
             self.width,
             seed,
         )
-        self._compiled: LogWeights | None = None
+
+    def _check_arguments(self) -> None:
+        require_range("width", self.width, 1)
+        require_range("beta", self.beta, 0)
+        require_range("beta_divergence", self.beta_divergence, 0)
+        require_range("outlier_weight", self.outlier_weight, 0, 1)
+        require(
+            not (self.beta_divergence and self.outlier_weight),
+            "beta_divergence and outlier_weight exclude each other; set one of them to 0",
+        )
+        known = OBSERVATIONS[self.observation].likelihoods
+        require(
+            self.likelihood in known,
+            f"the likelihood '{self.likelihood}' is no density of '{self.observation}' "
+            f"observations; use {' or '.join(known)}",
+        )
 
     def _make_density(self) -> Likelihood:
-        if (self.observation == "binarized") > (self.likelihood == "bernoulli") or (
-            self.observation == "logit"
-        ) > (self.likelihood != "bernoulli"):
-            raise RgfError(
-                f"the likelihood '{self.likelihood}' is no density of '{self.observation}' "
-                "observations; use bernoulli with pixels or binarized, Gaussians with pixels or "
-                "logit"
-            )
         if self.likelihood == "bernoulli":
             return Bernoulli()
         if self.likelihood == "diagonal_gaussian":
@@ -139,15 +143,15 @@ class VAE(LikelihoodModel):
 
     def players(self) -> list[Player]:
         variables = self.trainable_variables
-        return [Player("vae", variables, self._loss, ("reconstruction", "kl"), self.draws)]
+        return [Player("vae", variables, self._loss, ("reconstruction", "kl"), self.draw_noise)]
 
-    def draws(self, num: int) -> dict[str, Tensor]:
-        """What the loss of ``num`` images takes, from the model's own state."""
-        found = {"noise": self.normal(num)}
+    def draw_noise(self, num: int) -> dict[str, Tensor]:
+        """The noise that the loss of ``num`` images takes, from the model's own state."""
+        noise = {"noise": self.normal(num)}
         if self._observation.random:
             shape = (num, *self.observed_shape)
-            found["uniforms"] = keras.random.uniform(shape, seed=self.noise)
-        return found
+            noise["uniforms"] = keras.random.uniform(shape, seed=self.noise)
+        return noise
 
     def observe(self, images: Tensor, uniforms: Tensor | None) -> Tensor:
         """What encoder and likelihood see.
@@ -176,7 +180,7 @@ class VAE(LikelihoodModel):
 
     def _loss(self, batch: Batch) -> Loss:
         if "noise" not in batch:
-            batch = {**batch, **self.draws(ops.shape(batch["images"])[0])}
+            batch = {**batch, **self.draw_noise(ops.shape(batch["images"])[0])}
         observed = self.observe(batch["images"], batch.get("uniforms"))
         mean, log_var = self.encode(observed, training=True)
         latents = mean + ops.exp(0.5 * log_var) * batch["noise"]
@@ -215,10 +219,14 @@ class VAE(LikelihoodModel):
         ratio = 0.5 * ops.sum(ops.square(noise) - ops.square(latents) + log_var, axis=-1)
         num_samples, n = noise.shape[:2]
         outputs = self.decoder(ops.reshape(latents, (num_samples * n, self.latent_dim)))
-        repeated = ops.tile(ops.reshape(observed, (n, self._num_values)), (num_samples, 1))
-        log_prob = self.log_likelihood(repeated, outputs)
+        tiles = ops.tile(ops.reshape(observed, (n, self._num_values)), (num_samples, 1))
+        log_prob = self.log_likelihood(tiles, outputs)
         volume = ops.sum(self._observation.log_volume(observed), axis=(1, 2, 3))
         return ops.reshape(log_prob, (num_samples, n)) + ratio + volume
+
+    @cached_property
+    def _compiled_log_weights(self) -> LogWeights:
+        return backend.jit(self.log_weights, self.variables)
 
     def log_prob(
         self,
@@ -247,17 +255,18 @@ class VAE(LikelihoodModel):
             (n,) float32, or (..., n).
 
         Raises:
-            RgfError: images of another shape or type, ``num_samples`` below 1, ``noise`` of
+            ArgumentError: images of another shape or type, ``num_samples`` below 1, ``noise`` of
                 another shape.
         """
-        self._check(images, num_samples, noise)
-        if log_weights is None:
-            if self._compiled is None:
-                self._compiled = backend.jit(self.log_weights, self.variables)
-            log_weights = self._compiled
+        self.check_images(images, num_samples)
+        expected = (num_samples, len(images), self.latent_dim)
+        require(
+            noise is None or noise.shape == expected,
+            f"noise must be {expected}, received {getattr(noise, 'shape', None)}",
+        )
         values = sum(int(np.prod(layer.output.shape[1:])) for layer in self.decoder.layers)
         return log_mean_weight(
-            log_weights,
+            log_weights or self._compiled_log_weights,
             images,
             self.observed_shape,
             (num_samples, self.latent_dim),
@@ -265,18 +274,6 @@ class VAE(LikelihoodModel):
             noise,
             max(1, max_bytes // (FLOAT32_BYTES * values)),
         )
-
-    def _check(self, images: np.ndarray, num_samples: int, noise: np.ndarray | None) -> None:
-        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape or not len(images):
-            raise RgfError(
-                f"log_prob needs (n, {', '.join(map(str, self.image_shape))}) uint8 images, "
-                f"received {images.shape} {images.dtype}"
-            )
-        if num_samples < 1:
-            raise RgfError(f"num_samples must be at least 1, received {num_samples}")
-        expected = (num_samples, len(images), self.latent_dim)
-        if noise is not None and noise.shape != expected:
-            raise RgfError(f"noise must be {expected}, received {noise.shape}")
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents (n, latent_dim) to the likelihood's mean images (n, H, W, C) in [−1, 1]."""
@@ -291,27 +288,7 @@ class VAE(LikelihoodModel):
     def _num_values(self) -> int:
         return int(np.prod(self.observed_shape))
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "architecture": self.architecture,
-            "likelihood": self.likelihood,
-            "units": self.units,
-            "width": self.width,
-            "beta": self.beta,
-            "observation": self.observation,
-            "beta_divergence": self.beta_divergence,
-            "outlier_weight": self.outlier_weight,
-            "learn_outlier_weight": self.learn_outlier_weight,
-        }
-
 
 def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
     """KL(N(mean, exp(log_var)) ‖ N(0, 1)) in nats, (n, d) to (n,)."""
     return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_var) - 1.0 - log_var, axis=-1)
-
-
-def _padding(image_shape: Sequence[int], size: int | None) -> tuple[tuple[int, int], ...]:
-    """(before, after) in height and width, so that an image has at least this size."""
-    missing = [max(0, (size or 0) - length) for length in image_shape[:2]]
-    return tuple((pad // 2, pad - pad // 2) for pad in missing)

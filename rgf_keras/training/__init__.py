@@ -1,5 +1,8 @@
 """One training loop for every model, on every backend."""
 
+import warnings
+from typing import Any
+
 from rgf_keras.training.callbacks import Evaluate, RealLossByFactor, ReportProgress, SampleGrid
 from rgf_keras.training.ensemble import Ensemble
 from rgf_keras.training.fit import FitTrainer
@@ -25,3 +28,11 @@ __all__ = [
     "after",
     "until",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Progress":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    message = "rgf_keras.training.Progress is now called ReportProgress"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    return ReportProgress

@@ -1,27 +1,20 @@
 """How much privacy a training spends, by Google's accountant (the package dp-accounting)."""
 
-from typing import Any
-
 from rgf_keras.errors import RgfError, how_to_install
 
 
-def spent(training: Any, num_images: int) -> dict[str, float]:
-    """The metrics ``privacy/epsilon`` and ``privacy/delta`` of a whole training; none without it.
+def privacy_metrics(
+    noise_multiplier: float | None, delta: float, epochs: int, batch_size: int, num_images: int
+) -> dict[str, float]:
+    """The metrics ``privacy/epsilon`` and ``privacy/delta`` of a whole training.
 
-    Args:
-        training: a TrainingConfig: how it trains.
-        num_images: how many images it trains on.
-
-    Raises:
-        RgfError: the accountant is not installed.
+    There are none without a ``noise_multiplier``; for the other arguments see :func:`epsilon`.
     """
-    privacy = training.privacy
-    if privacy.noise_multiplier is None:
+    if noise_multiplier is None:
         return {}
-    num_steps = training.epochs * (num_images // training.batch_size)
-    rate = training.batch_size / num_images
-    spent = epsilon(privacy.noise_multiplier, rate, num_steps, privacy.delta)
-    return {"privacy/epsilon": spent, "privacy/delta": privacy.delta}
+    num_steps = epochs * (num_images // batch_size)
+    spent = epsilon(noise_multiplier, batch_size / num_images, num_steps, delta)
+    return {"privacy/epsilon": spent, "privacy/delta": delta}
 
 
 def epsilon(noise_multiplier: float, sampling_rate: float, num_steps: int, delta: float) -> float:

@@ -10,9 +10,65 @@ import numpy as np
 from keras import ops
 
 from rgf_keras import archive, backend
-from rgf_keras.errors import RgfError
-from rgf_keras.models.base import Tensor
+from rgf_keras.backend.protocol import Members, Run, Update
+from rgf_keras.models.arguments import require
+from rgf_keras.training.state import Order, State
 from rgf_keras.training.trainer import Trainer
+
+
+class EnsembleState(State):
+    """E models' values of a state's variables, whose places they take in turn."""
+
+    members: Members
+
+    def begin(self, models: Iterable[keras.Model], orders: Sequence[Order]) -> None:
+        self.members, self.orders = [], orders
+        for model in models:
+            self._reset(model)
+            self.members.append([ops.copy(variable.value) for variable in self.variables])
+        self.shape = (len(self.members),)
+        require(
+            len(self.members) == len(orders),
+            "an ensemble needs as many models as seeds and rows, "
+            f"received {len(self.members)}, {len(orders)} and {len(orders)}",
+        )
+
+    def compile(self, update: Update, num_metrics: int) -> Run:
+        advance = backend.compile_ensemble(update, self.variables, num_metrics)
+
+        def run(data, fixed, order, start, stop):
+            self.members, metrics = advance(self.members, data, fixed, order, start, stop)
+            return metrics
+
+        return run
+
+    def order(self, epoch: int, images_per_step: int) -> np.ndarray:
+        return np.stack([order.epoch(epoch, images_per_step) for order in self.orders], axis=1)
+
+    def traces(self, steps: np.ndarray) -> Iterator[np.ndarray]:
+        for i, values in enumerate(self.members):
+            for variable, value in zip(self.variables, values, strict=True):
+                variable.assign(ops.copy(value))
+            with self.averaged_weights():
+                yield steps[:, i]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {
+            f"{i:04d}/{j:04d}": ops.convert_to_numpy(value)
+            for i, values in enumerate(self.members)
+            for j, value in enumerate(values)
+        }
+
+    def assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.members = [
+            [ops.convert_to_tensor(arrays[f"{i:04d}/{j:04d}"]) for j in range(len(values))]
+            for i, values in enumerate(self.members)
+        ]
+
+    def signature(self) -> dict[str, Any]:
+        rows = archive.digest({str(i): order.rows for i, order in enumerate(self.orders)})
+        members = {"seeds": [order.seed for order in self.orders], "rows": rows[:16]}
+        return {**super().signature(), "members": members}
 
 
 class Ensemble(Trainer):
@@ -37,9 +93,12 @@ class Ensemble(Trainer):
         options: of the Trainer.
 
     Raises:
-        RgfError: another backend than JAX; numbers of models, seeds and rows that differ; members
-            with unequal numbers of steps; what the Trainer refuses.
+        RgfError: another backend than JAX; what the Trainer refuses.
+        ArgumentError: numbers of models, seeds and rows that differ; members with unequal numbers
+            of steps.
     """
+
+    _state_class = EnsembleState
 
     def __init__(
         self,
@@ -52,12 +111,7 @@ class Ensemble(Trainer):
         **options: Any,
     ):
         models = iter(models)
-        self._members: list[list[Tensor]] = []
         super().__init__(next(models), data, optimizers, seed=seeds[0], rows=rows[0], **options)
-        self._advance = backend.compile_ensemble(
-            self._update, self.variables, len(self.metric_names)
-        )
-        self._run = self._run_members
         self.restart_all(itertools.chain([self.model], models), seeds, rows, checkpoint_dir)
 
     def restart_all(
@@ -68,63 +122,14 @@ class Ensemble(Trainer):
         checkpoint_dir: str | Path | None = None,
     ) -> None:
         """Begin another training, as a new Ensemble would, with what is compiled already."""
-        self._members = []
-        for model in models:
-            self._reset(model)
-            self._members.append([ops.copy(variable.value) for variable in self.variables])
-        self.seeds, self.rows_of = list(seeds), list(rows)
-        self._check_members()
-        self._begin(seeds[0], rows[0], checkpoint_dir)
-
-    def members(self) -> Iterator[np.ndarray]:
-        """Puts each member's (averaged) weights into the model in turn; yields its loss trace."""
-        for i, values in enumerate(self._members):
-            for variable, value in zip(self.variables, values, strict=True):
-                variable.assign(ops.copy(value))
-            with self.averaged_weights():
-                yield self.history.steps[:, i]
-
-    def _run_members(self, data, fixed, order, start, stop) -> np.ndarray:
-        self._members, metrics = self._advance(self._members, data, fixed, order, start, stop)
-        return metrics
-
-    def _order(self, epoch: int) -> np.ndarray:
-        orders = [
-            self._shuffled(rows, seed, epoch)
-            for rows, seed in zip(self.rows_of, self.seeds, strict=True)
-        ]
-        return np.stack(orders, axis=1)
-
-    def _no_steps(self) -> np.ndarray:
-        return np.zeros((0, len(self._members), len(self.metric_names)), np.float32)
-
-    def _state(self) -> dict[str, np.ndarray]:
-        return {
-            f"{i:04d}/{j:04d}": ops.convert_to_numpy(value)
-            for i, values in enumerate(self._members)
-            for j, value in enumerate(values)
-        }
-
-    def _set_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._members = [
-            [ops.convert_to_tensor(arrays[f"{i:04d}/{j:04d}"]) for j in range(len(values))]
-            for i, values in enumerate(self._members)
-        ]
-
-    def _signature(self) -> dict[str, Any]:
-        rows = {str(i): rows for i, rows in enumerate(self.rows_of)}
-        members = {"seeds": self.seeds, "rows": archive.digest(rows)[:16]}
-        return {**super()._signature(), "members": members}
-
-    def _check_members(self) -> None:
-        numbers = {len(self._members), len(self.seeds), len(self.rows_of)}
-        if len(numbers) != 1:
-            raise RgfError(
-                "an ensemble needs as many models as seeds and rows, "
-                f"received {len(self._members)}, {len(self.seeds)} and {len(self.rows_of)}"
-            )
-        steps = sorted({len(rows) // self.images_per_step for rows in self.rows_of})
-        if len(steps) != 1:
-            raise RgfError(
-                f"members of an ensemble must have equally many steps per epoch, received {steps}"
-            )
+        require(
+            len(seeds) == len(rows),
+            f"an ensemble needs as many seeds as rows, received {len(seeds)} and {len(rows)}",
+        )
+        steps = sorted({len(positions) // self.images_per_step for positions in rows})
+        require(
+            len(steps) == 1,
+            f"members of an ensemble must have equally many steps per epoch, received {steps}",
+        )
+        orders = [Order(positions, seed) for positions, seed in zip(rows, seeds, strict=True)]
+        self._begin(models, orders, checkpoint_dir)

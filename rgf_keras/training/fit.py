@@ -50,10 +50,7 @@ class FitTrainer:
         keras.utils.set_random_seed(self.seed)
         try:
             self.model.fit(
-                *self._data,
-                epochs=epochs,
-                callbacks=[*callbacks, _Record(self.history)],
-                **options,
+                *self._data, epochs=epochs, callbacks=[*callbacks, _Record(self.history)], **options
             )
         except RgfError:
             raise
@@ -79,5 +76,5 @@ class _Record(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         for name, value in logs.items():
             if not math.isfinite(value):
-                raise Diverged(name, epoch)
+                raise Diverged(name, (epoch + 1) * self.params["steps"] - 1)
         self.history.epochs.append(logs)

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from rgf_keras import backend
-from rgf_keras.errors import RgfError
+from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Batch, Player, Tensor
 
 
@@ -15,43 +15,43 @@ from rgf_keras.models.base import Batch, Player, Tensor
 class Privacy:
     """Each image's gradient is clipped, and noise added to their sum (JAX only).
 
-    Args:
+    Attributes:
         noise_multiplier: σ ≥ 0; the noise has the standard deviation σ · ``clip_norm``.
         clip_norm: C > 0, the largest Euclidean norm of an image's gradient over all variables.
 
     Raises:
-        RgfError: σ < 0 or C ≤ 0.
+        ArgumentError: σ < 0 or C ≤ 0.
     """
 
     noise_multiplier: float
     clip_norm: float
 
     def __post_init__(self) -> None:
-        if not (self.noise_multiplier >= 0 and self.clip_norm > 0):
-            raise RgfError(
-                "privacy needs a noise_multiplier ≥ 0 and a clip_norm > 0, "
-                f"received {self.noise_multiplier} and {self.clip_norm}"
-            )
+        require(
+            self.noise_multiplier >= 0 and self.clip_norm > 0,
+            "privacy needs a noise_multiplier ≥ 0 and a clip_norm > 0, "
+            f"received {self.noise_multiplier} and {self.clip_norm}",
+        )
 
     def check(self, model: keras.Model, players: list[Player]) -> None:
-        """Whether an image's gradient can be had alone.
+        """Refuse a model of which an image's gradient cannot be had alone.
 
         Raises:
-            RgfError: the backend is not JAX, or the model mixes images or draws within its loss.
+            RgfError: the backend is not JAX.
+            ArgumentError: the model mixes images or draws within its loss.
         """
-        if keras.backend.backend() != "jax":
-            backend.per_example_gradients(None, {}, [])
+        backend.require_jax("differential privacy needs")
         name = type(model).__name__
-        if any(player.draws is None for player in players):
-            raise RgfError(
-                "differential privacy needs a VAE, or a diffusion model without dropout and "
-                f"augment, not {name}"
-            )
-        if model.non_trainable_weights:
-            raise RgfError(
-                f"differential privacy needs a model without BatchNormalization, whose statistics "
-                f"mix images, but {name} has it; use the architecture mlp or mnist_mlp"
-            )
+        require(
+            all(player.draw_noise for player in players),
+            "differential privacy needs a VAE, or a diffusion model without dropout and augment, "
+            f"not {name}",
+        )
+        require(
+            not model.non_trainable_weights,
+            "differential privacy needs a model without BatchNormalization, whose statistics mix "
+            f"images, but {name} has it; use the architecture mlp or mnist_mlp",
+        )
 
     def update(
         self,
@@ -63,7 +63,7 @@ class Privacy:
         """One update of a player.
 
         Args:
-            player: with ``draws``.
+            player: with ``draw_noise``.
             batch: arrays of equal length.
             optimizer: of the player.
             noise: where the noise comes from; its state must be among the trained one's.
@@ -72,8 +72,8 @@ class Privacy:
             The mean loss and its metrics, neither of them private.
         """
         num = len(batch["images"])
-        assert player.draws is not None
-        batch = {**batch, **player.draws(num)}
+        assert player.draw_noise is not None
+        batch = {**batch, **player.draw_noise(num)}
 
         def loss_fn(example: Batch) -> tuple[Tensor, Any]:
             loss = player.loss(example)

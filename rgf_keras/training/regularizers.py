@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras.errors import RgfError
-from rgf_keras.models.base import Batch, Loss
+from rgf_keras.models.arguments import require
+from rgf_keras.models.base import Batch, Loss, Tensor
 
-Strength = float | Callable[[Any], Any]
+Strength = float | Callable[[Tensor], Tensor]
 
 
 class Regularizer:
@@ -29,16 +29,16 @@ class Regularizer:
     arrays: Mapping[str, np.ndarray] = MappingProxyType({})
     may_skip: bool = False
 
-    def before(self, model: Any, batch: Batch, step: Any) -> Batch:
+    def before(self, model: keras.Model, batch: Batch, step: Tensor) -> Batch:
         """The batch, perhaps with more in it, before the player's loss is computed."""
         return batch
 
-    def __call__(self, loss: Loss, batch: Batch, step: Any) -> Loss:
+    def __call__(self, loss: Loss, batch: Batch, step: Tensor) -> Loss:
         """The loss with the regularizer's part, at a training step (an integer tensor)."""
         raise NotImplementedError
 
 
-def at(strength: Strength, step: Any) -> Any:
+def at(strength: Strength, step: Tensor) -> Tensor:
     """A strength's value at a training step."""
     return strength(step) if callable(strength) else strength
 
@@ -50,12 +50,13 @@ class SpectralDecoupling(Regularizer):
     Pezeshki et al. 2021, used against memorization with λ = 0.8 in Frontiers in AI 2025. The papers
     write ‖ŷ‖²; the mean over the batch is ours, so that λ does not depend on the batch size.
 
-    Args:
+    Attributes:
         weight: λ ≥ 0, a number or a schedule.
         player: whose loss; it must offer the tensor ``real_logits``.
+        metrics: what it logs.
 
     Raises:
-        RgfError: λ < 0.
+        ArgumentError: λ < 0.
     """
 
     weight: Strength
@@ -63,10 +64,12 @@ class SpectralDecoupling(Regularizer):
     metrics: tuple[str, ...] = ("spectral_decoupling",)
 
     def __post_init__(self) -> None:
-        if not callable(self.weight) and self.weight < 0:
-            raise RgfError(f"spectral decoupling needs a weight ≥ 0, received {self.weight}")
+        require(
+            callable(self.weight) or self.weight >= 0,
+            f"spectral decoupling needs a weight ≥ 0, received {self.weight}",
+        )
 
-    def __call__(self, loss: Loss, batch: Batch, step: Any) -> Loss:
+    def __call__(self, loss: Loss, batch: Batch, step: Tensor) -> Loss:
         penalty = at(self.weight, step) / 2 * ops.mean(ops.square(loss.tensors["real_logits"]))
         return replace(
             loss,

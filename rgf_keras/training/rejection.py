@@ -12,15 +12,15 @@ from typing import Any, Literal
 import numpy as np
 from keras import ops
 
-from rgf_keras.errors import RgfError
+from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Batch, Loss, Tensor
 from rgf_keras.training.regularizers import Regularizer, Strength, at
 
 Embedding = Callable[[Tensor], Tensor]
 
-# Names in a batch: unit references (d, N); and of a redraw, which are accepted, and the metrics.
+# Names in a batch: unit references (d, N); after redraws, what accept says of the batch.
 REFERENCES = "rejection/references"
-CHOSEN = "rejection/chosen"
+ACCEPTANCE = "rejection/acceptance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,25 +28,28 @@ class MemorizationRejection(Regularizer):
     """Rejects generated samples that lie too near to a training image.
 
     With ``mode="mask"``, as published, rejected samples of a batch have weight 0 and the loss is
-    the mean over the others. With ``mode="resample"`` (Algorithm 1, with a bound) the rejected
-    are drawn again: 1 + ``num_redraws`` batches are drawn at once, the first accepted
-    ones make up the batch, and what is missing then has weight 0. A batch without an accepted
-    sample changes nothing: neither the weights nor the optimizer's state.
+    the mean over the others. With ``mode="resample"`` (Algorithm 1, with a bound) 1 +
+    ``num_redraws`` batches are generated at once, the first accepted samples make up the batch, and
+    what is missing then has weight 0. A batch without an accepted sample changes nothing: neither
+    the weights nor the optimizer's state.
 
     Adds the metrics ``acceptance`` (share of samples with d > τ) and ``distance`` (mean d).
 
-    Args:
+    Attributes:
         threshold: τ in [0, 2], a number or a schedule.
         embedding: images (n, H, W, C) in [−1, 1] to (n, d); its weights are not trained.
         references: (N, d) embeddings of the training images.
         mode: see above.
-        num_redraws: further batches drawn in mode ``"resample"``.
+        num_redraws: further batches generated in mode ``"resample"``.
         player: ``"generator"``, or ``"discriminator"`` to keep rejected samples from it too (the
             paper's "GD", which it found much worse; mode ``"mask"`` only).
         max_bytes: of the distance matrix that is held at a time.
+        metrics: what it logs.
+        may_skip: always, for batches without an accepted sample.
+        arrays: the references of unit length, (d, N).
 
     Raises:
-        RgfError: τ out of range, no references, or ones that are not finite or all zero.
+        ArgumentError: τ out of range, no references, or ones that are not finite or all zero.
     """
 
     threshold: Strength
@@ -62,46 +65,52 @@ class MemorizationRejection(Regularizer):
     arrays: Mapping[str, np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not callable(self.threshold) and not 0 <= self.threshold <= 2:
-            raise RgfError(f"the rejection threshold must lie in [0, 2], received {self.threshold}")
         references = np.asarray(self.references)
-        if references.ndim != 2 or not references.size:
-            raise RgfError(
-                f"rejection needs references (N, d), N and d at least 1, "
-                f"received {references.shape}"
-            )
+        require(
+            callable(self.threshold) or 0 <= self.threshold <= 2,
+            f"the rejection threshold must lie in [0, 2], received {self.threshold}",
+        )
+        require(
+            references.ndim == 2 and references.size,
+            f"rejection needs references (N, d), N and d at least 1, received {references.shape}",
+        )
+        require(
+            self.mode == "mask" or (self.player == "generator" and self.num_redraws >= 1),
+            "mode 'resample' needs the generator's turn and num_redraws ≥ 1, "
+            f"received the {self.player}'s and {self.num_redraws}",
+        )
         lengths = np.linalg.norm(references.astype(np.float64), axis=1, keepdims=True)
-        if not np.isfinite(lengths).all() or not lengths.all():
-            raise RgfError("rejection needs references that are finite and not zero")
-        if self.mode == "resample" and (self.player != "generator" or self.num_redraws < 1):
-            raise RgfError("mode 'resample' needs the generator's turn and num_redraws ≥ 1")
+        require(
+            np.isfinite(lengths).all() and lengths.all(),
+            "rejection needs references that are finite and not zero",
+        )
         unit = np.ascontiguousarray((references / lengths).astype(np.float32).T)
         object.__setattr__(self, "arrays", {REFERENCES: unit})
 
-    def before(self, model: Any, batch: Batch, step: Any) -> Batch:
+    def before(self, model: Any, batch: Batch, step: Tensor) -> Batch:
         """In mode ``"resample"``: the batch with what to generate from, the accepted first."""
         if self.mode == "mask":
             return batch
         num = int(batch["images"].shape[0])
         num_candidates = num * (1 + self.num_redraws)
-        candidates = model.draw(num_candidates)
-        images = ops.stop_gradient(model.generate(candidates)["images"])
-        accepted, metrics = self._judged(images, batch, step)
+        noise = model.draw_noise(num_candidates)
+        images = ops.stop_gradient(model.generate(noise)["images"])
+        accepted, metrics = self.accept(images, batch[REFERENCES], step)
         # A stable order: accepted ones first, each group as it was drawn.
         rank = accepted * 2 - ops.arange(num_candidates, dtype="float32") / num_candidates
         _, first = ops.top_k(rank, num)
         return {
             **batch,
-            **{name: ops.take(values, first, axis=0) for name, values in candidates.items()},
-            CHOSEN: (ops.take(accepted, first, axis=0), metrics),
+            **{name: ops.take(values, first, axis=0) for name, values in noise.items()},
+            ACCEPTANCE: (ops.take(accepted, first, axis=0), metrics),
         }
 
-    def __call__(self, loss: Loss, batch: Batch, step: Any) -> Loss:
+    def __call__(self, loss: Loss, batch: Batch, step: Tensor) -> Loss:
         if self.mode == "mask":
             generated = ops.stop_gradient(loss.tensors["generated"])
-            accepted, metrics = self._judged(generated, batch, step)
+            accepted, metrics = self.accept(generated, batch[REFERENCES], step)
         else:
-            accepted, metrics = batch[CHOSEN]
+            accepted, metrics = batch[ACCEPTANCE]
         survivors = ops.sum(accepted)
         weights = accepted * (accepted.shape[0] / ops.maximum(survivors, 1.0))
         return replace(
@@ -111,9 +120,11 @@ class MemorizationRejection(Regularizer):
             update=survivors > 0,
         )
 
-    def _judged(self, images: Tensor, batch: Batch, step: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """1 or 0 per image, and the metrics."""
-        distances = self.distance(images, batch[REFERENCES])
+    def accept(
+        self, images: Tensor, references: Tensor, step: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """1 per image that is accepted or 0, (n,), and the metrics; see :meth:`distance`."""
+        distances = self.distance(images, references)
         accepted = ops.cast(distances > at(self.threshold, step), "float32")
         return accepted, {"acceptance": ops.mean(accepted), "distance": ops.mean(distances)}
 
@@ -121,11 +132,11 @@ class MemorizationRejection(Regularizer):
         """(n,) distances of images (n, H, W, C) in [−1, 1] to the nearest unit column of (d, N)."""
         features = self.embedding(images)
         width, num_references = references.shape
-        if features.shape[1] != width:
-            raise RgfError(
-                f"the embedding is {features.shape[1]} wide but the references are {width}; "
-                "embed both with the same extractor"
-            )
+        require(
+            features.shape[1] == width,
+            f"the embedding is {features.shape[1]} wide but the references are {width}; "
+            "embed both with the same extractor",
+        )
         features = ops.cast(features, references.dtype)
         features = features / ops.maximum(ops.norm(features, axis=1, keepdims=True), 1e-12)
         columns = max(1, self.max_bytes // (4 * int(features.shape[0])))

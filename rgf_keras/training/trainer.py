@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras import archive, backend
+from rgf_keras import backend
 from rgf_keras.errors import Diverged, RgfError
+from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Batch, Loss, Player, Tensor
 from rgf_keras.models.pixels import to_float
 from rgf_keras.training.checkpoints import Checkpoints
 from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer
+from rgf_keras.training.state import Order, State
 
 # One call into the fused loop should take about this long: long enough that Python costs nothing,
 # short enough that progress moves and an interrupt is answered.
@@ -28,7 +30,7 @@ SECONDS_PER_CALL = 1.0
 class History:
     """What training did.
 
-    Args:
+    Attributes:
         names: the metrics' names, e.g. ``loss/discriminator``.
         steps: (num_steps, num_metrics) float32, one row per step.
         epochs: one dict per epoch: the metrics' means and what callbacks added to the logs.
@@ -69,10 +71,12 @@ class Trainer:
         checkpoint_seconds: time between checkpoints; one is also written at the end.
 
     Raises:
-        RgfError: data of unequal length or too little for a step, an optimizer missing or unknown,
-            a regularizer or turns for a player that the model does not have, privacy that the
-            backend or the model cannot give.
+        ArgumentError: data of unequal length or too little for a step, an optimizer missing or
+            unknown, a regularizer or turns for a player that the model does not have.
+        RgfError: privacy that the backend or the model cannot give.
     """
+
+    _state_class = State
 
     def __init__(
         self,
@@ -95,29 +99,25 @@ class Trainer:
         self.optimizers = dict(optimizers)
         self.regularizers = list(regularizers)
         self.turns = {player.name: 1 for player in self.players} | dict(turns or {})
-        self.batch_size = batch_size
+        self.batch_size, self.privacy = batch_size, privacy
         self.ema_decay, self.ema_start = ema_decay, ema_start
-        self.privacy = privacy
-        self.images_per_step = batch_size * max(self.turns.values())
         self.checkpoint_seconds = checkpoint_seconds
         self._check(data)
-        self.num_rows = len(data["images"])
+        self.num_images = len(data["images"])
+        self.images_per_step = batch_size * max(self.turns.values())
 
-        for player in self.players:
-            self.optimizers[player.name].build(player.variables)
-        self.step = keras.Variable(0, dtype="int32", trainable=False, name="step")
-        self.averages = [
-            keras.Variable(ops.copy(v.value), trainable=False, name=f"average_{i}")
-            for i, v in enumerate(model.trainable_variables if ema_decay is not None else [])
-        ]
+        in_order = [self.optimizers[player.name] for player in self.players]
+        for player, optimizer in zip(self.players, in_order, strict=True):
+            optimizer.build(player.variables)
+        self.state = self._state_class(model, in_order, averaged=ema_decay is not None)
+        self.variables, self.averages = self.state.variables, self.state.averages
         self.metric_names = [name for player in self.players for name in self._names(player)]
-        self._optimizers_at_start = [ops.convert_to_numpy(v.value) for v in self._slots]
+        self._run = self.state.compile(self._update, len(self.metric_names))
+        self.restart(model, seed, rows, checkpoint_dir)
         self._data = backend.put(data)
         self._fixed = backend.put(
             {name: array for hook in self.regularizers for name, array in hook.arrays.items()}
         )
-        self._run = backend.compile(self._update, self.variables, len(self.metric_names))
-        self._begin(seed, rows, checkpoint_dir)
 
     def restart(
         self,
@@ -134,17 +134,29 @@ class Trainer:
             rows: (n,) positions in the data.
             checkpoint_dir: where its checkpoints go or are.
         """
-        self._reset(model)
-        self._begin(seed, rows, checkpoint_dir)
+        rows = np.arange(self.num_images) if rows is None else rows
+        self._begin([model], [Order(rows, seed)], checkpoint_dir)
 
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """All state that training changes; on JAX a variable left out would stay frozen."""
-        return [*self.model.variables, *self._slots, *self.averages, self.step]
-
-    @property
-    def _slots(self) -> list[keras.Variable]:
-        return [v for player in self.players for v in self.optimizers[player.name].variables]
+    def _begin(
+        self,
+        models: Iterable[keras.Model],
+        orders: Sequence[Order],
+        checkpoint_dir: str | Path | None,
+    ) -> None:
+        num_images = len(orders[0].rows)
+        most = num_images // max(self.turns.values())
+        require(
+            1 <= self.batch_size <= most,
+            f"batch_size must lie in [1, {most}], the number of images for a player's turn, "
+            f"received {self.batch_size}",
+        )
+        self.steps_per_epoch = num_images // self.images_per_step
+        self.state.begin(models, orders)
+        no_steps = np.zeros((0, *self.state.shape, len(self.metric_names)), np.float32)
+        self.history = History(self.metric_names, no_steps)
+        self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
+        if self.checkpoints and (latest := self.checkpoints.latest()):
+            self._restore(*latest)
 
     def fit(self, epochs: int, callbacks: Iterable[keras.callbacks.Callback] = ()) -> History:
         """Train until ``epochs`` epochs are done in all, those before a resume included.
@@ -171,58 +183,22 @@ class Trainer:
             callback.on_train_end(self.history.epochs[-1] if self.history.epochs else {})
         return self.history
 
-    @contextmanager
-    def averaged_weights(self) -> Iterator[None]:
+    def averaged_weights(self) -> AbstractContextManager[None]:
         """Inside, the model has its moving-average weights (its own ones without ``ema_decay``)."""
-        variables = self.model.trainable_variables[: len(self.averages)]
-        trained = [ops.copy(variable.value) for variable in variables]
-        for variable, average in zip(variables, self.averages, strict=True):
-            variable.assign(ops.copy(average.value))
-        try:
-            yield
-        finally:
-            for variable, value in zip(variables, trained, strict=True):
-                variable.assign(value)
-
-    def _reset(self, model: keras.Model) -> None:
-        """The state that a new Trainer of this model would have."""
-        for variable, other in zip(self.model.variables, model.variables, strict=True):
-            variable.assign(ops.copy(other.value))
-        for variable, value in zip(self._slots, self._optimizers_at_start, strict=True):
-            variable.assign(value)
-        weights = self.model.trainable_variables[: len(self.averages)]
-        for average, weight in zip(self.averages, weights, strict=True):
-            average.assign(ops.copy(weight.value))
-        self.step.assign(0)
-
-    def _begin(self, seed: int, rows: np.ndarray | None, checkpoint_dir: str | Path | None) -> None:
-        self.seed = seed
-        self.rows = np.arange(self.num_rows) if rows is None else rows
-        most = len(self.rows) // max(self.turns.values())
-        if not 1 <= self.batch_size <= most:
-            raise RgfError(f"batch_size must lie in [1, {most}], received {self.batch_size}")
-        self.steps_per_epoch = len(self.rows) // self.images_per_step
-        self.history = History(self.metric_names, self._no_steps())
-        self.checkpoints = Checkpoints(checkpoint_dir) if checkpoint_dir else None
-        if self.checkpoints and (found := self.checkpoints.latest()):
-            self._restore(*found)
-
-    def _no_steps(self) -> np.ndarray:
-        return np.zeros((0, len(self.metric_names)), np.float32)
+        return self.state.averaged_weights()
 
     def members(self) -> Iterator[np.ndarray]:
-        """Puts what was trained into the model: here, once, the averaged weights.
+        """Puts each trained model's (averaged) weights into the model in turn: here, of one.
 
         Yields:
-            (num_steps, num_metrics) float32, the loss trace so far.
+            (num_steps, num_metrics) float32, its loss trace so far.
         """
-        with self.averaged_weights():
-            yield self.history.steps
+        return self.state.traces(self.history.steps)
 
     def _epoch(self, epoch: int, callbacks: list[keras.callbacks.Callback]) -> None:
         for callback in callbacks:
             callback.on_epoch_begin(epoch)
-        order = self._order(epoch)
+        order = self.state.order(epoch, self.images_per_step)
         start = len(self.history.steps) - epoch * self.steps_per_epoch
         chunk = 1
         while start < self.steps_per_epoch:
@@ -248,14 +224,6 @@ class Trainer:
         """Grow at most fourfold a call: the first call includes the compilation."""
         return int(np.clip(chunk * SECONDS_PER_CALL / max(seconds, 1e-4), 1, 4 * chunk))
 
-    def _order(self, epoch: int) -> np.ndarray:
-        return self._shuffled(self.rows, self.seed, epoch)
-
-    def _shuffled(self, rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-        order = rows[np.random.default_rng([seed, epoch]).permutation(len(rows))]
-        used = self.steps_per_epoch * self.images_per_step
-        return order[:used].reshape(self.steps_per_epoch, self.images_per_step).astype(np.int32)
-
     def _record(self, rows: np.ndarray) -> None:
         bad = np.argwhere(~np.isfinite(rows))
         if len(bad):
@@ -277,12 +245,8 @@ class Trainer:
             ]
             metrics |= {name: sum(turn[name] for turn in turns) / len(turns) for name in turns[0]}
         if self.ema_decay is not None:
-            rate = ops.where(self.step.value < self.ema_start, 1.0, 1.0 - self.ema_decay)
-            for average, variable in zip(
-                self.averages, self.model.trainable_variables, strict=True
-            ):
-                average.assign(average + rate * (variable - average))
-        self.step.assign_add(1)
+            self.state.move_averages(self.ema_decay, self.ema_start)
+        self.state.step.assign_add(1)
         return ops.stack([ops.cast(metrics[name], "float32") for name in self.metric_names])
 
     def _part(self, batch: Batch, turn: int) -> Batch:
@@ -297,12 +261,12 @@ class Trainer:
             return {f"loss/{player.name}": total, **_prefixed(player, metrics)}
         hooks = [hook for hook in self.regularizers if hook.player == player.name]
         for hook in hooks:
-            batch = hook.before(self.model, batch, self.step.value)
+            batch = hook.before(self.model, batch, self.state.step.value)
 
         def loss_fn() -> tuple[Tensor, tuple[dict[str, Tensor], Tensor | None]]:
             loss: Loss = player.loss(batch)
             for hook in hooks:
-                loss = hook(loss, batch, self.step.value)
+                loss = hook(loss, batch, self.state.step.value)
             named = _prefixed(player, loss.metrics)
             return ops.mean(loss.per_example) + loss.penalty, (named, loss.update)
 
@@ -322,16 +286,9 @@ class Trainer:
         if self.checkpoints is None:
             return
         header = {"variables": self._signature(), "epochs": self.history.epochs}
-        arrays = {**self._state(), "steps": self.history.steps}
+        arrays = {**self.state.arrays(), "steps": self.history.steps}
         self.checkpoints.save(len(self.history.steps), arrays, header)
         self._saved_at = time.monotonic()
-
-    def _state(self) -> dict[str, np.ndarray]:
-        return {f"{i:04d}": ops.convert_to_numpy(v.value) for i, v in enumerate(self.variables)}
-
-    def _set_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        for i, variable in enumerate(self.variables):
-            variable.assign(arrays[f"{i:04d}"])
 
     def _restore(self, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
         if header["variables"] != self._signature():
@@ -339,42 +296,47 @@ class Trainer:
                 "the checkpoint belongs to another model or configuration; "
                 "use another folder or delete it"
             )
-        self._set_state(arrays)
+        self.state.assign(arrays)
         self.history.steps = arrays["steps"]
         self.history.epochs = header["epochs"]
 
     def _signature(self) -> dict[str, Any]:
-        """What must agree before a checkpoint may be continued.
-
-        Not the variables' names: Keras numbers layers by how many the process has made before.
-        """
+        """What must agree before a checkpoint may be continued."""
+        order = self.state.orders[0]
         return {
-            "variables": [[list(v.shape), str(v.dtype)] for v in self.variables],
+            **self.state.signature(),
             "metrics": self.metric_names,
             "backend": keras.backend.backend(),
-            "data": [len(self.rows), self.batch_size, self.seed, self.turns],
-            "rows": archive.digest({"rows": self.rows})[:16],
+            "data": [len(order.rows), self.batch_size, order.seed, self.turns],
         }
 
     def _check(self, data: Mapping[str, np.ndarray]) -> None:
         names = [player.name for player in self.players]
         lengths = {name: len(array) for name, array in data.items()}
-        if len(set(lengths.values())) != 1:
-            raise RgfError(f"the data's arrays must have equal length, received {lengths}")
-        if set(self.turns) != set(names) or min(self.turns.values()) < 1:
-            raise RgfError(f"turns must be at least 1, of {names}, received {self.turns}")
-        if set(self.optimizers) != set(names):
-            raise RgfError(f"optimizers must be given for {names}, received {[*self.optimizers]}")
-        if self.privacy:
-            if self.regularizers:
-                raise RgfError("privacy and regularizers exclude each other; leave out one of them")
-            self.privacy.check(self.model, self.players)
+        require(
+            len(set(lengths.values())) == 1,
+            f"the data's arrays must have equal length, received {lengths}",
+        )
+        require(
+            set(self.turns) == set(names) and min(self.turns.values()) >= 1,
+            f"turns must be at least 1, of {names}, received {self.turns}",
+        )
+        require(
+            set(self.optimizers) == set(names),
+            f"optimizers must be given for {names}, received {[*self.optimizers]}",
+        )
         for hook in self.regularizers:
-            if hook.player not in names:
-                raise RgfError(
-                    f"{type(hook).__name__} needs the player '{hook.player}', "
-                    f"but {type(self.model).__name__} has {names}"
-                )
+            require(
+                hook.player in names,
+                f"{type(hook).__name__} needs the player '{hook.player}', "
+                f"but {type(self.model).__name__} has {names}",
+            )
+        if self.privacy:
+            require(
+                not self.regularizers,
+                "privacy and regularizers exclude each other; leave out one of them",
+            )
+            self.privacy.check(self.model, self.players)
 
 
 def _prefixed(player: Player, metrics: Mapping[str, Tensor]) -> dict[str, Tensor]:

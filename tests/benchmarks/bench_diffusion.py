@@ -66,12 +66,12 @@ def sample(model, args: argparse.Namespace) -> dict[str, float]:
     start = model.sample_latents(args.images, 0).reshape(-1, *model.image_shape)
 
     def compiled_loop():
-        return ops.convert_to_numpy(model._compiled_steps(start, *rows))
+        return ops.convert_to_numpy(model.sampler.advance(start, *rows))
 
     def python_loop():
         x = start
         for i in range(args.steps):
-            x = model._compiled_steps(x, *(row[i : i + 1] for row in rows))
+            x = model.sampler.advance(x, *(row[i : i + 1] for row in rows))
         return ops.convert_to_numpy(x)
 
     np.testing.assert_allclose(compiled_loop(), python_loop(), atol=0.05)

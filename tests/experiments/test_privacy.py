@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from rgf_keras.config import PrivacyConfig, TrainingConfig
 from rgf_keras.errors import RgfError
-from rgf_keras.training.accounting import epsilon, spent
+from rgf_keras.training.accounting import epsilon, privacy_metrics
 
 
 def test_published_values():
@@ -25,14 +24,11 @@ def test_equals_the_closed_form_of_the_gaussian_mechanism():
 
 
 def test_of_a_training():
-    training = TrainingConfig(
-        epochs=2, batch_size=20, privacy=PrivacyConfig(noise_multiplier=1.0, delta=1e-4)
-    )
-    assert spent(training, 105) == {
+    assert privacy_metrics(1.0, 1e-4, epochs=2, batch_size=20, num_images=105) == {
         "privacy/epsilon": epsilon(1.0, 20 / 105, 10, 1e-4),
         "privacy/delta": 1e-4,
     }
-    assert spent(TrainingConfig(), 105) == {}
+    assert privacy_metrics(None, 1e-4, epochs=2, batch_size=20, num_images=105) == {}
 
 
 def test_a_missing_accountant_is_named(monkeypatch):

@@ -3,9 +3,12 @@
 import keras
 
 from rgf_keras.models import DDPM
+from rgf_keras.models.denoiser import Denoiser
+from rgf_keras.models.sampling import Sampler
+from rgf_keras.models.variational_bound import VariationalBound
 
 
-class GaussianDenoiser(keras.layers.Layer):
+class GaussianNetwork(keras.layers.Layer):
     """Knows the expected noise of such images."""
 
     def __init__(self, model, mean, deviation):
@@ -15,16 +18,18 @@ class GaussianDenoiser(keras.layers.Layer):
 
     def call(self, inputs):
         noisy, timesteps = inputs
-        of_image, of_noise = self.schedule.scales(timesteps)
-        variance = of_image**2 * self.deviation**2 + of_noise**2
-        noise = of_noise * (noisy - of_image * self.mean) / variance
+        alpha_t, sigma_t = self.schedule.scales(timesteps)
+        variance = alpha_t**2 * self.deviation**2 + sigma_t**2
+        noise = sigma_t * (noisy - alpha_t * self.mean) / variance
         if self.prediction == "epsilon":
             return noise
-        return of_image * noise - of_noise * (noisy - of_noise * noise) / of_image
+        return alpha_t * noise - sigma_t * (noisy - sigma_t * noise) / alpha_t
 
 
 def gaussian_model(image_shape, mean, deviation, **options):
     """A diffusion model of 1000 timesteps with this network."""
     model = DDPM(image_shape, "tiny", width=4, timesteps=1000, **{"num_steps": 3, **options})
-    model.network = GaussianDenoiser(model, mean, deviation)
+    network = GaussianNetwork(model, mean, deviation)
+    model.denoiser = Denoiser(network, model.schedule, model.prediction)
+    model.sampler, model.bound = Sampler(model.denoiser), VariationalBound(model.denoiser)
     return model

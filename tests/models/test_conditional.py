@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.models import SAGAN, BigGAN, resnets
 from rgf_keras.models.resnets import Orthogonal
 from rgf_keras.training import MemorizationRejection, SpectralDecoupling, Trainer
@@ -111,11 +111,11 @@ def logits(loss):
 
 def test_losses_by_hand(transparent):
     model, batch = transparent()
-    drawn = model.draw(24)
-    discriminator, generator = (player.loss({**batch, **drawn}) for player in model.players())
+    noise = model.draw_noise(24)
+    discriminator, generator = (player.loss({**batch, **noise}) for player in model.players())
     real, generated = logits(discriminator)
     np.testing.assert_allclose(real, 10.0 * batch["labels"] + 1, rtol=1e-6)
-    labels = ops.convert_to_numpy(drawn["generated_labels"])
+    labels = ops.convert_to_numpy(noise["generated_labels"])
     np.testing.assert_allclose(generated, 10.0 * labels + 1, rtol=1e-6)
     hinge = np.maximum(0, 1 - real) + np.maximum(0, 1 + generated)
     np.testing.assert_allclose(ops.convert_to_numpy(discriminator.per_example), hinge, rtol=1e-6)
@@ -124,7 +124,9 @@ def test_losses_by_hand(transparent):
 
 def test_labels_to_generate_are_uniform(transparent):
     model, _ = transparent()
-    counts = np.bincount(ops.convert_to_numpy(model.draw(5000)["generated_labels"]), minlength=10)
+    counts = np.bincount(
+        ops.convert_to_numpy(model.draw_noise(5000)["generated_labels"]), minlength=10
+    )
     assert len(counts) == 10
     assert (np.abs(counts - 500) < 100).all()
 
@@ -192,19 +194,20 @@ def test_the_configuration_makes_the_same_model(model):
         (lambda: SAGAN((28, 28, 3)), "multiples of 8, received 28×28"),
         (lambda: SAGAN(width=3), "width of at least 4, received 3"),
         (lambda: BigGAN(width=4, latent_dim=10), "multiple of 4, received 10"),
+        (lambda: SAGAN(num_classes=0), "num_classes must be at least 1, received 0"),
     ],
 )
 def test_impossible_networks_are_named(build, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         build()
 
 
 def test_bad_labels_are_named(model):
-    with pytest.raises(ValueError, match=r"labels must be \(3,\), received \(2,\)"):
+    with pytest.raises(ArgumentError, match=r"labels must be \(3,\), received \(2,\)"):
         model.sample(3, 0, labels=[0, 1])
-    with pytest.raises(ValueError, match=r"integers in \[0, 9\]"):
+    with pytest.raises(ArgumentError, match=r"integers in \[0, 9\]"):
         model.sample(2, 0, labels=[0, 10])
-    with pytest.raises(ValueError, match="integers in"):
+    with pytest.raises(ArgumentError, match=r"integers in \[0, 9\], received \[0.5\]"):
         model.sample(2, 0, labels=[0, 0.5])
 
 

@@ -10,8 +10,9 @@ import pytest
 from gaussian_denoiser import gaussian_model
 from keras import ops
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.models import DDPM, load_model
+from rgf_keras.models.denoiser import Denoiser
 from rgf_keras.models.noise_schedules import SCHEDULES
 from rgf_keras.training import Trainer
 
@@ -37,7 +38,7 @@ def trained():
     """Of each backbone a trainer that has trained, the model's variables before, and warnings."""
     options = {"dropout": 0.2, "prediction": "v", "noise_schedule": "cosine"}
     images = np.random.default_rng(0).integers(0, 256, (BATCH * STEPS, *SHAPE), dtype=np.uint8)
-    found = {}
+    trainers = {}
     for backbone in BACKBONES:
         with warnings.catch_warnings(record=True) as warned:
             model = small(backbone, augment=("flip", "translation", "contrast"), **options)
@@ -45,8 +46,8 @@ def trained():
             trainer = Trainer(model, {"images": images}, optimizers, BATCH, ema_decay=0.5)
             before = values(model.variables)
             trainer.fit(1)
-        found[backbone] = trainer, before, warned
-    return found
+        trainers[backbone] = trainer, before, warned
+    return trainers
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -87,9 +88,9 @@ def test_saved_models_draw_the_same_on_another_backend(trained, tmp_path):
 def test_one_pass_of_python_serves_all_steps(monkeypatch):
     """A sampler is traced for each number of steps in a call, not for each step."""
     model, passes = gaussian(), []
-    denoise = type(model).denoise
+    denoise = Denoiser.__call__
     monkeypatch.setattr(
-        type(model), "denoise", lambda *arguments: passes.append(1) or denoise(*arguments)
+        Denoiser, "__call__", lambda *arguments: passes.append(1) or denoise(*arguments)
     )
     model.sample(3, 0, num_steps=20)
     assert len(passes) == 20 if keras.backend.backend() == "torch" else len(passes) <= 2
@@ -174,15 +175,15 @@ def exact_deviation(schedule, num_steps, eta):
     """Of the sampler's output: every step is linear in x_t, so variances follow a recurrence."""
     timesteps = np.round(np.linspace(len(schedule) - 1, 0, num_steps)).astype(int)
     variance = 1.0
-    for t, then in zip(timesteps, [*timesteps[1:], None], strict=True):
-        now, later = schedule.alphas_cumprod[t], 1.0
-        if then is not None:
-            later = schedule.alphas_cumprod[then]
-        sigma = eta * np.sqrt((1 - later) / (1 - now)) * np.sqrt(1 - now / later)
-        gain = np.sqrt(now) * DEVIATION**2 / (now * DEVIATION**2 + 1 - now)  # of x̂_0
-        of_noise = (1 - np.sqrt(now) * gain) / np.sqrt(1 - now)  # of the predicted ε
-        slope = np.sqrt(later) * gain + np.sqrt(1 - later - sigma**2) * of_noise
-        variance = slope**2 * variance + sigma**2
+    for t, s in zip(timesteps, [*timesteps[1:], None], strict=True):
+        alpha_t = np.sqrt(schedule.alphas_cumprod[t])
+        alpha_s = 1.0 if s is None else np.sqrt(schedule.alphas_cumprod[s])
+        sigma_t, sigma_s = np.sqrt(1 - alpha_t**2), np.sqrt(1 - alpha_s**2)
+        eta_t = eta * sigma_s / sigma_t * np.sqrt(1 - alpha_t**2 / alpha_s**2)
+        gain = alpha_t * DEVIATION**2 / (alpha_t**2 * DEVIATION**2 + sigma_t**2)  # x̂_0 by x_t
+        noise_gain = (1 - alpha_t * gain) / sigma_t  # the predicted ε by x_t
+        slope = alpha_s * gain + np.sqrt(sigma_s**2 - eta_t**2) * noise_gain
+        variance = slope**2 * variance + eta_t**2
     return np.sqrt(variance)
 
 
@@ -209,12 +210,12 @@ def test_all_steps_with_new_noise_are_the_ancestral_sampler():
     betas, now = schedule.betas, schedule.alphas_cumprod
     before = np.append(1.0, now[:-1])
     np.testing.assert_array_equal(steps.timesteps, np.arange(len(betas))[::-1])
-    of_image = (np.sqrt(before) * betas / (1 - now))[::-1]
-    of_noisy = (np.sqrt(1 - betas) * (1 - before) / (1 - now))[::-1]
+    image = (np.sqrt(before) * betas / (1 - now))[::-1]
+    noisy = (np.sqrt(1 - betas) * (1 - before) / (1 - now))[::-1]
     deviation = np.sqrt((1 - before) / (1 - now) * betas)[::-1]
-    np.testing.assert_allclose(steps.of_denoised, of_image, rtol=1e-5)
-    np.testing.assert_allclose(steps.of_noisy, of_noisy, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(steps.of_noise, deviation, rtol=1e-5)
+    np.testing.assert_allclose(steps.image, image, rtol=1e-5)
+    np.testing.assert_allclose(steps.noisy, noisy, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(steps.noise, deviation, rtol=1e-5)
 
 
 # --- KerasCV, and bad input -----------------------------------------------------------------------
@@ -235,8 +236,8 @@ def test_kerascv_adds_the_same_noise(name):
 def test_kerascv_has_the_same_linear_betas():
     from keras_cv.models.stable_diffusion import NoiseScheduler
 
-    found = ops.convert_to_numpy(NoiseScheduler().alphas_cumprod)
-    np.testing.assert_allclose(found, SCHEDULES["linear"](1000).alphas_cumprod, rtol=1e-3)
+    alphas_cumprod = ops.convert_to_numpy(NoiseScheduler().alphas_cumprod)
+    np.testing.assert_allclose(alphas_cumprod, SCHEDULES["linear"](1000).alphas_cumprod, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -248,16 +249,32 @@ def test_kerascv_has_the_same_linear_betas():
         ({"timesteps": 50}, r"num_steps must lie in \[1, 50\] .* received 100"),
         ({"num_steps": 0}, r"num_steps must lie in \[1, 1000\] .* received 0"),
         ({"eta": 1.5}, r"eta must lie in \[0, 1\], received 1.5"),
+        ({"timesteps": 1, "num_steps": 1}, "timesteps must be at least 2, received 1"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), received 1.0"),
+        ({"size": "huge"}, "size must be one of tiny, small, base, received 'huge'"),
+        ({"prediction": "x"}, "prediction must be one of epsilon, v, received 'x'"),
+        ({"noise_schedule": "cosin"}, "received 'cosin'; did you mean 'cosine'"),
+        ({"backbone": "torch"}, "backbone must be one of keras, keras_cv, received 'torch'"),
+        ({"augment": ("zoom",)}, "augment must be one of flip, .* received 'zoom'"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
-    with pytest.raises(RgfError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         DDPM(**{"image_shape": SHAPE, "size": "tiny", **arguments})
 
 
 def test_bad_sampler_is_named():
     with pytest.raises(RgfError, match=r"\[1, 40\] \(the model's timesteps\), received 41"):
         small().sample(1, 0, num_steps=41)
+
+
+def test_images_without_a_likelihood_are_named():
+    with pytest.raises(
+        ArgumentError, match=r"log_prob needs \(n, 8, 8, 3\) uint8 images, received"
+    ):
+        small().log_prob(np.zeros((2, 4, 4, 3), np.uint8), 3)
+    with pytest.raises(ArgumentError, match="num_samples must be at least 1, received 0"):
+        small().log_prob(np.zeros((2, *SHAPE), np.uint8), 0)
 
 
 def test_missing_kerascv_is_named_with_the_remedy(trained, monkeypatch, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from scipy import integrate, stats
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
 from rgf_keras.models import VAE, load_model, to_float
 from rgf_keras.models.architectures import ARCHITECTURES
 from rgf_keras.models.likelihoods import Bernoulli, Binarized, DiagonalGaussian, Gaussian, Logit
@@ -98,7 +98,7 @@ def test_binarizing_keeps_black_and_white_and_the_mean():
     [("bernoulli", "logit"), ("gaussian", "binarized"), ("diagonal_gaussian", "binarized")],
 )
 def test_a_likelihood_of_other_values_is_refused(likelihood, observation):
-    with pytest.raises(RgfError, match=f"'{likelihood}' is no density of '{observation}'"):
+    with pytest.raises(ArgumentError, match=f"'{likelihood}' is no density of '{observation}'"):
         VAE((4, 4, 1), likelihood=likelihood, observation=observation)
 
 
@@ -132,7 +132,7 @@ def test_small_images_are_padded_with_zeros():
 
 
 def test_paper_convolutions_are_for_32():
-    with pytest.raises(ValueError, match="for 32×32, received 64×64"):
+    with pytest.raises(ArgumentError, match="for 32×32, received 64×64"):
         VAE((64, 64, 3), "cifar_conv")
 
 
@@ -213,7 +213,7 @@ def test_the_fitting_term_costs_nothing():
 
 
 def test_one_robust_likelihood_at_a_time():
-    with pytest.raises(RgfError, match="exclude each other"):
+    with pytest.raises(ArgumentError, match="exclude each other"):
         outlier_vae(outlier_weight=0.1, beta_divergence=0.01)
 
 
@@ -221,7 +221,7 @@ def test_a_robust_loss_leaves_log_prob_the_decoders():
     plain, robust = outlier_vae(), outlier_vae(beta_divergence=0.01)
     images = (255 * BINARY).astype(np.uint8).reshape(-1, 2, 2, 1)
     np.testing.assert_array_equal(plain.log_prob(images, 4), robust.log_prob(images, 4))
-    batch = {"images": to_float(images), **plain.draws(len(images))}
+    batch = {"images": to_float(images), **plain.draw_noise(len(images))}
     losses = [model.players()[0].loss(batch) for model in (plain, robust)]
     assert not np.allclose(*(numbers(loss.per_example) for loss in losses))
     assert numbers(losses[0].metrics["reconstruction"]) == pytest.approx(

@@ -8,7 +8,7 @@ from keras import ops
 from scipy import stats
 
 from rgf_keras import backend
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError
 from rgf_keras.models import VAE
 from rgf_keras.models.vae import kl_divergence
 
@@ -167,5 +167,5 @@ def test_members_of_an_ensemble_are_estimated_at_once(linear):
     ],
 )
 def test_bad_input_is_named(linear, images, options, message):
-    with pytest.raises(RgfError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         linear[0].log_prob(images, **{"num_samples": 4, **options})

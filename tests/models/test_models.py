@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.models import (
     DDPM,
     GAN,
@@ -91,7 +91,7 @@ def test_a_file_that_is_no_model_is_named(tmp_path, content):
 
 
 def test_an_impossible_image_size_is_named():
-    with pytest.raises(ValueError, match="received 27×27"):
+    with pytest.raises(ArgumentError, match="received 27×27"):
         GAN((27, 27, 3), "conv")
 
 

@@ -29,7 +29,7 @@ class Linear(keras.Model):
             images = ops.reshape(batch["images"], (-1, self.w.shape[0]))
             return Loss(self.scale * (ops.matmul(images, self.w.value) + self.b))
 
-        return [Player("linear", [self.w, self.b], loss, draws=lambda num: {})]
+        return [Player("linear", [self.w, self.b], loss, draw_noise=lambda num: {})]
 
 
 def trained(model, images, privacy, epochs=1):
@@ -74,12 +74,12 @@ def test_every_image_has_draws_of_its_own():
     grey = np.full((4, 2, 2, 1), 128, np.uint8)
     seen = []
     (player,) = model.players()
-    draws = player.draws(4)
+    noise = player.draw_noise(4)
     for i in range(4):
-        one = {name: x[i : i + 1] for name, x in draws.items()}
+        one = {name: x[i : i + 1] for name, x in noise.items()}
         loss = player.loss({"images": grey[i : i + 1] / np.float32(127.5) - 1, **one})
         seen.append(float(loss.per_example[0]))
-    together = player.loss({"images": grey / np.float32(127.5) - 1, **draws}).per_example
+    together = player.loss({"images": grey / np.float32(127.5) - 1, **noise}).per_example
     np.testing.assert_allclose(seen, ops.convert_to_numpy(together), rtol=1e-5)
     assert len(set(seen)) == 4
 

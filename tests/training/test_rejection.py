@@ -89,9 +89,9 @@ def test_redraws_fill_the_batch(skewed_digits, references):
     hook = MemorizationRejection(threshold, pixels, references, mode="resample", num_redraws=7)
     model = trainer("gan", skewed_digits.images, regularizers=[]).model
     batch = {"images": ops.zeros((32, 28, 28, 3)), "rejection/references": hook_array(hook)}
-    chosen = hook.before(model, batch, 0)
-    accepted, metrics = chosen["rejection/chosen"]
-    assert chosen["latents"].shape == (32, 8)
+    filled = hook.before(model, batch, 0)
+    accepted, metrics = filled["rejection/acceptance"]
+    assert filled["latents"].shape == (32, 8)
     assert float(metrics["acceptance"]) > 0.2
     np.testing.assert_array_equal(ops.convert_to_numpy(accepted), 1)
 

@@ -27,7 +27,6 @@ from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.tracking.tracker import Context, Run
 from rgf_keras.training import Evaluate, ReportProgress, SampleGrid
-from rgf_keras.training.accounting import spent
 
 # Files that are also shown beside the metrics when runs are compared.
 PICTURES = {"copies.png", "distances.png", "real_loss.png", "samples-skewed.png"}
@@ -145,8 +144,7 @@ def assess(config: AssessConfig, context: Context) -> Assessment:
         saved = models.save(trainer.model, config, skewed, folder)
     (evidence,) = newest
     measured = catalogue.measure(evidence, metrics)
-    if config.training.privacy.active:
-        measured |= spent(config.training, len(skewed.images))
+    measured |= config.training.privacy_metrics(len(skewed.images))
     last = trainer.history.epochs[-1]
     measured |= {name: value for name, value in last.items() if name.endswith("/acceptance")}
     files = {saved.name: saved}

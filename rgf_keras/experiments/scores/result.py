@@ -13,7 +13,6 @@ from rgf_keras.experiments.scores.folds import FULL, Fit, number_of_folds
 from rgf_keras.metrics import memorization
 from rgf_keras.metrics.frechet import Estimate
 from rgf_keras.metrics.memorization import MemorizationScore
-from rgf_keras.training.accounting import spent
 
 QUANTILES = (0.95, 0.999)
 HIGHLY_MEMORIZED = 0.95  # the quantile above which the paper calls an image highly memorized
@@ -141,7 +140,8 @@ def gather(fits: Fits, num_repeats: int) -> Score:
         metrics["memorization/quantile_low"] = interval.low
         metrics["memorization/quantile_high"] = interval.high
     metrics["quality/held_out_log_prob"] = float(final.log_prob_out.mean())
-    metrics |= spent(config.training, len(fits.images) - len(fits.images) // num_folds)
+    num_images = len(fits.images) - len(fits.images) // num_folds
+    metrics |= config.training.privacy_metrics(num_images)
     full = _full_run(fits) if config.full_run else None
     if full:
         metrics["quality/held_out_elbo"] = full.curves[-1]["elbo/held_out"]

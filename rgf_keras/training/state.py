@@ -1,0 +1,133 @@
+"""The state of a training: what updates change, and in which order images are seen."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from rgf_keras import archive, backend
+from rgf_keras.backend.protocol import Run, Update
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order a model sees its images: a fresh one in every epoch.
+
+    Attributes:
+        rows: (n,) positions in the data of what to train on.
+        seed: the order depends on it and the epoch's number alone.
+    """
+
+    rows: np.ndarray
+    seed: int
+
+    def epoch(self, number: int, images_per_step: int) -> np.ndarray:
+        """Positions (steps, images_per_step) int32; images that do not fill a step are left out."""
+        steps = len(self.rows) // images_per_step
+        order = self.rows[np.random.default_rng([self.seed, number]).permutation(len(self.rows))]
+        return order[: steps * images_per_step].reshape(steps, images_per_step).astype(np.int32)
+
+
+class State:
+    """All that training changes of a model, its optimizers, and the average of its weights.
+
+    Args:
+        model: whose variables the state lies in.
+        optimizers: built, one per player.
+        averaged: whether to keep a moving average of the trainable weights.
+
+    Attributes:
+        variables: all of it.
+        step: how many steps are done.
+        averages: of the trainable weights.
+        orders: of each model.
+        shape: () for one model, (E,) for an ensemble.
+    """
+
+    shape: tuple[int, ...] = ()
+
+    def __init__(
+        self, model: keras.Model, optimizers: Sequence[keras.optimizers.Optimizer], averaged: bool
+    ):
+        self.model = model
+        self.slots = [v for optimizer in optimizers for v in optimizer.variables]
+        self._slots_at_start = [ops.convert_to_numpy(v.value) for v in self.slots]
+        self.step = keras.Variable(0, dtype="int32", trainable=False, name="step")
+        self.averages = [
+            keras.Variable(ops.copy(v.value), trainable=False, name=f"average_{i}")
+            for i, v in enumerate(model.trainable_variables if averaged else [])
+        ]
+        # On JAX a variable left out would stay frozen.
+        self.variables = [*model.variables, *self.slots, *self.averages, self.step]
+        self.orders: Sequence[Order] = ()
+
+    def begin(self, models: Iterable[keras.Model], orders: Sequence[Order]) -> None:
+        """Start as models that are new, one for each order; they may be discarded."""
+        (model,) = models
+        self.orders = orders
+        self._reset(model)
+
+    def compile(self, update: Update, num_metrics: int) -> Run:
+        """Fuse updates of this state, see :meth:`rgf_keras.backend.protocol.Backend.compile`."""
+        return backend.compile(update, self.variables, num_metrics)
+
+    def order(self, epoch: int, images_per_step: int) -> np.ndarray:
+        """Positions in the data, (steps, *shape, images_per_step) int32."""
+        return self.orders[0].epoch(epoch, images_per_step)
+
+    def traces(self, steps: np.ndarray) -> Iterator[np.ndarray]:
+        """Puts each model's averaged weights into the model in turn; yields its part of steps."""
+        with self.averaged_weights():
+            yield steps
+
+    def move_averages(self, decay: float, start: int) -> None:
+        """One step of the moving averages, which begin at the step ``start``."""
+        rate = ops.where(self.step.value < start, 1.0, 1.0 - decay)
+        for average, variable in zip(self.averages, self.model.trainable_variables, strict=True):
+            average.assign(average + rate * (variable - average))
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Inside, the model has its averaged weights, if there are any."""
+        pairs = [*zip(self.model.trainable_variables, self.averages, strict=False)]
+        weights = [ops.copy(variable.value) for variable, _ in pairs]
+        for variable, average in pairs:
+            variable.assign(ops.copy(average.value))
+        try:
+            yield
+        finally:
+            for (variable, _), value in zip(pairs, weights, strict=True):
+                variable.assign(value)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a checkpoint holds."""
+        return {f"{i:04d}": ops.convert_to_numpy(v.value) for i, v in enumerate(self.variables)}
+
+    def assign(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take :meth:`arrays` back."""
+        for i, variable in enumerate(self.variables):
+            variable.assign(arrays[f"{i:04d}"])
+
+    def signature(self) -> dict[str, Any]:
+        """What must agree before a checkpoint may be continued.
+
+        Not the variables' names: Keras numbers layers by how many the process has made before.
+        """
+        return {
+            "variables": [[list(v.shape), str(v.dtype)] for v in self.variables],
+            "rows": archive.digest({"rows": self.orders[0].rows})[:16],
+        }
+
+    def _reset(self, model: keras.Model) -> None:
+        for variable, other in zip(self.model.variables, model.variables, strict=True):
+            variable.assign(ops.copy(other.value))
+        for variable, value in zip(self.slots, self._slots_at_start, strict=True):
+            variable.assign(value)
+        weights = self.model.trainable_variables[: len(self.averages)]
+        for average, weight in zip(self.averages, weights, strict=True):
+            average.assign(ops.copy(weight.value))
+        self.step.assign(0)
