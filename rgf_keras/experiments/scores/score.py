@@ -168,11 +168,9 @@ def __getattr__(name: str) -> Any:
         stacklevel=2,
     )
 
-    def judge(
-        config: ScoreConfig, run: Run, folder: Path, cache: Cache, track: Any = None
-    ) -> Score:
+    def judge(config: ScoreConfig, run: Run, folder: Path, cache: Cache, track: Any) -> Score:
         progress = Progress()
-        progress.task = track or progress.task  # type: ignore[method-assign]
+        progress.task = track  # type: ignore[method-assign]
         return evaluate(config, Context(run, folder, cache, progress))
 
     return judge
