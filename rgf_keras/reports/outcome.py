@@ -14,15 +14,15 @@ from optuna.trial import TrialState
 from rich.table import Table
 
 from rgf_keras.experiments.studies.ranking import (
+    ENDED,
     Mean,
-    Repeated,
+    RepeatSummary,
     baseline_metrics,
     baseline_trial,
     best,
     feasible,
     repeats,
 )
-from rgf_keras.experiments.studies.stages import ENDED
 
 if TYPE_CHECKING:
     import optuna
@@ -216,7 +216,7 @@ def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> str | 
     return next(iter((*of_quality, *bounded)), None)
 
 
-def _trial(trial: "FrozenTrial", again: Repeated | None) -> Trial:
+def _trial(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
     from rgf_keras.reports import values
 
     metrics = trial.user_attrs["metrics"]
@@ -247,7 +247,7 @@ def _name(trial: Trial, best: int) -> str:
 
 
 def _rank(trial: Trial) -> tuple[Any, ...]:
-    """Repeated trials before those that were not, pruned ones last."""
+    """RepeatSummary trials before those that were not, pruned ones last."""
     again = trial["repeats"]
     value = again["objective"]["value"] if again else trial["value"]
     missing = value is None
@@ -261,7 +261,9 @@ def _objective(trial: Trial) -> str:
     return "–" if trial["value"] is None else f"{trial['value']:.3f}"
 
 
-def _answer(optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, Repeated]) -> str:
+def _answer(
+    optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
+) -> str:
     from rgf_keras.reports import values
 
     name = optuna_study.user_attrs["minimize"]
@@ -287,7 +289,7 @@ def _answer(optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int
 
 
 def _caution(
-    optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, Repeated]
+    optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
 ) -> str:
     """What to know before believing that one trial is better than the baseline."""
     from rgf_keras.reports import values
@@ -299,7 +301,7 @@ def _caution(
     return values.overlap(baseline_metrics(optuna_study), winner.user_attrs["metrics"], name)
 
 
-def _against(repeated: Repeated, baseline: Repeated) -> str:
+def _against(repeated: RepeatSummary, baseline: RepeatSummary) -> str:
     """A repeated trial's objective beside the baseline's."""
     difference = repeated.difference
     if difference is None:
