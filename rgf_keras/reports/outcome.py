@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from rich.table import Table
 
 from rgf_keras.experiments.studies.ranking import (
+    ENDED,
     Mean,
     RepeatSummary,
     baseline_metrics,
@@ -22,7 +23,6 @@ from rgf_keras.experiments.studies.ranking import (
     feasible,
     repeats,
 )
-from rgf_keras.experiments.studies.stages import ENDED
 
 if TYPE_CHECKING:
     import optuna
@@ -247,7 +247,7 @@ def _name(trial: Trial, best: int) -> str:
 
 
 def _rank(trial: Trial) -> tuple[Any, ...]:
-    """Repeated trials before those that were not, pruned ones last."""
+    """RepeatSummary trials before those that were not, pruned ones last."""
     again = trial["repeats"]
     value = again["objective"]["value"] if again else trial["value"]
     missing = value is None
