@@ -1,0 +1,84 @@
+"""The examples run as their README says: studies, reports, samples and a score."""
+
+import csv
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.backend
+
+KILLED = Path(__file__).with_name("killed_rgf.py")
+
+
+def succeed(result):
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def assert_study_can_be_read(rgf, folder, name, shown):
+    """`study show`, `report`, `compare` and `sample` of a study of three trials."""
+    study = json.loads(succeed(rgf("study", "show", name, "--json")).stdout)
+    assert [trial["baseline"] for trial in study["trials"]] == [True, False, False]
+    trials = [f"{study['study']}/{number}" for number in range(3)]
+    succeed(rgf("report", study["study"], "-o", f"{name}.html"))
+    page = (folder / f"{name}.html").read_text()
+    assert study["question"] in page
+    compared = json.loads(succeed(rgf("compare", *trials[:2], "--json")).stdout)
+    assert shown in compared["runs"][0]["metrics"]
+    return study, compared
+
+
+def assert_can_be_sampled(rgf, folder, name):
+    saved = sorted(folder.glob("mlruns/artifacts/**/model.npz"))
+    succeed(rgf("sample", saved[-1], "-n", 9, "-o", f"{name}.png"))
+    assert (folder / f"{name}.png").stat().st_size > 1000
+
+
+def test_a_gan_as_keras_documentation_writes_one(rgf, folder):
+    succeed(rgf("study", "run", "tiny_my_gan.py"))
+    study, compared = assert_study_can_be_read(rgf, folder, "my_gan", "rgf/gap")
+    assert {"learning_rate", "label_smoothing"} == set(study["trials"][1]["parameters"])
+    assert "model.arguments.label_smoothing" in compared["differing"]
+    assert_can_be_sampled(rgf, folder, "my_gan")
+
+
+def test_a_flow_is_killed_and_goes_on(rgf, folder, tmp_path):
+    command = ("study", "run", "tiny_my_flow.py")
+    log = tmp_path / "log"
+    killed = rgf(log, 12, *command, program=[KILLED])
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    succeed(rgf(log, 0, *command, program=[KILLED]))
+    began = [int(line) for line in log.read_text().splitlines()]
+    assert len(began) == 4
+    assert began[0] == began[2] == began[3] == 0
+    assert 0 < began[1] < 20, "the trial goes on in the middle of its training"
+    assert_study_can_be_read(rgf, folder, "my_flow", "rgf/gap")
+
+
+def test_the_flow_is_scored(rgf, folder, tmp_path):
+    changes = {
+        "data": "{num_images: 64, num_held_out: 32}",
+        "model.arguments.units": 16,
+        "training.epochs": 1,
+        "training.batch_size": 16,
+        "num_repeats": 1,
+        "num_folds": 2,
+        "num_samples": 2,
+        "full_run": False,
+    }
+    settings = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+    arguments = ("score", "score_my_flow.yaml", *settings, "--results", tmp_path, "--json")
+    summary = json.loads(succeed(rgf(*arguments)).stdout)
+    assert summary
+    with open(tmp_path / "scores.csv") as file:
+        assert len(list(csv.DictReader(file))) == 64
+
+
+def test_everything_of_ones_own_in_one_study(rgf, folder):
+    succeed(rgf("study", "run", "tiny_my_own.py"))
+    study, compared = assert_study_can_be_read(rgf, folder, "my_own", "mine/near_copies")
+    assert "guest/sharpness ≥ 0.8 × baseline" in study["subject_to"]
+    assert "regularizers.smoothing.arguments.strength" in compared["differing"]
+    assert "near copies" in (folder / "my_own.html").read_text()
