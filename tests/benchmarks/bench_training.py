@@ -219,11 +219,16 @@ def model_fit(model: str, images: np.ndarray, jit_compile: str | bool) -> tuple[
 
 
 def lean_pytorch(
-    model: str, images: np.ndarray, fused_adam: bool, batches: Callable | None = None
+    model: str,
+    images: np.ndarray,
+    fused_adam: bool,
+    batches: Callable | None = None,
+    compile_options: dict | None = None,
 ) -> tuple[Run, int]:
     """What one would write by hand: nn.Module, data on the device, torch.optim.Adam.
 
     ``batches()`` gives an epoch's batches, in [−1, 1], if they are not to be as plain as this.
+    With options of ``torch.compile`` the step is compiled.
     """
     import torch
     from torch import nn
@@ -310,6 +315,11 @@ def lean_pytorch(
         discriminator_optimizer = adam(discriminator, 2e-4, 0.5)
         generator_optimizer, step = adam(generator, 2e-4, 0.5), gan_step
         generator_parameters = list(generator.parameters())
+    if compile_options:
+        compiled = torch.compile(step, **compile_options)
+
+        def step(batch):
+            return compiled(batch).clone()  # CUDA graphs write over their outputs
 
     def plain():
         for indices in torch.randperm(len(data), device=device).split(BATCH):
