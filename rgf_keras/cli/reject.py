@@ -50,7 +50,8 @@ def reject_command(
     import_keras()
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.assessment.data import make_sets
-    from rgf_keras.experiments.rejection import reject, report
+    from rgf_keras.experiments.rejection import reject
+    from rgf_keras.reports import rejection as report
     from rgf_keras.runtime.progress import on_console
 
     work = workspace / "work" / f"reject-{chosen.key}"

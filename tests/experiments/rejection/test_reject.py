@@ -15,7 +15,8 @@ from rgf_keras.experiments import (
     OracleConfig,
     TrainingConfig,
 )
-from rgf_keras.experiments.rejection import reject, report
+from rgf_keras.experiments.rejection import reject
+from rgf_keras.reports import rejection as report
 from rgf_keras.tracking.tracker import MemoryTracker
 
 pytestmark = pytest.mark.backend
