@@ -53,6 +53,7 @@ def score_command(
     from rgf_keras.experiments.scores.folds import load_images
     from rgf_keras.experiments.scores.score import default_folder, plan, score
     from rgf_keras.experiments.scores.workers import Resources
+    from rgf_keras.reports import scores
     from rgf_keras.runtime.ray import ClusterShare
 
     share = ClusterShare(cluster, cpus_per_worker, gpus_per_worker) if cluster else None
@@ -71,7 +72,7 @@ def score_command(
     if as_json:
         typer.echo(json.dumps(report.summary(result)))
     else:
-        out.print(report.table(result))
+        out.print(scores.table(result))
         out.print(report.answer(result), highlight=False)
     err.print(f"scores, pictures and fits: {folder}")
 

@@ -1,4 +1,4 @@
-"""The same U-Net from KerasCV's Stable Diffusion blocks, with its noise scheduler.
+"""The U-Net made of KerasCV's Stable Diffusion blocks, with its noise scheduler.
 
 KerasCV imports TensorFlow on every backend and is an extra; this module is imported only where such
 a U-Net is built.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -80,19 +81,14 @@ def train_oracles(
         RgfError: an oracle's held-out accuracy is below ``config.min_accuracy``.
     """
     check_oracles(train, config)
-    tasks = {
-        "class": ("class", train.labels, test.labels, train.num_classes),
-        "factor": (
-            str(train.factor_name), train.planted, test.planted, len(train.factor_values)
-        ),
-    }  # fmt: skip
-    oracles: dict[str, Oracle | None] = {}
+    labels = {"class": (train.labels, test.labels), "factor": (train.planted, test.planted)}
+    num_outputs = {"class": train.num_classes, "factor": len(train.factor_values)}
+    names = {"class": "class", "factor": str(train.factor_name)}
+    oracles: dict[str, Oracle | None] = {"class": None, "factor": None}
     accuracies: dict[str, float] = {}
-    for kind, (name, labels, test_labels, num_outputs) in tasks.items():
-        if num_outputs == 1:  # there is nothing to tell apart
-            oracles[kind] = None
-            continue
-        oracle = Oracle(train.image_shape, num_outputs, seed=seed)
+    for kind in (kind for kind in oracles if num_outputs[kind] > 1):  # else all are alike
+        name, (known, held_out) = names[kind], labels[kind]
+        oracle = Oracle(train.image_shape, num_outputs[kind], seed=seed)
         description = {
             "oracle": name,
             "config": config.model_dump(exclude={"min_accuracy"}),
@@ -101,22 +97,18 @@ def train_oracles(
             "backend": keras.backend.backend(),
             "keras": keras.__version__,
         }
-        arrays = cache.get(
-            "oracle",
-            description,
-            lambda o=oracle, y=labels, n=name: _train(  # type: ignore[misc]
-                o, train.images, y, config, seed, progress.task(f"{n} oracle")
-            ),
-        )
+        task = progress.task(f"{name} oracle")
+        compute = partial(_train, oracle, train.images, known, config, seed, task)
+        arrays = cache.get("oracle", description, compute)
         oracle.set_weights([arrays[key] for key in sorted(arrays)])
-        accuracy = float(np.mean(oracle.classify(test.images)[0] == test_labels))
-        if accuracy < config.min_accuracy:
+        accuracies[kind] = float(np.mean(oracle.classify(test.images)[0] == held_out))
+        oracles[kind] = oracle
+        if accuracies[kind] < config.min_accuracy:
             raise RgfError(
-                f"the {name} oracle is right on {accuracy:.1%} of held-out images, less than "
-                f"oracle.min_accuracy {config.min_accuracy:.0%}; raise oracle.epochs "
+                f"the {name} oracle is right on {accuracies[kind]:.1%} of held-out images, less "
+                f"than oracle.min_accuracy {config.min_accuracy:.0%}; raise oracle.epochs "
                 f"(e.g. --set oracle.epochs={3 * config.epochs}) or use more images"
             )
-        oracles[kind], accuracies[kind] = oracle, accuracy
     return Oracles(oracles["class"], oracles["factor"], accuracies)
 
 
@@ -148,12 +140,7 @@ def _train(
     progress: Progress,
 ) -> Arrays:
     optimizer = keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
-    trainer = Trainer(
-        oracle,
-        {"images": images, "labels": labels},
-        {"oracle": optimizer},
-        batch_size=config.batch_size,
-        seed=seed,
-    )
+    data = {"images": images, "labels": labels}
+    trainer = Trainer(oracle, data, {"oracle": optimizer}, config.batch_size, seed)
     trainer.fit(config.epochs, [ReportProgress(progress)])
     return {f"{i:02d}": weight for i, weight in enumerate(oracle.get_weights())}

@@ -1,4 +1,4 @@
-"""A memorization score as tables, files and a record in MLflow."""
+"""A memorization score as files and a record in MLflow."""
 
 import csv
 import io
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from rgf_keras import archive
 from rgf_keras.errors import RgfError
@@ -17,23 +16,6 @@ from rgf_keras.figures import scores as figures
 from rgf_keras.tracking.tracker import Run
 
 SCORES = "scores.npz"
-
-
-def table(score: Score) -> Table:
-    """One line per epoch that is scored."""
-    title = (
-        f"memorization score M (nats) of {len(score.images)} images of {score.images.name}, "
-        f"{score.num_repeats} × {score.config.num_folds} fits"
-    )
-    view = Table(title=title)
-    for column in ("epoch", "min", "median", "q0.95", "q0.999", "max", "held-out log p"):
-        view.add_column(column, justify="right")
-    for epoch, numbers in _by_epoch(score).items():
-        names = ("min", "median", "q0.95", "q0.999", "max")
-        cells = [numbers[f"memorization/{name}"] for name in names]
-        cells.append(numbers["quality/held_out_log_prob"])
-        view.add_row(str(epoch), *(f"{cell:.1f}" for cell in cells))
-    return view
 
 
 def answer(score: Score) -> str:

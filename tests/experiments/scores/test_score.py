@@ -20,6 +20,7 @@ from rgf_keras.experiments.scores.workers import Resources
 from rgf_keras.figures import scores as figures
 from rgf_keras.metrics import memorization
 from rgf_keras.models import VAE
+from rgf_keras.reports import scores
 from rgf_keras.tracking.tracker import MemoryTracker
 from rgf_keras.training import Trainer
 
@@ -90,7 +91,7 @@ def test_everything_is_written_and_recorded(whole):
     assert [step for step, _ in record.metrics["memorization/max"]] == [1, 2]
     assert len(record.metrics["elbo/held_out"]) == 2
     assert result.full.rho.shape == (60,)
-    assert "2 × 3 fits" in report.table(result).title
+    assert "2 × 3 fits" in scores.table(result).title
 
 
 @pytest.mark.parametrize("ensemble", [1, pytest.param(2, marks=on_jax)])
