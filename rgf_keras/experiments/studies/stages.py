@@ -280,11 +280,9 @@ class Repeats(Stage):
         return [pair for pair in planned if pair not in begun]
 
     def _candidates(self) -> list[int]:
-        optuna_study = self.search.optuna_study
-        kept = [trial for trial in finished(optuna_study) if feasible(trial)]
-        kept.sort(key=lambda trial: (trial.value, trial.number))
-        baseline = baseline_trial(optuna_study).number
-        others = [trial.number for trial in kept if trial.number != baseline]
+        baseline = baseline_trial(self.search.optuna_study).number
+        trials = sorted(finished(self.search.optuna_study), key=lambda t: (t.value, t.number))
+        others = [t.number for t in trials if feasible(t) and t.number != baseline]
         return [baseline, *others[:CANDIDATES]]
 
 

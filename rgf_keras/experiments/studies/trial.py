@@ -1,7 +1,6 @@
 """One trial: its evaluation, what Optuna's pruner is shown meanwhile, and how it ends."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,27 +56,16 @@ class TrialRun(Run):
         self.evaluation: dict[str, float] = {}
         self.logged: set[str] = set()
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        self.run.log_metrics(metrics, step)
+    def append(self, **record: Any) -> None:
+        self.run.append(**record)
+        metrics = record.get("metrics", {})
         self.logged |= metrics.keys()
         if self.is_reported and "epoch" in metrics and self.study.minimize in metrics:
             self.evaluation = {name: value for name, value in metrics.items() if "/" in name}
-            self._report(step)
+            self._report(record["step"])
 
-    def log_params(self, params: Mapping[str, Any]) -> None:
-        self.run.log_params(params)
-
-    def log_artifact(self, path: Path) -> None:
-        self.run.log_artifact(path)
-
-    def log_image(self, path: Path, key: str, step: int) -> None:
-        self.run.log_image(path, key, step)
-
-    def set_tags(self, tags: Mapping[str, Any]) -> None:
-        self.run.set_tags(tags)
-
-    def finish(self, status: str = "FINISHED") -> None:
-        self.run.finish(status)
+    def keep(self, path: Path, name: str) -> None:
+        self.run.keep(path, name)
 
     def _report(self, step: int) -> None:
         attribute = f"evaluation of epoch {step}"
@@ -125,7 +113,8 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
         return Outcome({}, str(error))
     except optuna.TrialPruned as error:
         return Outcome(run.evaluation, str(error), pruned=run.is_reported)
-    run.run.log_metrics({name: x for name, x in metrics.items() if name not in run.logged})
+    if rest := {name: x for name, x in metrics.items() if name not in run.logged}:
+        run.run.log_metrics(rest)
     for place, name in study.measured.items():
         if name not in metrics:
             known = ", ".join(sorted(metrics))
