@@ -23,6 +23,7 @@ from rgf_keras.experiments.studies.ranking import (
     feasible,
     repeats,
 )
+from rgf_keras.reports import values
 
 if TYPE_CHECKING:
     import optuna
@@ -89,8 +90,6 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
 
 def study_table(summary: Summary) -> Table:
     """Trials, the best first; infeasible ones last."""
-    from rgf_keras.reports import values
-
     view = Table(
         title=f"{summary['study']}: {summary['question']}",
         caption=f"{summary['answer']} {summary['caution']}".strip(),
@@ -124,8 +123,6 @@ def bounds(summary: Summary) -> dict[str, str]:
 
 def better_quality(summary: Summary) -> str:
     """Which values of the quality are better, ``"lower"`` or ``"higher"``; empty if unknown."""
-    from rgf_keras.reports import values
-
     bound = bounds(summary).get(summary["quality"], "")
     return {"≤": "lower", "≥": "higher"}.get(bound[:1], values.better(summary["quality"]))
 
@@ -151,7 +148,6 @@ def study_figure(path: Path, summary: Summary) -> Path | None:
 def plot_trials(axis: "Axes", summary: Summary) -> None:
     """Plot the objective against quality: a point per trial that has both, with its intervals."""
     from rgf_keras.figures import charts
-    from rgf_keras.reports import values
 
     objective, quality = summary["minimize"], summary["quality"]
     trials = [t for t in summary["trials"] if quality in t["metrics"] and t["value"] is not None]
@@ -209,16 +205,12 @@ def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
 
 def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> str | None:
     """The metric that stands for quality: a bounded one, else one that is measured."""
-    from rgf_keras.reports import values
-
     bounded = [bound["metric"] for bound in optuna_study.user_attrs["subject_to"]]
     of_quality = (n for n in (*bounded, *values.ordered(measured)) if n.startswith("quality/"))
     return next(iter((*of_quality, *bounded)), None)
 
 
 def _trial(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
-    from rgf_keras.reports import values
-
     metrics = trial.user_attrs["metrics"]
     violations = again.violations if again else trial.constraints
     pruned = trial.state == TrialState.PRUNED
@@ -264,8 +256,6 @@ def _objective(trial: Trial) -> str:
 def _answer(
     optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
 ) -> str:
-    from rgf_keras.reports import values
-
     name = optuna_study.user_attrs["minimize"]
     label = values.label(name)
     repeated = again.get(winner.number)
@@ -292,8 +282,6 @@ def _caution(
     optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
 ) -> str:
     """What to know before believing that one trial is better than the baseline."""
-    from rgf_keras.reports import values
-
     reason = winner.user_attrs["reason"]
     if winner.user_attrs["baseline"] or winner.number in again or reason:
         return ""
