@@ -103,4 +103,5 @@ def _run(name: str, records: "Records", storage: str | None, workspace: Path) ->
     own = trials[number].user_attrs if number in trials else {}
     if "mlflow_run_id" not in own:
         raise RgfError(f"there is no trial '{name}'; known: {', '.join(trials) or 'none'}")
-    return records.run(own["mlflow_run_id"], name, own.get("metrics", {}), trials[number].params)
+    known = own.get("metrics", {}), trials[number].params
+    return records.run(own["mlflow_run_id"], name, known)

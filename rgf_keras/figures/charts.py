@@ -86,8 +86,8 @@ def plot_pareto(
         x_label: what quality is.
         y_label: what the objective is.
         bound: of quality, if there is one.
-        better: which values of quality are better, ``"lower"`` or ``"higher"``; grey stairs are
-            below and on the better side of all points if that is known.
+        better: which values of quality are better, ``"lower"`` or ``"higher"``; stairs that no
+            point beats in both are added if that is known.
     """
     for point in points:
         strong, (x, *_), (y, *_) = point.baseline or point.best, point.x, point.y
@@ -95,8 +95,8 @@ def plot_pareto(
         axis.errorbar(
             x,
             y,
-            xerr=_spread(point.x),
-            yerr=_spread(point.y),
+            xerr=_spread(*point.x),
+            yerr=_spread(*point.y),
             fmt="s" if point.baseline else "o",
             color=matplotlib.rcParams["text.color"] if point.baseline else colour,
             elinewidth=1.2 if strong else 0.5,
@@ -106,8 +106,9 @@ def plot_pareto(
         weight = "bold" if strong else "normal"
         axis.annotate(point.name, (x, y), xytext=(6, 6), textcoords="offset points", weight=weight)
     if better:
-        best_first = sorted([(p.x[0], p.y[0]) for p in points], reverse=better == "higher")
-        _plot_stairs(axis, best_first)
+        values = sorted([(p.x[0], p.y[0]) for p in points], reverse=better == "higher")
+        front = [p for i, p in enumerate(values) if all(p[1] < y for _, y in values[:i])]
+        axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=1)
     if bound is not None:
         axis.axvline(bound, color="grey", linestyle="--", linewidth=1)
         above = ("data", "axes fraction")
@@ -116,18 +117,9 @@ def plot_pareto(
     axis.set(xlabel=x_label, ylabel=y_label)
 
 
-def _plot_stairs(axis: Axes, points: Sequence[tuple[float, float]]) -> None:
-    front = [point for i, point in enumerate(points) if all(point[1] < y for _, y in points[:i])]
-    if len(front) > 1:
-        axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=1)
-
-
-def _spread(value: tuple[float, ...]) -> np.ndarray | None:
-    """Distances to the bounds of a metric's interval, as ``errorbar`` wants them."""
-    if len(value) == 1:
-        return None
-    middle, low, high = value
-    return np.maximum([[middle - low], [high - middle]], 0)
+def _spread(value: float, low: float = np.nan, high: float = np.nan) -> np.ndarray:
+    """Distances to the bounds of an interval, as ``errorbar`` wants them."""
+    return np.maximum([[value - low], [high - value]], 0)
 
 
 def plot_real_loss(axis: Axes, curves: Mapping[str, Sequence[Mapping[str, float]]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
@@ -144,7 +144,7 @@ def kernel_density(*distances: np.ndarray, num_points: int = 256) -> tuple[np.nd
     arrays = _check_sets(distances, num_points=num_points)
     if any(np.ptp(values) == 0 for values in arrays):
         raise ArgumentError("all distances of a set are equal; draw them with histogram")
-    kernels = [stats.gaussian_kde(values) for values in arrays]
+    kernels = [scipy.stats.gaussian_kde(values) for values in arrays]
     widest = max(float(np.sqrt(kernel.covariance[0, 0])) for kernel in kernels)
     grid = np.linspace(0, max(values.max() for values in arrays) + 3 * widest, num_points)
     return grid, np.array([kernel(grid) + kernel(-grid) for kernel in kernels])

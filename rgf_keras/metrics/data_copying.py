@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
@@ -42,7 +42,7 @@ class Cell:
         m = len(self.generated)
         if not m:
             return 0.0
-        ranks = stats.rankdata(np.concatenate([self.generated, self.test]))
+        ranks = scipy.stats.rankdata(np.concatenate([self.generated, self.test]))
         return float(self.z_of(float(ranks[:m].sum() - m * (m + 1) / 2)))
 
     def z_of(self, u: np.ndarray | float) -> np.ndarray:
@@ -276,7 +276,7 @@ def permutation_null(
     rng = np.random.default_rng(seed)
 
     def exchange(cell: Cell) -> np.ndarray:
-        ranks = stats.rankdata(np.concatenate([cell.generated, cell.test]))
+        ranks = scipy.stats.rankdata(np.concatenate([cell.generated, cell.test]))
         m = len(cell.generated)
         sums = [rng.permutation(ranks)[:m].sum() for _ in range(num_permutations)]
         return cell.z_of(np.array(sums) - m * (m + 1) / 2)

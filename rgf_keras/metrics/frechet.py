@@ -4,7 +4,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, stats
+import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics.checks import check_at_least, check_share
@@ -67,11 +67,11 @@ def distance(first: Moments, second: Moments) -> float:
     2.0
     """
     try:
-        root = linalg.cholesky(first.covariance, lower=True)
-    except linalg.LinAlgError:  # singular: fewer rows than columns, or a constant feature
-        values, vectors = linalg.eigh(first.covariance)
+        root = scipy.linalg.cholesky(first.covariance, lower=True)
+    except scipy.linalg.LinAlgError:  # singular: fewer rows than columns, or a constant feature
+        values, vectors = scipy.linalg.eigh(first.covariance)
         root = vectors * np.sqrt(np.clip(values, 0, None))
-    eigenvalues = linalg.eigvalsh(root.T @ second.covariance @ root)
+    eigenvalues = scipy.linalg.eigvalsh(root.T @ second.covariance @ root)
     trace_root = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
     shift = np.sum((first.mean - second.mean) ** 2)
     total = np.trace(first.covariance) + np.trace(second.covariance)
@@ -142,5 +142,5 @@ def bootstrap(
         return moments(features, np.bincount(draw, minlength=len(features)))
 
     draws = [distance(resample(real), resample(generated)) for _ in range(num_resamples)]
-    half = stats.norm.ppf((1 + confidence) / 2) * np.std(draws, ddof=1)
+    half = scipy.stats.norm.ppf((1 + confidence) / 2) * np.std(draws, ddof=1)
     return Estimate(value, float(max(value - half, 0.0)), float(value + half))

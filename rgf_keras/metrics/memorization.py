@@ -8,7 +8,7 @@ image itself to find it likely.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
+import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
@@ -74,7 +74,7 @@ def leave_one_out_score(full: np.ndarray, without: np.ndarray) -> MemorizationSc
     if not (full.size and without.size):
         raise ArgumentError(f"log-probabilities hold no model or no image, received {shapes}")
     _check_finite(full, without)
-    return _score(*(logsumexp(x, axis=0) - np.log(len(x)) for x in (full, without)))
+    return _score(*(scipy.special.logsumexp(x, axis=0) - np.log(len(x)) for x in (full, without)))
 
 
 def quantile_interval(
@@ -119,7 +119,7 @@ def quantile_interval(
     for b in range(num_resamples):
         rows = rng.integers(num_repeats, size=num_repeats)
         seen, unseen = (
-            logsumexp(total[rows], axis=0) - np.log(count[rows].sum(axis=0))
+            scipy.special.logsumexp(total[rows], axis=0) - np.log(count[rows].sum(axis=0))
             for total, count in zip(sums, counts, strict=True)
         )
         draws[b] = np.quantile(seen - unseen, quantile)
@@ -175,7 +175,7 @@ def _score(log_prob_in: np.ndarray, log_prob_out: np.ndarray) -> MemorizationSco
 def _log_sum_exp(
     log_probs: np.ndarray, mask: np.ndarray, axis: int | tuple[int, ...]
 ) -> np.ndarray:
-    return logsumexp(np.where(mask, log_probs, -np.inf), axis=axis)
+    return scipy.special.logsumexp(np.where(mask, log_probs, -np.inf), axis=axis)
 
 
 def _check(log_probs: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

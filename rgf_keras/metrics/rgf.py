@@ -9,7 +9,7 @@ of more than two values there is a chi-square test of all values, and the rare o
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from rgf_keras.errors import ArgumentError
 
@@ -116,13 +116,13 @@ def p_value(z: np.ndarray) -> np.ndarray:
     >>> p_value([0, 1.96]).round(3).tolist()
     [1.0, 0.05]
     """
-    return 2 * stats.norm.sf(np.abs(_float(z)))
+    return 2 * scipy.stats.norm.sf(np.abs(_float(z)))
 
 
 def chi_square_p_value(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     """p of a chi-square statistic; 1 without degrees of freedom, NaN stays NaN."""
     statistic, degrees = np.broadcast_arrays(_float(statistic), _float(degrees))
-    p = stats.chi2.sf(statistic, np.maximum(degrees, 1))
+    p = scipy.stats.chi2.sf(statistic, np.maximum(degrees, 1))
     return np.where((degrees == 0) & ~np.isnan(statistic), 1.0, p)
 
 
@@ -186,7 +186,7 @@ def wilson_interval(
     [0.237, 0.763]
     """
     count, nobs = np.broadcast_arrays(_float(count), _float(nobs))
-    z2 = stats.norm.ppf((1 + confidence) / 2) ** 2
+    z2 = scipy.stats.norm.ppf((1 + confidence) / 2) ** 2
     centre = (count + z2 / 2) / (nobs + z2)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.where(nobs > 0, count * (nobs - count) / nobs, 0.0)

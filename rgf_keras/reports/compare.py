@@ -34,7 +34,7 @@ def compare_page(runs: Sequence[RunRecord]) -> Page:
         models=[run.label for run in runs],
         metrics=[values.row(name, [run.metrics for run in runs]) for name in names],
         differing=differing(runs),
-        tables=paper_tables(runs) if first.table and second.table else [],
+        tables=paper_tables(runs),
         **evidence(runs),
     )
 
@@ -48,11 +48,9 @@ def common_metrics(runs: Sequence[RunRecord]) -> list[str]:
     first, *others = (values.ordered(run.metrics) for run in runs)
     names = [name for name in first if all(name in other for other in others)]
     if not names:
-        each = (
-            f"{run.label} has {', '.join(values.ordered(run.metrics, first_screen=True))}"
-            for run in runs
-        )
-        raise RgfError(f"there is no metric that both have: {'; '.join(each)}")
+        shown = {run.label: values.ordered(run.metrics, first_screen=True) for run in runs}
+        each = "; ".join(f"{label} has {', '.join(own)}" for label, own in shown.items())
+        raise RgfError(f"there is no metric that both have: {each}")
     return names
 
 
@@ -68,21 +66,19 @@ def headline(runs: Sequence[RunRecord], names: Sequence[str]) -> str | None:
     if len(objectives) == 1 and objectives <= set(names):
         return objectives.pop()
     known = [name for name in names if values.better(name)]
-    return next(iter(sorted(known, key=lambda name: not values.is_memorization(name))), None)
+    memorized = [name for name in known if values.is_memorization(name)]
+    return next(iter(memorized or known), None)
 
 
 def _answer(runs: Sequence[RunRecord], name: str) -> str:
     label, memorized = values.label(name), values.is_memorization(name)
     direction = values.better(name) or "lower"  # a guest's objective is minimized
-    sign = -1 if direction == "higher" else 1
-    better, worse = sorted(runs, key=lambda run: sign * run.metrics[name])
+    better, worse = sorted(runs, key=lambda run: run.metrics[name], reverse=direction == "higher")
     own, other = (values.interval(run.metrics, name) for run in (better, worse))
     if better.metrics[name] == worse.metrics[name]:
-        return f"Both {'memorize alike' if memorized else 'are alike'}: their {label} is {own}."
+        return f"Both {'memorize' if memorized else 'are'} alike: their {label} is {own}."
     if memorized:
-        return (
-            f"{better.label} memorizes less: its {label} is {own}, that of {worse.label} {other}."
-        )
+        return f"{better.label} memorizes less: its {label} is {own}, {worse.label}'s {other}."
     return f"{better.label} has the {direction} {label}: {own}, {worse.label} {other}."
 
 

@@ -8,7 +8,7 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from optuna.trial import TrialState
 from rich.table import Table
@@ -23,6 +23,7 @@ from rgf_keras.experiments.studies.ranking import (
     feasible,
     repeats,
 )
+from rgf_keras.reports import values
 
 if TYPE_CHECKING:
     import optuna
@@ -45,20 +46,19 @@ def assessment_table(table: "list[Row]") -> Table:
         padding=(0, 1, 0, 0),
     )
     for column in ("class", "n_u", "P_u", "n_r", "P_r", "z", "p", "verdict"):
-        view.add_column(
-            column, justify="left" if column in ("class", "verdict") else "right", no_wrap=True
-        )
+        justify: Literal["left", "right"] = "left" if column in ("class", "verdict") else "right"
+        view.add_column(column, justify=justify, no_wrap=True)
     for row in table:
-        changed = row.verdict_holm != row.verdict
+        changed = "*" if row.verdict_holm != row.verdict else ""
         view.add_row(
             f"{row.name} (rare)" if row.rare else row.name,
             str(row.n_u),
             _share(row.p_u, row.p_u_low, row.p_u_high),
             str(row.n_r),
             _share(row.p_r, row.p_r_low, row.p_r_high),
-            "–" if math.isnan(row.z_two_sample) else f"{row.z_two_sample:.1f}",
+            values.number(row.z_two_sample, ".1f"),
             _p_value(row.p_value),
-            f"{row.verdict}*" if changed else row.verdict,
+            f"{row.verdict}{changed}",
             style="bold" if row.rare else None,
         )
     return view
@@ -89,8 +89,6 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
 
 def study_table(summary: Summary) -> Table:
     """Trials, the best first; infeasible ones last."""
-    from rgf_keras.reports import values
-
     view = Table(
         title=f"{summary['study']}: {summary['question']}",
         caption=f"{summary['answer']} {summary['caution']}".strip(),
@@ -112,6 +110,11 @@ def study_table(summary: Summary) -> Table:
     return view
 
 
+def trial_name(trial: Trial) -> str:
+    """What a trial is called in tables."""
+    return "baseline" if trial["baseline"] else f"trial {trial['trial']}"
+
+
 def verdict(trial: Trial) -> str:
     """Why a trial has no result, or which bounds it breaks, or yes."""
     return trial["reason"] or ", ".join(trial["broken"]) or "yes"
@@ -120,14 +123,6 @@ def verdict(trial: Trial) -> str:
 def bounds(summary: Summary) -> dict[str, str]:
     """What metrics are bounded by, e.g. ``≤ 1.1 × baseline``."""
     return dict(bound.split(" ", 1) for bound in summary["subject_to"])
-
-
-def better_quality(summary: Summary) -> str:
-    """Which values of the quality are better, ``"lower"`` or ``"higher"``; empty if unknown."""
-    from rgf_keras.reports import values
-
-    bound = bounds(summary).get(summary["quality"], "")
-    return {"≤": "lower", "≥": "higher"}.get(bound[:1], values.better(summary["quality"]))
 
 
 def ranking(summary: Summary) -> list[Trial]:
@@ -151,26 +146,22 @@ def study_figure(path: Path, summary: Summary) -> Path | None:
 def plot_trials(axis: "Axes", summary: Summary) -> None:
     """Plot the objective against quality: a point per trial that has both, with its intervals."""
     from rgf_keras.figures import charts
-    from rgf_keras.reports import values
 
     objective, quality = summary["minimize"], summary["quality"]
     trials = [t for t in summary["trials"] if quality in t["metrics"] and t["value"] is not None]
-    points = [
-        charts.Point(
-            _name(trial, summary["best"]),
-            values.with_bounds(trial["metrics"], quality),
-            values.with_bounds({**trial["metrics"], objective: trial["value"]}, objective),
-            trial["feasible"],
-            trial["baseline"],
-            trial["trial"] == summary["best"],
-        )
-        for trial in trials
-    ]
-    bound = next((t["limits"][quality] for t in trials if quality in t["limits"]), None)
-    better = better_quality(summary)
+    points = []
+    for trial in trials:
+        name, is_best = trial_name(trial), trial["trial"] == summary["best"]
+        name = f"best: {name}" if is_best else name.removeprefix("trial ")
+        x = values.with_bounds(trial["metrics"], quality)
+        y = values.with_bounds({**trial["metrics"], objective: trial["value"]}, objective)
+        points.append(charts.Point(name, x, y, trial["feasible"], trial["baseline"], is_best))
+    sign = bounds(summary).get(quality, "")[:1]
+    better = {"≤": "lower", "≥": "higher"}.get(sign, values.better(quality))
     x_label = f"{values.label(quality)}{better and f' ({better} is better)'}"
     memorized = " (lower memorizes less)" if values.is_memorization(objective) else ""
     y_label = f"{values.label(objective)}{memorized}"
+    bound = next((t["limits"][quality] for t in trials if quality in t["limits"]), None)
     charts.plot_pareto(axis, points, x_label, y_label, bound, better)
 
 
@@ -209,16 +200,12 @@ def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
 
 def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> str | None:
     """The metric that stands for quality: a bounded one, else one that is measured."""
-    from rgf_keras.reports import values
-
     bounded = [bound["metric"] for bound in optuna_study.user_attrs["subject_to"]]
     of_quality = (n for n in (*bounded, *values.ordered(measured)) if n.startswith("quality/"))
     return next(iter((*of_quality, *bounded)), None)
 
 
 def _trial(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
-    from rgf_keras.reports import values
-
     metrics = trial.user_attrs["metrics"]
     violations = again.violations if again else trial.constraints
     pruned = trial.state == TrialState.PRUNED
@@ -240,12 +227,6 @@ def _trial(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
     }
 
 
-def _name(trial: Trial, best: int) -> str:
-    if trial["baseline"]:
-        return "baseline"
-    return f"best: trial {best}" if trial["trial"] == best else str(trial["trial"])
-
-
 def _rank(trial: Trial) -> tuple[Any, ...]:
     """RepeatSummary trials before those that were not, pruned ones last."""
     again = trial["repeats"]
@@ -264,8 +245,6 @@ def _objective(trial: Trial) -> str:
 def _answer(
     optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
 ) -> str:
-    from rgf_keras.reports import values
-
     name = optuna_study.user_attrs["minimize"]
     label = values.label(name)
     repeated = again.get(winner.number)
@@ -292,8 +271,6 @@ def _caution(
     optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
 ) -> str:
     """What to know before believing that one trial is better than the baseline."""
-    from rgf_keras.reports import values
-
     reason = winner.user_attrs["reason"]
     if winner.user_attrs["baseline"] or winner.number in again or reason:
         return ""

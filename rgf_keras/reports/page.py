@@ -53,7 +53,6 @@ class Page:
         pictures: titled pictures of other kinds.
         command: what to type to get the same.
         config: of the best or only model, YAML.
-        config_command: what to type with it.
         environment: versions and such.
     """
 
@@ -74,7 +73,6 @@ class Page:
     pictures: TitledPictures = field(default_factory=list)
     command: str = ""
     config: str = ""
-    config_command: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -90,7 +88,14 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
     winner = next(trial for trial in ranked if trial["trial"] == summary["best"])
     with_result = [trial for trial in (baseline, *ranked) if not trial["reason"]]
     columns = list({trial["trial"]: trial for trial in with_result}.values())[:MAX_COLUMNS]
-    runs = {trial["trial"]: _run(trial, records) for trial in columns}
+    runs = {
+        trial["trial"]: records.run(
+            trial["mlflow_run_id"],
+            outcome.trial_name(trial),
+            (trial["metrics"], trial["parameters"]),
+        )
+        for trial in columns
+    }
     shown = {trial["trial"]: trial for trial in (baseline, winner)}
     tables = paper_tables(list(runs.values()))
     if tables and len(runs) < len(ranked):
@@ -102,7 +107,7 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
         question=summary["question"],
         answer=summary["answer"],
         caution=summary["caution"],
-        models=[_label(trial) for trial in shown.values()],
+        models=[outcome.trial_name(trial) for trial in shown.values()],
         metrics=_study_metrics(summary, list(shown.values())),
         pareto=_pareto(summary),
         importance=importance(optuna_study),
@@ -194,15 +199,6 @@ def _with_means(summary: Summary) -> Summary:
     return {**summary, "trials": trials}
 
 
-def _run(trial: Trial, records: Records) -> RunRecord:
-    id, label = trial["mlflow_run_id"], _label(trial)
-    return records.run(id, label, trial["metrics"], trial["parameters"])
-
-
-def _label(trial: Trial) -> str:
-    return "baseline" if trial["baseline"] else f"trial {trial['trial']}"
-
-
 def _shown_metrics(summary: Summary) -> list[str]:
     """The objective, what is bounded, and what else belongs to the first screen."""
     measured = {name: None for trial in summary["trials"] for name in trial["metrics"]}
@@ -225,17 +221,8 @@ def _pareto(summary: Summary) -> Picture | None:
     """The objective against quality, if trials have one."""
     if not any(summary["quality"] in trial["metrics"] for trial in summary["trials"]):
         return None
-    bounded = "green within the bounds, red outside, the square the baseline"
-    notes = [
-        f"A point per trial: {bounded if summary['subject_to'] else 'the square is the baseline'}.",
-        values.about_intervals(summary["minimize"]),
-    ]
-    if better := outcome.better_quality(summary):
-        side = {"lower": "left", "higher": "right"}[better]
-        notes.append(f"No trial lies below and {side} of the grey stairs.")
-    return charts.themed(
-        partial(outcome.plot_trials, summary=summary), " ".join(filter(None, notes))
-    )
+    plot = partial(outcome.plot_trials, summary=summary)
+    return charts.themed(plot, values.about_intervals(summary["minimize"]))
 
 
 def _trials(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
@@ -244,15 +231,10 @@ def _trials(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
     rows = []
     for trial in trials:
         own = trial["metrics"]
-        verdict = outcome.verdict(trial)
-        rows.append(
-            [
-                Cell(_label(trial), trial["trial"]),
-                *(_parameter(trial["parameters"].get(name)) for name in parameters),
-                *(Cell(values.interval(own, name), own.get(name, "")) for name in metrics),
-                Cell(verdict, verdict),
-            ]
-        )
+        cells = [Cell(outcome.trial_name(trial), trial["trial"])]
+        cells += [_parameter(trial["parameters"].get(name)) for name in parameters]
+        cells += [Cell(values.interval(own, name), own.get(name, "")) for name in metrics]
+        rows.append([*cells, Cell(outcome.verdict(trial), outcome.verdict(trial))])
     return ["trial", *parameters, *map(values.label, metrics), "within bounds"], rows
 
 
@@ -274,7 +256,6 @@ def evidence(runs: Sequence[RunRecord]) -> dict[str, Any]:
     }
     balanced = [("balanced", url) for _, url in _pictures(runs[:1], "samples-balanced.png")]
     versions = {key: value for key, value in last.tags.items() if key.startswith("version/")}
-    commands = {"rgf_table.json": "rgf assess", "score.json": "rgf score"}
     return {
         "grids": [*balanced, *_pictures(runs, "samples-skewed.png")],
         "copies": _pictures(runs, "copies.png"),
@@ -286,11 +267,8 @@ def evidence(runs: Sequence[RunRecord]) -> dict[str, Any]:
             if name.endswith(".png")
             for label, url in _pictures([run], name)
         ],
-        "curves": charts.themed(partial(charts.plot_real_loss, curves=with_loss))
-        if with_loss
-        else None,
+        "curves": with_loss and charts.themed(partial(charts.plot_real_loss, curves=with_loss)),
         "config": (last.file("config.yaml") or b"").decode(),
-        "config_command": next((commands[name] for name in commands if name in last.files), ""),
         "environment": {key: last.tags[key] for key in ENVIRONMENT if key in last.tags} | versions,
     }
 

@@ -8,6 +8,8 @@ compared is how quality and C_T change with τ, not their values.
 from collections.abc import Sequence
 from typing import Any
 
+import scipy
+
 from rgf_keras.config import AssessConfig, parse
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reports.values import number
@@ -92,12 +94,10 @@ def agreement(runs: Sequence[RunRecord]) -> list[str]:
 def _trend(
     model: str, runs: Sequence[RunRecord], name: str, metric: str, columns: tuple[int, int]
 ) -> str:
-    from scipy import stats
-
     taus = [_tau(run) for run in runs]
     values = [[run.metrics[_key(run, metric)] for run in runs]]
     values += [[PAPER[tau][column] for tau in taus] for column in columns]
-    own, *theirs = (stats.spearmanr(taus, each).statistic for each in values)
+    own, *theirs = (scipy.stats.spearmanr(taus, each).statistic for each in values)
     agrees = all(own * other > 0 for other in theirs)
     return (
         f"{model}, {name} against τ: rank correlation {number(own, '.2f')}; the paper's SAGAN "

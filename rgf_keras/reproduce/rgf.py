@@ -7,6 +7,8 @@ and the epochs of the other models, which it does not give, are ours.
 from collections.abc import Sequence
 from typing import Any
 
+import scipy
+
 from rgf_keras.config import AssessConfig
 from rgf_keras.reports.paper_tables import paper_tables
 from rgf_keras.reports.values import number
@@ -89,10 +91,8 @@ def agreement(runs: Sequence[RunRecord]) -> list[str]:
 
 
 def _learned(model: str, verdicts: Sequence[str]) -> str:
-    from scipy import stats
-
     learned, num, theirs = verdicts.count("learned"), len(verdicts), LEARNED[model]
-    p = stats.fisher_exact([[learned, num - learned], [theirs, CASES - theirs]]).pvalue
+    p = scipy.stats.fisher_exact([[learned, num - learned], [theirs, CASES - theirs]]).pvalue
     deviating = verdicts.count("deviates")
     return (
         f"{model}: {learned} of {num} cases learned ({learned / num:.0%}); the paper, over all "

@@ -2,12 +2,11 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from rgf_keras.errors import RgfError, first_line
@@ -16,7 +15,7 @@ from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.tracking.mlflow_tracker import MlflowStore
 from rgf_keras.tracking.tracker import masked
 
-Epochs = list[dict[str, float]]
+Numbers = dict[str, float]
 # Parts of metrics that every epoch logs, and that are no result.
 TRAINING = ("epoch", "loss", "real_loss", "elbo")
 
@@ -35,11 +34,11 @@ class RunRecord:
 
     label: str
     id: str
-    params: Mapping[str, str]
-    tags: Mapping[str, str]
+    params: dict[str, str]
+    tags: dict[str, str]
     status: str
-    _logged: Mapping[str, float]
-    _result: Mapping[str, float]
+    _logged: Numbers
+    _result: Numbers
     _store: MlflowStore = field(repr=False)
 
     @cached_property
@@ -60,30 +59,31 @@ class RunRecord:
         return json.loads(self.file(name) or b"{}")
 
     @cached_property
-    def metrics(self) -> dict[str, float]:
+    def _assessment(self) -> dict[str, Any]:
+        return self._json("rgf_table.json")
+
+    @cached_property
+    def metrics(self) -> Numbers:
         """The numbers of its result; those of a factor only if the images have one.
 
         Raises:
             RgfError: it has none: it did not finish, failed, or is the run of a whole study.
         """
-        study = self.tags.get("study")
-        reason = f"it is a whole study: rgf report {study}" if study else self.tags.get("reason")
-        metrics = (
-            self._result
-            or self._assessment.get("metrics")
-            or self._json("score.json").get("metrics")
-            or ({} if reason or self.status != "FINISHED" else self._logged)
-        )
+        study, reason = self.tags.get("study"), self.tags.get("reason")
+        reason = f"it is a whole study: rgf report {study}" if study else reason
+        metrics = self._result or self._assessment.get("metrics")
+        metrics = metrics or self._json("score.json").get("metrics") or {}
+        if not metrics and self.status == "FINISHED":
+            names = (name for name in self._logged if name.split("/")[0] not in TRAINING)
+            metrics = {name: self._logged[name] for name in names}
         if reason or not metrics:
-            reason = reason or f"it is {self.status.lower()} and has no metrics"
+            reason = reason or f"none was logged, and it is {self.status.lower()}"
             raise RgfError(f"run {self.label} holds no assessment, score or metrics: {reason}")
-        no_factor = len(self.factor_values) == 1
-        return {
-            name: value
-            for name, value in metrics.items()
-            if name.split("/")[0] not in TRAINING
-            and not (no_factor and name.startswith("rgf/") and name != "rgf/class_coverage")
-        }
+        if len(self.factor_values) == 1:
+            coverage = "rgf/class_coverage"
+            names = (name for name in metrics if name == coverage or not name.startswith("rgf/"))
+            return {name: metrics[name] for name in names}
+        return dict(metrics)
 
     @cached_property
     def minimize(self) -> str | None:
@@ -95,25 +95,21 @@ class RunRecord:
             return self._store.client.get_run(parent).data.params.get("minimize")
 
     @cached_property
-    def _assessment(self) -> dict[str, Any]:
-        return self._json("rgf_table.json")
-
-    @cached_property
     def table(self) -> list[Row]:
         """The z-table; empty if there is none, or no factor that it could be about."""
-        rows = self._assessment.get("table", []) if len(self.factor_values) != 1 else []
-        return rgf_table.from_records(rows)
+        rows = self._assessment.get("table", [])
+        return rgf_table.from_records(rows if len(self.factor_values) > 1 else [])
 
-    @property
+    @cached_property
     def factor_values(self) -> list[str]:
         """Names of the factor's values, the rare one last; numbers in old records."""
-        rows = self._assessment.get("table", [])
-        numbers = [str(i) for i in range(len(rows[0]["counts_r"]))] if rows else []
+        rows = self._assessment.get("table") or [{"counts_r": []}]
+        numbers = [str(i) for i in range(len(rows[0]["counts_r"]))]
         return self._assessment.get("factor_values", numbers)
 
     @cached_property
-    def curves(self) -> dict[str, Epochs]:
-        """What every epoch of the ``balanced`` and of the ``skewed`` training logged."""
+    def curves(self) -> dict[str, list[Numbers]]:
+        """The logs of every epoch of the ``balanced`` and of the ``skewed`` training."""
         return self._json("epochs.json")
 
 
@@ -128,19 +124,15 @@ class Records:
         self.store = MlflowStore(uri)
 
     def run(
-        self,
-        id: str,
-        label: str | None = None,
-        metrics: Mapping[str, float] = MappingProxyType({}),
-        params: Mapping[str, Any] = MappingProxyType({}),
+        self, id: str, label: str | None = None, trial: tuple[Numbers, dict[str, Any]] = ({}, {})
     ) -> RunRecord:
         """A run by its id.
 
         Args:
             id: MLflow's, or ours of a run that was started while MLflow was away.
             label: what to call it; its name and the start of its id if None.
-            metrics: its result, if that is known from a study.
-            params: what the study chose, for a run that has logged no configuration.
+            trial: what its study knows of it: metrics of the result, and parameters, which are
+                shown if no configuration was logged.
 
         Raises:
             RgfError: there is none.
@@ -150,6 +142,7 @@ class Records:
             if there is None:
                 raise RgfError(f"there is no run '{id}' in {self.store.place}")
             run = self.store.client.get_run(there)
+        metrics, params = trial
         return RunRecord(
             label or f"{run.info.run_name} {there[:8]}",
             there,
