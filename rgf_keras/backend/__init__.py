@@ -3,7 +3,7 @@
 import keras
 
 from rgf_keras.backend.jax_only import require_jax
-from rgf_keras.backend.protocol import Backend, Tensor
+from rgf_keras.backend.protocol import Backend
 
 
 def _load(name: str) -> Backend:
@@ -23,12 +23,11 @@ def _load(name: str) -> Backend:
 
 
 _backend = _load(keras.backend.backend())
-compile, compile_ensemble, jit = _backend.compile, _backend.compile_ensemble, _backend.jit
-minimize, put = _backend.minimize, _backend.put
+put, jit, minimize = _backend.put, _backend.jit, _backend.minimize
+compile, compile_ensemble = _backend.compile, _backend.compile_ensemble
 per_example_gradients = _backend.per_example_gradients
 
 __all__ = [
-    "Tensor",
     "compile",
     "compile_ensemble",
     "jit",

@@ -1,6 +1,6 @@
 """JAX: state is carried through the steps as donated buffers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -9,21 +9,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from rgf_keras.backend.protocol import (
-    ExampleLossFn,
-    Function,
-    LossFn,
-    Members,
-    Run,
-    RunEnsemble,
-    Tensor,
-    Tensors,
-    Update,
-    Variables,
-)
-
-# (values, batch, fixed) → (values, metrics)
-Step = Callable[[list[Tensor], Tensors, Tensors], tuple[list[Tensor], Tensor]]
+from rgf_keras.backend.protocol import Function, Run, RunEnsemble, Tensor, Tensors, Variables
 
 # The scope of the update being traced: what minimize must see and must pass on.
 _scope: ContextVar[keras.StatelessScope] = ContextVar("_scope")
@@ -43,7 +29,7 @@ def jit(function: Function, variables: Variables) -> Function:
 
 
 def minimize(
-    loss_fn: LossFn, variables: Variables, optimizer: keras.optimizers.Optimizer
+    loss_fn: Function, variables: Variables, optimizer: keras.optimizers.Optimizer
 ) -> tuple[Tensor, Any]:
     outer = _scope.get()
 
@@ -69,7 +55,7 @@ def minimize(
 
 
 def per_example_gradients(
-    loss_fn: ExampleLossFn, batch: Tensors, variables: Variables
+    loss_fn: Function, batch: Tensors, variables: Variables
 ) -> tuple[list[Tensor], Tensor, Any]:
     def value(trainable, example):
         with _scope_with(variables, trainable):
@@ -81,7 +67,7 @@ def per_example_gradients(
     return gradients, losses, aux
 
 
-def compile(update: Update, variables: Variables, num_metrics: int) -> Run:
+def compile(update: Function, variables: Variables, num_metrics: int) -> Run:
     advance = _loop(_stateless(update, variables), num_metrics)
 
     def run(data, fixed, order, start, stop):
@@ -94,14 +80,14 @@ def compile(update: Update, variables: Variables, num_metrics: int) -> Run:
     return run
 
 
-def compile_ensemble(update: Update, variables: Variables, num_metrics: int) -> RunEnsemble:
+def compile_ensemble(update: Function, variables: Variables, num_metrics: int) -> RunEnsemble:
     member = _stateless(update, variables)
     in_turn = _loop(member, num_metrics)
     at_once = _loop(jax.vmap(member, in_axes=(0, 0, None)), num_metrics)
     stack = jax.jit(lambda members: [jnp.stack(values) for values in zip(*members, strict=True)])
     unstack = jax.jit(lambda values: [list(member) for member in zip(*values, strict=True)])
 
-    def run(members: Members, data, fixed, order, start, stop):
+    def run(members, data, fixed, order, start, stop):
         # A stacked pass over the weights of many models misses the cache that a single model's
         # fits in: on a CPU the same steps cost half as much again.
         if jax.default_backend() == "cpu":
@@ -124,7 +110,7 @@ def _scope_with(variables: Variables, values: list[Tensor]) -> keras.StatelessSc
     return scope
 
 
-def _stateless(update: Update, variables: Variables) -> Step:
+def _stateless(update: Function, variables: Variables) -> Function:
     """``update`` as a function from the variables' values to their new values and the metrics."""
 
     def step(values, batch, fixed):
@@ -138,7 +124,7 @@ def _stateless(update: Update, variables: Variables) -> Step:
     return step
 
 
-def _loop(step: Step, num_metrics: int) -> Callable[..., tuple[Any, np.ndarray]]:
+def _loop(step: Function, num_metrics: int) -> Function:
     """Makes many steps: ``advance(values, data, fixed, order, start, stop) -> values, metrics``."""
 
     def fused(values, data, fixed, order, start, stop):

@@ -2,14 +2,7 @@
 
 import keras
 
-from rgf_keras.backend.protocol import (
-    ExampleLossFn,
-    RunEnsemble,
-    Tensor,
-    Tensors,
-    Update,
-    Variables,
-)
+from rgf_keras.backend.protocol import Function, RunEnsemble, Tensor, Tensors, Variables
 from rgf_keras.errors import RgfError
 
 
@@ -19,12 +12,12 @@ def require_jax(who_needs: str) -> None:
         raise _refusal(who_needs)
 
 
-def compile_ensemble(update: Update, variables: Variables, num_metrics: int) -> RunEnsemble:
+def compile_ensemble(update: Function, variables: Variables, num_metrics: int) -> RunEnsemble:
     raise _refusal("ensembles need")
 
 
 def per_example_gradients(
-    loss_fn: ExampleLossFn, batch: Tensors, variables: Variables
+    loss_fn: Function, batch: Tensors, variables: Variables
 ) -> tuple[list[Tensor], Tensor, object]:
     raise _refusal("per-example gradients need")
 

@@ -10,13 +10,9 @@ Tensor = Any
 Tensors = Mapping[str, Tensor]
 Variables = Sequence[keras.Variable]
 Function = Callable[..., Any]
-Members = list[list[Tensor]]
-# A loss is a scalar, with what else the caller wants of its computation.
-LossFn = Callable[[], tuple[Tensor, Any]]
-ExampleLossFn = Callable[[Tensors], tuple[Tensor, Any]]
-Update = Callable[[Tensors], Tensor]
 # (data, fixed, order, start, stop) → metrics; an ensemble's begins with, and returns, its members
 Run = Callable[[Tensors, Tensors, np.ndarray, int, int], np.ndarray]
+Members = list[list[Tensor]]
 RunEnsemble = Callable[
     [Members, Tensors, Tensors, np.ndarray, int, int], tuple[Members, np.ndarray]
 ]
@@ -26,7 +22,8 @@ class Backend(Protocol):
     """The primitives that differ per backend.
 
     How many updates a call makes is a run-time value: one compilation serves all calls, so results
-    do not depend on how training is cut into calls.
+    do not depend on how training is cut into calls. Wherever ``variables`` are given, they are all
+    state that the function reads or changes.
     """
 
     def put(self, arrays: Mapping[str, np.ndarray]) -> Tensors:
@@ -35,26 +32,22 @@ class Backend(Protocol):
     def jit(self, function: Function, variables: Variables) -> Function:
         """Compile ``function(*tensors)``, Keras code without gradients or changes of state.
 
-        What is returned takes arrays too, and compiles anew for other shapes. ``variables`` is all
-        state that the function reads.
+        What is returned takes arrays too, and compiles anew for other shapes.
         """
 
     def minimize(
-        self, loss_fn: LossFn, variables: Variables, optimizer: keras.optimizers.Optimizer
+        self, loss_fn: Function, variables: Variables, optimizer: keras.optimizers.Optimizer
     ) -> tuple[Tensor, Any]:
-        """One optimizer update of exactly ``variables``; returns what ``loss_fn`` returned.
+        """Inside ``update``, below: one optimizer update of exactly ``variables``.
 
-        To be called inside an update that is compiled.
+        Returns what ``loss_fn() -> (loss, aux)`` returned, a scalar and whatever else.
         """
 
-    def compile(self, update: Update, variables: Variables, num_metrics: int) -> Run:
+    def compile(self, update: Function, variables: Variables, num_metrics: int) -> Run:
         """Fuse updates.
 
-        Args:
-            update: stateful Keras code from a batch to (num_metrics,) float32. A batch holds the
-                rows of ``data`` that ``order`` names, and the arrays of ``fixed`` as they are.
-            variables: all state that ``update`` may touch.
-            num_metrics: length of what ``update`` returns.
+        ``update(batch) -> (num_metrics,)`` float32 is stateful Keras code. A batch holds the rows
+        of ``data`` that ``order`` names, and the arrays of ``fixed`` as they are.
 
         Returns:
             ``run(data, fixed, order, start, stop)``, which makes the updates ``start`` to ``stop``
@@ -62,7 +55,7 @@ class Backend(Protocol):
         """
 
     def compile_ensemble(
-        self, update: Update, variables: Variables, num_metrics: int
+        self, update: Function, variables: Variables, num_metrics: int
     ) -> RunEnsemble:
         """Fuse updates of E models that differ in their state alone, see :meth:`compile`.
 
@@ -78,15 +71,12 @@ class Backend(Protocol):
         """
 
     def per_example_gradients(
-        self, loss_fn: ExampleLossFn, batch: Tensors, variables: Variables
+        self, loss_fn: Function, batch: Tensors, variables: Variables
     ) -> tuple[list[Tensor], Tensor, Any]:
-        """The gradient for each example alone, inside an update that is compiled.
+        """Inside ``update``: the gradient of ``loss_fn(example) -> (loss, aux)`` for each example.
 
-        Args:
-            loss_fn: takes a batch of one example. It must not use random state: all examples would
-                see the same draws.
-            batch: arrays with a leading axis of examples.
-            variables: what the loss is differentiated by.
+        An example is a batch of one. The loss must not use random state: all examples would see the
+        same draws.
 
         Returns:
             Gradients, losses and the rest, all with a leading axis of examples.

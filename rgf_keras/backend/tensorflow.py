@@ -11,10 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rgf_keras.backend.jax_only import compile_ensemble, per_example_gradients
-from rgf_keras.backend.protocol import Function, LossFn, Run, Tensor, Tensors, Update, Variables
-
-__all__ = ["compile", "compile_ensemble", "jit", "minimize", "per_example_gradients", "put"]
+from rgf_keras.backend.jax_only import compile_ensemble as compile_ensemble
+from rgf_keras.backend.jax_only import per_example_gradients as per_example_gradients
+from rgf_keras.backend.protocol import Function, Run, Tensor, Tensors, Variables
 
 ON_CPU = not tf.config.list_physical_devices("GPU")
 
@@ -29,7 +28,7 @@ def jit(function: Function, variables: Variables) -> Function:
 
 
 def minimize(
-    loss_fn: LossFn, variables: Variables, optimizer: keras.optimizers.Optimizer
+    loss_fn: Function, variables: Variables, optimizer: keras.optimizers.Optimizer
 ) -> tuple[Tensor, Any]:
     values = [variable.value for variable in variables]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -46,7 +45,7 @@ def minimize(
     return loss, aux
 
 
-def compile(update: Update, variables: Variables, num_metrics: int) -> Run:
+def compile(update: Function, variables: Variables, num_metrics: int) -> Run:
     @tf.function(reduce_retracing=True)
     def fused(data, fixed, order, start, stop):
         rows = tf.TensorArray(tf.float32, size=stop - start, element_shape=(num_metrics,))

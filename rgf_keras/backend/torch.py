@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from keras import ops
 
-from rgf_keras.backend.jax_only import compile_ensemble, per_example_gradients
-from rgf_keras.backend.protocol import Function, LossFn, Run, Tensor, Tensors, Update, Variables
-
-__all__ = ["compile", "compile_ensemble", "jit", "minimize", "per_example_gradients", "put"]
+from rgf_keras.backend.jax_only import compile_ensemble as compile_ensemble
+from rgf_keras.backend.jax_only import per_example_gradients as per_example_gradients
+from rgf_keras.backend.protocol import Function, Run, Tensor, Tensors, Variables
 
 
 def put(arrays: Mapping[str, np.ndarray]) -> Tensors:
@@ -27,7 +26,7 @@ def jit(function: Function, variables: Variables) -> Function:
 
 
 def minimize(
-    loss_fn: LossFn, variables: Variables, optimizer: keras.optimizers.Optimizer
+    loss_fn: Function, variables: Variables, optimizer: keras.optimizers.Optimizer
 ) -> tuple[Tensor, Any]:
     loss, aux = loss_fn()
     gradients = torch.autograd.grad(
@@ -38,7 +37,7 @@ def minimize(
     return loss.detach(), aux
 
 
-def compile(update: Update, variables: Variables, num_metrics: int) -> Run:
+def compile(update: Function, variables: Variables, num_metrics: int) -> Run:
     def run(data, fixed, order, start, stop):
         order = ops.convert_to_tensor(order)
         rows = []

@@ -12,13 +12,9 @@ from rgf_keras.models.base import Batch, GenerativeModel, Loss, Player, Tensor
 LogitLoss = Callable[[Tensor], Tensor]
 
 
-class LogitLosses(NamedTuple):
-    """Elementwise losses of logits.
-
-    Attributes:
-        real: the discriminator's on real images.
-        generated: the discriminator's on generated images.
-        generator: the generator's.
+class AdversarialLosses(NamedTuple):
+    """Elementwise losses of logits: the discriminator's on real images, on generated ones, and the
+    generator's.
     """
 
     real: LogitLoss
@@ -27,12 +23,10 @@ class LogitLosses(NamedTuple):
 
 
 # Goodfellow et al. 2014, Algorithm 1 and the remark under Eq. 1.
-NON_SATURATING = LogitLosses(
-    real=lambda x: ops.softplus(-x), generated=ops.softplus, generator=lambda x: ops.softplus(-x)
+NON_SATURATING = AdversarialLosses(
+    lambda x: ops.softplus(-x), lambda x: ops.softplus(x), lambda x: ops.softplus(-x)
 )
-HINGE = LogitLosses(
-    real=lambda x: ops.relu(1.0 - x), generated=lambda x: ops.relu(1.0 + x), generator=lambda x: -x
-)
+HINGE = AdversarialLosses(lambda x: ops.relu(1.0 - x), lambda x: ops.relu(1.0 + x), lambda x: -x)
 
 
 class AdversarialModel(GenerativeModel):
@@ -44,7 +38,7 @@ class AdversarialModel(GenerativeModel):
 
     generator: keras.Model
     discriminator: keras.Model
-    adversarial: LogitLosses
+    adversarial: AdversarialLosses
 
     def players(self) -> list[Player]:
         return [
@@ -62,11 +56,7 @@ class AdversarialModel(GenerativeModel):
         return {"latents": self.normal(num)}
 
     def generate(self, noise: Batch) -> dict[str, Tensor]:
-        """A training batch of generated images in [−1, 1], like one of real images.
-
-        Args:
-            noise: what :meth:`draw_noise` returned, or a batch that holds the same names.
-        """
+        """A batch of images in [−1, 1], like a real one, from what :meth:`draw_noise` returned."""
         raise NotImplementedError
 
     def discriminate(self, *batches: Batch) -> Tensor:

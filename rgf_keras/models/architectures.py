@@ -81,14 +81,7 @@ def networks(
 ) -> Networks:
     """An encoder (H, W, C) → (2 · latent_dim) and a decoder (latent_dim) → k blocks of H·W·C.
 
-    Args:
-        kind: see :class:`Architecture`.
-        shape: (H, W, C) of what is observed.
-        latent_dim: length of a latent vector.
-        outputs_per_value: k.
-        units: of dense networks.
-        width: of convolutional networks.
-        seed: of the weights.
+    ``shape`` is (H, W, C), ``outputs_per_value`` k; for the rest see :class:`Architecture`.
     """
     height, image_width, channels = shape
     if kind == "dense":
@@ -103,8 +96,8 @@ def networks(
 
 def _blocks(maps: Tensor, num_blocks: int) -> Tensor:
     """Maps (n, H, W, k·C) as rows of k blocks, (n, k·H·W·C)."""
-    rows = [
-        ops.reshape(block, (-1, int(np.prod(block.shape[1:]))))
-        for block in (ops.split(maps, num_blocks, axis=-1) if num_blocks > 1 else [maps])
-    ]
-    return ops.concatenate(rows, axis=-1) if num_blocks > 1 else rows[0]
+    size = int(np.prod(maps.shape[1:])) // num_blocks
+    if num_blocks == 1:
+        return ops.reshape(maps, (-1, size))
+    blocks = ops.split(maps, num_blocks, axis=-1)
+    return ops.concatenate([ops.reshape(block, (-1, size)) for block in blocks], axis=-1)

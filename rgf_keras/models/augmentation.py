@@ -67,15 +67,10 @@ def _uniform(images: Tensor, seed: keras.random.SeedGenerator) -> Tensor:
     return keras.random.uniform((ops.shape(images)[0], 1, 1, 1), seed=seed)
 
 
-def _integers(images: Tensor, low: int, high: int, seed: keras.random.SeedGenerator) -> Tensor:
-    """(n,) in [low, high], both included."""
-    return keras.random.randint((ops.shape(images)[0],), low, high + 1, seed=seed)
-
-
 def _shifts(images: Tensor, size: int, ratio: float, seed: keras.random.SeedGenerator) -> Tensor:
     """(n, size, size) matrices that move the entries of a vector."""
     most = round(size * ratio)
-    shift = _integers(images, -most, most, seed)
+    shift = keras.random.randint((ops.shape(images)[0],), -most, most + 1, seed=seed)
     target = ops.arange(size) + shift[:, None]
     return ops.cast(ops.equal(target[:, :, None], ops.arange(size)), images.dtype)
 
@@ -83,6 +78,7 @@ def _shifts(images: Tensor, size: int, ratio: float, seed: keras.random.SeedGene
 def _inside(images: Tensor, size: int, ratio: float, seed: keras.random.SeedGenerator) -> Tensor:
     """(n, size), 1 where a position lies inside an interval of ``ratio`` of the size, else 0."""
     length = round(size * ratio)
-    start = _integers(images, 0, size - length % 2, seed)[:, None] - length // 2
-    position = ops.arange(size)
+    last = size - length % 2
+    centre = keras.random.randint((ops.shape(images)[0], 1), 0, last + 1, seed=seed)
+    start, position = centre - length // 2, ops.arange(size)
     return ops.cast((position >= start) & (position < start + length), images.dtype)

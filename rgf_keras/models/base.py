@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rgf_keras.backend import Tensor
+from rgf_keras.backend.protocol import Tensor
 from rgf_keras.errors import RgfError
 from rgf_keras.models.arguments import require, require_range
 from rgf_keras.models.pixels import to_uint8
@@ -17,8 +17,7 @@ from rgf_keras.runtime.progress import SILENT, Progress
 
 Batch = Mapping[str, Tensor]
 
-# By how much rounding may take a pixel out of [−1, 1].
-RANGE_TOLERANCE = 1e-3
+RANGE_TOLERANCE = 1e-3  # by how much rounding may take a pixel out of [−1, 1]
 
 
 @dataclass(frozen=True)
@@ -164,16 +163,12 @@ class LikelihoodModel(GenerativeModel):
             (n,) float32 in nats.
 
         Raises:
-            ArgumentError: see :meth:`check_images`.
+            ArgumentError: images of another shape or type, or none; ``num_samples`` below 1.
         """
         raise NotImplementedError
 
     def check_images(self, images: np.ndarray, num_samples: int) -> None:
-        """Refuse what :meth:`log_prob` cannot take.
-
-        Raises:
-            ArgumentError: images of another shape or type, or none; ``num_samples`` below 1.
-        """
+        """Raises an ArgumentError if :meth:`log_prob` cannot take them."""
         require(
             images.dtype == np.uint8 and images.shape[1:] == self.image_shape and len(images),
             f"log_prob needs (n, {', '.join(map(str, self.image_shape))}) uint8 images, "
@@ -195,8 +190,8 @@ def sample_uint8(
         model: ours, or one with ``sample(n, seed)`` that draws (n, H, W, C) in [−1, 1], or uint8.
         num_samples: how many.
         seed: of the latents.
-        fast: see :meth:`GenerativeModel.sample`; guests are not told.
-        progress: likewise.
+        fast: see :meth:`GenerativeModel.sample`, as for ``progress``; guests are not told.
+        progress: see above.
 
     Returns:
         (num_samples, H, W, C) uint8.

@@ -11,9 +11,8 @@ from keras import ops
 from rgf_keras.models import augmentation, unet
 from rgf_keras.models.arguments import require_choice, require_range
 from rgf_keras.models.base import Batch, LikelihoodModel, Loss, Player, Tensor
-from rgf_keras.models.denoiser import Denoiser, Prediction
 from rgf_keras.models.noise_schedules import SCHEDULES
-from rgf_keras.models.sampling import Sampler, check_sampler
+from rgf_keras.models.sampling import Denoiser, Prediction, Sampler, check_sampler
 from rgf_keras.models.variational_bound import VariationalBound
 from rgf_keras.runtime.progress import SILENT, Progress
 
@@ -113,7 +112,7 @@ class DDPM(LikelihoodModel):
             unet_keras_cv.initialize(self.network, self.seed)
             self.add_noise = unet_keras_cv.noise_scheduler(self.schedule).add_noise
         else:
-            blocks = unet.KerasBlocks(size.width, self.dropout, self.seed)
+            blocks = unet.Blocks(size.width, self.dropout, self.seed)
             self.network = unet.unet(self.image_shape, size, blocks, self.seed + 1)
             self.add_noise = self.schedule.add_noise
 
@@ -184,16 +183,8 @@ class DDPM(LikelihoodModel):
         All images are given the same draws, so that differences between them are more accurate
         than their values. The estimate's expectation does not depend on ``num_samples``.
 
-        Args:
-            images: (n, H, W, C) uint8.
-            num_samples: timesteps, with noise, that the bound is estimated from, at least 1.
-            seed: of these draws.
-
-        Returns:
-            (n,) float32 in nats.
-
-        Raises:
-            ArgumentError: see :meth:`check_images`.
+        Other than that it is as :meth:`LikelihoodModel.log_prob`; ``num_samples`` timesteps, with
+        noise, are what the bound is estimated from.
         """
         self.check_images(images, num_samples)
         return self.bound(images, num_samples, seed)

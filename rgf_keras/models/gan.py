@@ -79,13 +79,9 @@ class GAN(AdversarialModel):
         return self.discriminator(images, training=True)
 
     def real_loss(self, images: np.ndarray) -> np.ndarray:
-        """The discriminator's loss softplus(−D(x)) against the label "real" (Figure 3).
+        """The discriminator's loss softplus(−D(x)) against the label "real" (Figure 3), (n,).
 
-        Args:
-            images: (n, H, W, C) uint8.
-
-        Returns:
-            (n,) float32; log 2 where the discriminator is undecided.
+        Images are (n, H, W, C) uint8; the loss is log 2 where the discriminator is undecided.
         """
         logits = self.discriminator.predict(to_float(images), batch_size=500, verbose=0)
         return np.logaddexp(0.0, -logits[:, 0])

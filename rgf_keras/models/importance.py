@@ -24,7 +24,7 @@ def log_mean_weight(
     noise: np.ndarray | None,
     draws_per_call: int,
 ) -> np.ndarray:
-    """The logarithm of the mean importance weight of every image.
+    """The logarithm of the mean importance weight of every image, (..., n) float32 in nats.
 
     Args:
         log_weights: log p(x|z) + log p(z) − log q(z|x), see :meth:`VAE.log_weights`. Its result may
@@ -35,9 +35,6 @@ def log_mean_weight(
         seed: of the draws.
         noise: (num_samples, n, latent_dim) instead of the normal draws.
         draws_per_call: images times samples that ``log_weights`` may be given at once.
-
-    Returns:
-        (..., n) float32 in nats.
     """
     num_samples = noise_shape[0]
     height = min(len(images), max(1, draws_per_call // num_samples))

@@ -4,7 +4,7 @@ An observation turns pixels into the values x that encoder and likelihood see. A
 the decoder's outputs as a density of x.
 """
 
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from keras import ops
@@ -94,46 +94,33 @@ class Logit(Observation):
         return constant - x + 2.0 * ops.softplus(x)
 
 
-class Likelihood(Protocol):
-    """A density of independent values x (n, D), read from the decoder's outputs.
-
-    Attributes:
-        outputs_per_value: k, for outputs (n, k·D).
-    """
-
-    outputs_per_value: int
-
-    def log_prob(self, x: Tensor, outputs: Tensor) -> Tensor:
-        """log p(x|z) in nats, (n,)."""
-
-    def mean(self, outputs: Tensor) -> Tensor:
-        """Mean of x, (n, D)."""
-
-    def log_power(self, outputs: Tensor, exponent: float) -> Tensor:
-        """log ∫ p(x|z)^exponent dx, (n,)."""
-
-
 class Bernoulli:
-    """Outputs are logits. Values between 0 and 1 are taken as probabilities."""
+    """A density of independent values x (n, D), read from a decoder's outputs: here their logits.
+
+    Values between 0 and 1 are taken as probabilities. ``outputs_per_value`` is k, for outputs
+    (n, k·D).
+    """
 
     outputs_per_value = 1
 
-    def log_prob(self, x, outputs):
+    def log_prob(self, x: Tensor, outputs: Tensor) -> Tensor:
+        """log p(x|z) in nats, (n,)."""
         return ops.sum(x * outputs - ops.softplus(outputs), axis=-1)
 
-    def mean(self, outputs):
+    def mean(self, outputs: Tensor) -> Tensor:
+        """Mean of x, (n, D)."""
         return ops.sigmoid(outputs)
 
-    def log_power(self, outputs, exponent):
+    def log_power(self, outputs: Tensor, exponent: float) -> Tensor:
+        """log ∫ p(x|z)^exponent dx, (n,)."""
         terms = (exponent * ops.log_sigmoid(sign * outputs) for sign in (1.0, -1.0))
         return ops.sum(ops.logaddexp(*terms), axis=-1)
 
 
 class DiagonalGaussian:
-    """Outputs are means, then log-variances, which are held at −7 or above.
+    """As :class:`Bernoulli`; outputs are means, then log-variances, which are held at −7 or above.
 
-    Args:
-        observation: whose :meth:`Observation.location` the mean is.
+    Means are :meth:`Observation.location`.
     """
 
     outputs_per_value = 2
@@ -141,31 +128,26 @@ class DiagonalGaussian:
     def __init__(self, observation: Observation):
         self.observation = observation
 
-    def log_prob(self, x, outputs):
-        mean, log_variance = self.moments(outputs)
-        squares = ops.square(x - mean) * ops.exp(-log_variance)
-        return -0.5 * ops.sum(squares + log_variance + LOG_2PI, axis=-1)
-
-    def mean(self, outputs):
-        return self.moments(outputs)[0]
-
-    def log_power(self, outputs, exponent):
-        scale = (exponent - 1.0) * (LOG_2PI + self.moments(outputs)[1]) + float(np.log(exponent))
-        return -0.5 * ops.sum(scale, axis=-1)
-
     def moments(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of x, (n, D)."""
         location, log_variance = ops.split(outputs, 2, axis=-1)
         return self.observation.location(location), ops.maximum(log_variance, MIN_LOG_VARIANCE)
 
+    def log_prob(self, x: Tensor, outputs: Tensor) -> Tensor:
+        mean, log_variance = self.moments(outputs)
+        squares = ops.square(x - mean) * ops.exp(-log_variance)
+        return -0.5 * ops.sum(squares + log_variance + LOG_2PI, axis=-1)
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        return self.moments(outputs)[0]
+
+    def log_power(self, outputs: Tensor, exponent: float) -> Tensor:
+        scale = (exponent - 1.0) * (LOG_2PI + self.moments(outputs)[1]) + float(np.log(exponent))
+        return -0.5 * ops.sum(scale, axis=-1)
+
 
 class Gaussian(DiagonalGaussian):
-    """Outputs are means; one variance is shared by all values.
-
-    Args:
-        log_variance: its logarithm, a scalar variable.
-        observation: whose :meth:`Observation.location` the mean is.
-    """
+    """As :class:`DiagonalGaussian`, but one log-variance, a scalar variable, is all values'."""
 
     outputs_per_value = 1
 
@@ -177,4 +159,5 @@ class Gaussian(DiagonalGaussian):
         return self.observation.location(outputs), self.log_variance + ops.zeros_like(outputs)
 
 
+Likelihood = Bernoulli | DiagonalGaussian
 OBSERVATIONS = {"pixels": Observation(), "binarized": Binarized(), "logit": Logit()}

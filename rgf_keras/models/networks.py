@@ -22,17 +22,10 @@ def mlp(
     dropout: float = 0.0,
     name: str | None = None,
 ) -> keras.Model:
-    """Dense layers with (leaky) ReLU; images are flattened first.
+    """Dense layers with (leaky) ReLU, of so many units, and a linear output.
 
-    Args:
-        input_shape: (H, W, C) or (latent_dim,).
-        units: widths of the hidden layers.
-        outputs: width of the linear output.
-        seed: of the weights.
-        negative_slope: of the hidden layers' activation.
-        batch_normalization: whether to normalize before the activations.
-        dropout: share of hidden units dropped in training, in [0, 1).
-        name: of the network.
+    Inputs are (H, W, C), which are flattened, or (latent_dim,). Batch normalization comes before
+    the activations, dropout after them.
     """
     weights = initializers(seed)
     x = entry = keras.Input(tuple(input_shape))

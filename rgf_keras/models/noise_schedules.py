@@ -40,14 +40,7 @@ class NoiseSchedule:
         return self.alphas_cumprod / (1.0 - self.alphas_cumprod)
 
     def scales(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
-        """α_t of the image and σ_t of the noise.
-
-        Args:
-            timesteps: (n,) integers.
-
-        Returns:
-            Two tensors (n, 1, 1, 1) float32.
-        """
+        """α_t of the image and σ_t of the noise, (n, 1, 1, 1) float32, at timesteps (n,)."""
         alpha, sigma = np.sqrt(self.alphas_cumprod), np.sqrt(1.0 - self.alphas_cumprod)
         return _at(alpha, timesteps), _at(sigma, timesteps)
 

@@ -72,17 +72,13 @@ class Oracle(keras.Model):
         labels = batch["labels"]
         _, logits = self.network(batch["images"], training=True)
         losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-        hits = ops.cast(
-            ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32")), "float32"
-        )
-        return Loss(losses, metrics={"accuracy": ops.mean(hits)})
+        hits = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
+        return Loss(losses, metrics={"accuracy": ops.mean(ops.cast(hits, "float32"))})
 
     def classify(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the oracle says of images (n, H, W, C) uint8.
+        """Labels (n,) integers of images (n, H, W, C) uint8, with confidence and features.
 
-        Returns:
-            labels (n,) integers, confidence (n,) in [0, 1] (the softmax of the label given), and
-            features (n, feature_dim) float32.
+        The confidence (n,) in [0, 1] is the label's softmax; features are (n, feature_dim) float32.
         """
         features, logits = self.network.predict(to_float(images), batch_size=500, verbose=0)
         probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))

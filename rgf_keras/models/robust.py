@@ -19,9 +19,6 @@ def beta_cross_entropy(log_prob: Tensor, log_power: Tensor, beta: float) -> Tens
         log_prob: (n,) log p(x|z) in nats.
         log_power: (n,) log ∫ p(x'|z)^(1+β) dx'.
         beta: β > 0.
-
-    Returns:
-        (n,).
     """
     return -(1.0 + beta) / beta * ops.expm1(beta * log_prob) + ops.exp(log_power)
 

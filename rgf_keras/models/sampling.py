@@ -1,4 +1,4 @@
-"""From noise to images: DDPM and DDIM samplers, which are one recurrence.
+"""From noise to images: the denoiser, and DDPM and DDIM samplers, which are one recurrence.
 
 A step takes x_t to x_s, s < t: x_s = α_s x̂_0 + √(σ_s² − η_t²) ε̂ + η_t ε, with x̂_0 what the denoiser
 makes of x_t, ε̂ = (x_t − α_t x̂_0)/σ_t the noise beside it, and ε new noise, of standard deviation
@@ -7,19 +7,56 @@ and η = 1 with all timesteps is the ancestral sampler of Ho et al. 2020 (Algori
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 
 from rgf_keras import backend
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
-from rgf_keras.models.denoiser import Denoiser, whole_batches
 from rgf_keras.models.noise_schedules import NoiseSchedule
 from rgf_keras.runtime.progress import Progress
 
+Prediction = Literal["epsilon", "v"]
+IMAGES_PER_BATCH = 100  # without gradients
 STEPS_PER_CALL = 25  # so that progress moves, and the noise of a call fits in memory
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """x_t to x̂_0.
+
+    Attributes:
+        network: [x_t (n, H, W, C), timesteps (n,)] to a prediction of x_t's shape.
+        schedule: how x_t came about.
+        prediction: what the network predicts: ``"epsilon"``, the noise ε, or ``"v"``,
+            α_t ε − σ_t x_0 (Salimans and Ho 2022).
+    """
+
+    network: keras.layers.Layer
+    schedule: NoiseSchedule
+    prediction: Prediction
+
+    def target(self, images: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """What the network should predict of images and noise (n, H, W, C), timesteps (n,)."""
+        if self.prediction == "epsilon":
+            return noise
+        alpha_t, sigma_t = self.schedule.scales(timesteps)
+        return alpha_t * noise - sigma_t * images
+
+    def __call__(self, noisy: Tensor, timestep: Tensor) -> Tensor:
+        """The image x̂_0 that the network sees in x_t (n, H, W, C), float32 clipped to [−1, 1]."""
+        timesteps = ops.broadcast_to(timestep, (ops.shape(noisy)[0],))
+        prediction = ops.cast(self.network([noisy, timesteps], training=False), "float32")
+        alpha_t, sigma_t = self.schedule.scales(timesteps)
+        if self.prediction == "v":
+            image = alpha_t * noisy - sigma_t * prediction
+        else:
+            image = (noisy - sigma_t * prediction) / alpha_t
+        return ops.clip(image, -1.0, 1.0)
 
 
 class Steps(NamedTuple):
@@ -42,8 +79,8 @@ def sampling_steps(schedule: NoiseSchedule, num_steps: int, eta: float) -> Steps
     """The steps of a sampler; the last one returns x̂_0 itself.
 
     Args:
-        schedule: the model's.
-        num_steps: in [1, T], spread evenly over the timesteps.
+        schedule: of T timesteps, over which the steps are spread evenly.
+        num_steps: in [1, T].
         eta: η in [0, 1], how much of the noise is drawn anew.
 
     Raises:
@@ -84,14 +121,9 @@ class Sampler:
     def __call__(
         self, latents: np.ndarray, num_steps: int, eta: float, seed: int, progress: Progress
     ) -> np.ndarray:
-        """Images in [−1, 1] from latents x_T, (n, H, W, C).
+        """Images in [−1, 1] from latents x_T, (n, H, W, C), see :func:`sampling_steps`.
 
-        Args:
-            latents: standard normal.
-            num_steps: see :func:`sampling_steps`.
-            eta: likewise.
-            seed: of the noise.
-            progress: called with (done, total) passes of the network over a batch.
+        The seed is that of the noise; progress counts passes of the network over a batch.
         """
         steps = sampling_steps(self.denoiser.schedule, num_steps, eta)
         batches = whole_batches(len(latents))
@@ -106,22 +138,15 @@ class Sampler:
             images.append(ops.convert_to_numpy(x))
         return np.concatenate(images)[: len(latents)]
 
-    def _advance(
-        self,
-        noisy: Tensor,
-        timesteps: Tensor,
-        image_factors: Tensor,
-        noisy_factors: Tensor,
-        noise_factors: Tensor,
-        noise: Tensor,
-    ) -> Tensor:
-        """Takes x_t (n, H, W, C) through steps, with their noise as :func:`_parts` has it."""
+    def _advance(self, noisy: Tensor, *part: Tensor) -> Tensor:
+        """Takes x_t (n, H, W, C) through steps that :func:`_parts` yields."""
+        steps, noise = Steps(*part[:-1]), part[-1]
 
         def step(i, x_t):
-            image = self.denoiser(x_t, timesteps[i])
-            return image_factors[i] * image + noisy_factors[i] * x_t + noise_factors[i] * noise[i]
+            image = self.denoiser(x_t, steps.timesteps[i])
+            return steps.image[i] * image + steps.noisy[i] * x_t + steps.noise[i] * noise[i]
 
-        return ops.fori_loop(0, timesteps.shape[0], step, noisy)
+        return ops.fori_loop(0, steps.timesteps.shape[0], step, noisy)
 
 
 def _parts(
@@ -142,3 +167,10 @@ def _parts(
             for rng in (generators if part.noise.any() else [])
         ]
         yield (*part, np.stack(noise, axis=1) if noise else np.zeros((num, 1, 1, 1, 1), np.float32))
+
+
+def whole_batches(num: int) -> np.ndarray:
+    """Positions in [0, num) as batches of equal size, (batches, size); the last one is repeated."""
+    num_batches = -(-num // IMAGES_PER_BATCH)
+    size = -(-num // num_batches)
+    return np.minimum(np.arange(num_batches * size), num - 1).reshape(num_batches, size)

@@ -16,13 +16,7 @@ EPSILON = 1e-12
 
 
 class SpectralDense(layers.Layer):
-    """A dense layer with kernel W/σ(W), σ the largest singular value.
-
-    Args:
-        outputs: width of the output.
-        use_bias: whether to add a bias.
-        kernel_initializer: of W.
-    """
+    """A dense layer with kernel W/σ(W), σ the largest singular value."""
 
     def __init__(self, outputs: int, use_bias: bool = True, kernel_initializer: Any = "orthogonal"):
         super().__init__()
@@ -54,11 +48,7 @@ class SpectralDense(layers.Layer):
 class SpectralConv2D(SpectralDense):
     """A convolution of the input's size with kernel W/σ(W), W a matrix with a column per filter.
 
-    Args:
-        filters: channels of the output.
-        size: height and width of the kernel.
-        use_bias: whether to add a bias.
-        kernel_initializer: of W.
+    The kernel covers ``size`` positions a side.
     """
 
     def __init__(

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import keras
 import numpy as np
@@ -43,39 +42,10 @@ SIZES = {
 }
 
 
-class Blocks(Protocol):
-    """What a U-Net is made of. Feature maps are (n, height, width, channels)."""
+def unet(image_shape: Sequence[int], size: Size, blocks: "Blocks", seed: int) -> keras.Model:
+    """[x_t (n, H, W, C), timesteps (n,) int32] to (n, H, W, C), H and W even.
 
-    def convolution(self, x: Tensor, filters: int) -> Tensor:
-        """3×3."""
-
-    def residual(self, x: Tensor, embedding: Tensor, filters: int) -> Tensor:
-        """A residual block that is told the time by an embedding (n, d)."""
-
-    def attention(self, x: Tensor) -> Tensor:
-        """Self-attention over all positions, of the same shape."""
-
-    def downsample(self, x: Tensor) -> Tensor:
-        """Half the height and width."""
-
-    def upsample(self, x: Tensor) -> Tensor:
-        """Twice the height and width."""
-
-    def output(self, x: Tensor, channels: int) -> Tensor:
-        """The last layers. They return 0 at first."""
-
-
-def unet(image_shape: Sequence[int], size: Size, blocks: Blocks, seed: int) -> keras.Model:
-    """[x_t (n, H, W, C), timesteps (n,) int32] to (n, H, W, C).
-
-    Args:
-        image_shape: (H, W, C); H and W are even.
-        size: of the network.
-        blocks: what to build it from.
-        seed: of the time embedding's weights.
-
-    Raises:
-        ArgumentError: H or W is odd.
+    The seed is that of the time embedding's weights; the blocks have their own.
     """
     height, width, channels = image_shape
     require(
@@ -141,19 +111,17 @@ def time_embedding(timesteps: Tensor, width: int, seed: int) -> Tensor:
     return layers.Dense(4 * width, kernel_initializer=next(weights))(x)
 
 
-class KerasBlocks:
-    """Blocks in plain Keras layers.
+class Blocks:
+    """What a U-Net is made of, here of plain Keras layers.
 
     As in Ho et al., with 4 channels in a group of the normalizations (but at most 32 groups), and
-    1×1 convolutions as dense layers. The last layer of each branch is 0 at first.
+    1×1 convolutions as dense layers. The last layer of each branch is 0 at first. Feature maps are
+    (n, height, width, channels).
 
     Args:
-        width: of the U-Net.
+        width: of the U-Net, a multiple of 4.
         dropout: in residual blocks, in [0, 1).
         seed: of weights and dropout.
-
-    Raises:
-        ArgumentError: the width is not a multiple of 4.
     """
 
     def __init__(self, width: int, dropout: float, seed: int):
@@ -165,39 +133,47 @@ class KerasBlocks:
         self.weights = initializers(seed)
 
     def convolution(self, x: Tensor, filters: int, strides: int = 1) -> Tensor:
+        """3×3."""
         return layers.Conv2D(
             filters, 3, strides, padding="same", kernel_initializer=next(self.weights)
         )(x)
 
     def residual(self, x: Tensor, embedding: Tensor, filters: int) -> Tensor:
+        """A residual block that is told the time by an embedding (n, d)."""
         shortcut = x if x.shape[-1] == filters else self._dense(x, filters)
         shift = layers.Reshape((1, 1, filters))(self._dense(ops.silu(embedding), filters))
         x = self.convolution(ops.silu(_normalize(x)), filters) + shift
         x = ops.silu(_normalize(x))
         if self.dropout:
             x = layers.Dropout(self.dropout, seed=self.seed)(x)
-        return shortcut + layers.Conv2D(filters, 3, padding="same", kernel_initializer="zeros")(x)
+        return shortcut + _zero_convolution(x, filters)
 
     def attention(self, x: Tensor) -> Tensor:
+        """Self-attention over all positions, of the same shape."""
         height, width, filters = x.shape[1:]
         positions = layers.Reshape((height * width, 1, filters))(_normalize(x))
-        queries, keys, values = (self._dense(positions, filters) for _ in range(3))
-        mixture = ops.dot_product_attention(queries, keys, values)
+        mixture = ops.dot_product_attention(*(self._dense(positions, filters) for _ in range(3)))
         mixture = layers.Reshape((height, width, filters))(mixture)
         return x + layers.Dense(filters, kernel_initializer="zeros")(mixture)
 
     def downsample(self, x: Tensor) -> Tensor:
+        """Half the height and width."""
         return self.convolution(x, x.shape[-1], strides=2)
 
     def upsample(self, x: Tensor) -> Tensor:
+        """Twice the height and width."""
         return self.convolution(layers.UpSampling2D(2)(x), x.shape[-1])
 
     def output(self, x: Tensor, channels: int) -> Tensor:
-        x = ops.silu(_normalize(x))
-        return layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros")(x)
+        """The last layers. They return 0 at first."""
+        return _zero_convolution(ops.silu(_normalize(x)), channels)
 
     def _dense(self, x: Tensor, units: int) -> Tensor:
         return layers.Dense(units, kernel_initializer=next(self.weights))(x)
+
+
+def _zero_convolution(x: Tensor, filters: int) -> Tensor:
+    return layers.Conv2D(filters, 3, padding="same", kernel_initializer="zeros")(x)
 
 
 def _normalize(x: Tensor) -> Tensor:

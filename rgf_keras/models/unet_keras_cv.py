@@ -15,6 +15,7 @@ from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
 from rgf_keras.models.noise_schedules import NoiseSchedule
+from rgf_keras.models.unet import Blocks
 
 try:
     from keras_cv.models.stable_diffusion import NoiseScheduler
@@ -34,19 +35,12 @@ GROUPS = 32  # of KerasCV's group normalizations
 HEAD_SIZE = 32
 
 
-class KerasCVBlocks:
-    """KerasCV's ResBlock, SpatialTransformer, PaddedConv2D and Upsample as :class:`unet.Blocks`.
+class KerasCVBlocks(Blocks):
+    """KerasCV's ResBlock, SpatialTransformer, PaddedConv2D and Upsample.
 
     The transformer's cross-attention wants a context: it gets constant tokens, which add the same
-    learned vector everywhere. They are two, as Keras warns of a softmax over one.
-
-    Args:
-        width: of the U-Net.
-        dropout: in residual blocks, in [0, 1).
-        seed: of dropout.
-
-    Raises:
-        ArgumentError: the width is not a multiple of 32.
+    learned vector everywhere. They are two, as Keras warns of a softmax over one. The width of the
+    U-Net is a multiple of 32, and the seed is that of dropout alone.
     """
 
     def __init__(self, width: int, dropout: float, seed: int):
@@ -55,10 +49,10 @@ class KerasCVBlocks:
             f"KerasCV's blocks need a width that is a multiple of {GROUPS}, received {width}; "
             "use such a width or the backbone 'keras'",
         )
-        self.dropout, self.seed = dropout, seed
+        super().__init__(width, dropout, seed)
 
-    def convolution(self, x: Tensor, filters: int) -> Tensor:
-        return PaddedConv2D(filters, 3, padding=1)(x)
+    def convolution(self, x: Tensor, filters: int, strides: int = 1) -> Tensor:
+        return PaddedConv2D(filters, 3, padding=1, strides=strides)(x)
 
     def residual(self, x: Tensor, embedding: Tensor, filters: int) -> Tensor:
         block = ResBlock(filters)
@@ -70,15 +64,13 @@ class KerasCVBlocks:
         context = ops.ones_like(x[:, :2, 0, :1])
         return SpatialTransformer(x.shape[-1] // HEAD_SIZE, HEAD_SIZE)([x, context])
 
-    def downsample(self, x: Tensor) -> Tensor:
-        return PaddedConv2D(x.shape[-1], 3, padding=1, strides=2)(x)
-
     def upsample(self, x: Tensor) -> Tensor:
         return Upsample(x.shape[-1])(x)
 
     def output(self, x: Tensor, channels: int) -> Tensor:
-        x = ops.silu(layers.GroupNormalization(GROUPS, epsilon=1e-5)(x))
-        return PaddedConv2D(channels, 3, padding=1)(x)
+        return self.convolution(
+            ops.silu(layers.GroupNormalization(GROUPS, epsilon=1e-5)(x)), channels
+        )
 
 
 def initialize(network: keras.Model, seed: int) -> None:

@@ -79,8 +79,7 @@ class VAE(LikelihoodModel):
         own = ARCHITECTURES[architecture]
         latent_dim = own.latent_dim if latent_dim is None else latent_dim
         super().__init__(image_shape, latent_dim, seed, **kwargs)
-        self.architecture, self.beta = architecture, beta
-        self.beta_divergence = beta_divergence
+        self.architecture, self.beta, self.beta_divergence = architecture, beta, beta_divergence
         self.outlier_weight, self.learn_outlier_weight = outlier_weight, learn_outlier_weight
         self.likelihood = likelihood or own.likelihood
         self.observation = observation or own.observation
@@ -100,7 +99,7 @@ class VAE(LikelihoodModel):
             self.outliers = OutlierComponent(
                 self._density,
                 self._observation,
-                self._num_values,
+                int(np.prod(self.observed_shape)),
                 outlier_weight,
                 learn_outlier_weight,
                 name="outliers",
@@ -154,14 +153,10 @@ class VAE(LikelihoodModel):
         return noise
 
     def observe(self, images: Tensor, uniforms: Tensor | None) -> Tensor:
-        """What encoder and likelihood see.
+        """What encoder and likelihood see of images (n, H, W, C) in [−1, 1], (n, *observed_shape).
 
-        Args:
-            images: (n, H, W, C) in [−1, 1].
-            uniforms: (n, *observed_shape) draws in [0, 1); None if observing takes none.
-
-        Returns:
-            (n, *observed_shape): smaller images than the architecture's are padded with zeros.
+        Smaller images than the architecture's are padded with zeros. ``uniforms`` are draws in
+        [0, 1) of the result's shape; None if observing takes none.
         """
         pixels = ops.pad((images + 1.0) / 2.0, ((0, 0), *self._padding, (0, 0)))
         return self._observation.observe(pixels, uniforms)
@@ -174,7 +169,7 @@ class VAE(LikelihoodModel):
 
     def log_likelihood(self, observed: Tensor, outputs: Tensor) -> Tensor:
         """log p(x|z) in nats of observed images (n, …) under the decoder's outputs, (n,)."""
-        x = ops.reshape(observed, (-1, self._num_values))
+        x = self._flat(observed)
         log_prob = self._density.log_prob(x, outputs)
         return log_prob if self.outliers is None else self.outliers.mix(log_prob, x)
 
@@ -193,8 +188,7 @@ class VAE(LikelihoodModel):
             robust = beta_cross_entropy(log_prob, log_power, self.beta_divergence)
             per_example = self.beta * kl + robust
         elif self.outliers is not None:
-            x = ops.reshape(observed, (-1, self._num_values))
-            per_example = per_example + self.outliers.fitting(x)
+            per_example = per_example + self.outliers.fitting(self._flat(observed))
         metrics = {"reconstruction": -ops.mean(log_prob), "kl": ops.mean(kl)}
         return Loss(per_example, metrics=metrics)
 
@@ -219,7 +213,7 @@ class VAE(LikelihoodModel):
         ratio = 0.5 * ops.sum(ops.square(noise) - ops.square(latents) + log_var, axis=-1)
         num_samples, n = noise.shape[:2]
         outputs = self.decoder(ops.reshape(latents, (num_samples * n, self.latent_dim)))
-        tiles = ops.tile(ops.reshape(observed, (n, self._num_values)), (num_samples, 1))
+        tiles = ops.tile(self._flat(observed), (num_samples, 1))
         log_prob = self.log_likelihood(tiles, outputs)
         volume = ops.sum(self._observation.log_volume(observed), axis=(1, 2, 3))
         return ops.reshape(log_prob, (num_samples, n)) + ratio + volume
@@ -255,8 +249,7 @@ class VAE(LikelihoodModel):
             (n,) float32, or (..., n).
 
         Raises:
-            ArgumentError: images of another shape or type, ``num_samples`` below 1, ``noise`` of
-                another shape.
+            ArgumentError: as for :meth:`LikelihoodModel.log_prob`; ``noise`` of another shape.
         """
         self.check_images(images, num_samples)
         expected = (num_samples, len(images), self.latent_dim)
@@ -284,9 +277,8 @@ class VAE(LikelihoodModel):
         images = 2.0 * ops.convert_to_numpy(pixels).reshape(-1, *self.observed_shape) - 1.0
         return images[:, top : top + height, left : left + width]
 
-    @property
-    def _num_values(self) -> int:
-        return int(np.prod(self.observed_shape))
+    def _flat(self, observed: Tensor) -> Tensor:
+        return ops.reshape(observed, (-1, int(np.prod(self.observed_shape))))
 
 
 def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from rgf_keras import archive, backend
-from rgf_keras.backend.protocol import Members, Run, Update
+from rgf_keras.backend.protocol import Function, Members, Run
 from rgf_keras.models.arguments import require
 from rgf_keras.training.state import Order, State
 from rgf_keras.training.trainer import Trainer
@@ -33,7 +33,7 @@ class EnsembleState(State):
             f"received {len(self.members)}, {len(orders)} and {len(orders)}",
         )
 
-    def compile(self, update: Update, num_metrics: int) -> Run:
+    def compile(self, update: Function, num_metrics: int) -> Run:
         advance = backend.compile_ensemble(update, self.variables, num_metrics)
 
         def run(data, fixed, order, start, stop):

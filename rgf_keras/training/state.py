@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from rgf_keras import archive, backend
-from rgf_keras.backend.protocol import Run, Update
+from rgf_keras.backend.protocol import Function, Run
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class State:
         self.orders = orders
         self._reset(model)
 
-    def compile(self, update: Update, num_metrics: int) -> Run:
+    def compile(self, update: Function, num_metrics: int) -> Run:
         """Fuse updates of this state, see :meth:`rgf_keras.backend.protocol.Backend.compile`."""
         return backend.compile(update, self.variables, num_metrics)
 

@@ -3,8 +3,7 @@
 import keras
 
 from rgf_keras.models import DDPM
-from rgf_keras.models.denoiser import Denoiser
-from rgf_keras.models.sampling import Sampler
+from rgf_keras.models.sampling import Denoiser, Sampler
 from rgf_keras.models.variational_bound import VariationalBound
 
 

@@ -12,8 +12,8 @@ from keras import ops
 
 from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.models import DDPM, load_model
-from rgf_keras.models.denoiser import Denoiser
 from rgf_keras.models.noise_schedules import SCHEDULES
+from rgf_keras.models.sampling import Denoiser
 from rgf_keras.training import Trainer
 
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("quick_compilation")]
