@@ -8,19 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from rgf_keras.cli import jobs, options
+from rgf_keras.cli.quiet import import_keras
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
 
 
 @app.command("run")
 def study_run(
-    file: Annotated[Path, typer.Argument(help="A Python file that defines `study`.")],
+    file: options.StudyFile,
     n_trials: Annotated[int | None, typer.Option(help="Budget, the baseline included.")] = None,
     repeats: Annotated[
         int | None, typer.Option(help="Fresh seeds for the best trials in the end; 0 for none.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="NAME-BACKEND if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="The sampler's.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the sampler.")] = 0,
     backend: options.Backend = None,
     workers: jobs.Workers = 1,
     cluster: jobs.OnCluster = None,
@@ -29,7 +30,7 @@ def study_run(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
     workspace: options.Workspace = Path("mlruns"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")] = False,
+    dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
     """Run a study, or what is left of it. The same command continues it."""
@@ -42,6 +43,7 @@ def study_run(
         _show_plan({"name": name, **plan(study), "workspace": str(workspace)}, as_json)
         return
     options.check_writable(workspace)
+    import_keras()
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.studies.run import StudySpec
     from rgf_keras.experiments.studies.storage import default_url
