@@ -142,7 +142,7 @@ def test_records_are_shown_and_sent_without_keras(finished_workspace):
     said, modules = slow_imports("sync", *workspace)
     assert "everything is in MLflow" in said
     assert modules == set()
-    said, modules = slow_imports("study", "show", "toy", *workspace)
+    said, modules = slow_imports("study", "show", "reported", *workspace)
     assert "memorizes least" in said
     assert not modules & {*BACKENDS, "mlflow", "scipy", "matplotlib"}
 

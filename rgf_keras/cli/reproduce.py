@@ -31,6 +31,7 @@ from rgf_keras.cli.options import (
     open_tracker,
     out,
 )
+from rgf_keras.cli.quiet import import_keras
 
 
 def reproduce_command(
@@ -55,6 +56,7 @@ def reproduce_command(
 ) -> None:
     """Make a paper's table again and say how it compares. The same command continues."""
     chosen = choose_backend(backend)
+    import_keras()
     from rgf_keras import reproduce
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.studies.run import StudySpec

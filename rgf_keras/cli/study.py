@@ -21,7 +21,7 @@ def study_run(
         int | None, typer.Option(help="Fresh seeds for the best trials in the end; 0 for none.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="NAME-BACKEND if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="The sampler's.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the sampler.")] = 0,
     backend: options.Backend = None,
     workers: jobs.Workers = 1,
     cluster: jobs.OnCluster = None,
