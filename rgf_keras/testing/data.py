@@ -34,8 +34,8 @@ def check_dataset(load: Callable[[str], Dataset]) -> None:
             assert dataset.factor_name, f"{split}: the factor must have a name"
             assert dataset.factor.max() < values, f"{split}: the factor must be one of {values}"
     for name in ("class_names", "image_shape", "factor_name", "factor_values"):
-        values = getattr(train, name), getattr(test, name)
-        assert values[0] == values[1], f"{name} must be that of both splits, received {values}"
+        both = getattr(train, name), getattr(test, name)
+        assert both[0] == both[1], f"{name} must be that of both splits, received {both}"
     known = {image.tobytes() for image in train.images}
     shared = float(np.mean([image.tobytes() in known for image in test.images]))
     assert shared <= MAX_DUPLICATES, f"{shared:.1%} of the test images are training images"

@@ -128,8 +128,8 @@ def lean_diffusion(
         compile_options: of ``torch.compile``; None to compile nothing.
 
     Returns:
-        ``run(epochs)``, which gives the mean loss of the last one; ``sample(num_images, num_steps)``
-        with DDIM, (num_images, C, H, W) float32; the number of parameters.
+        ``run(epochs)``, which gives the mean loss of the last one;
+        ``sample(num_images, num_steps)`` with DDIM, (num_images, C, H, W) float32; the number of parameters.
     """
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
