@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from rgf_keras.cli.options import Json, choose_backend, err, out, parse_settings
+from rgf_keras.cli.options import Json, Picture, choose_backend, err, out, parse_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at, prepare and clear data se
 
 Name = Annotated[str, typer.Argument(help="A data set that `rgf data list` shows.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed that decides which images get the factor.")]
-# Thickness and length are measured on at most this many digits.
-MEASURED_IMAGES = 1000
+MEASURED_IMAGES = 1000  # of digits, at most
 
 
 @app.command()
@@ -32,9 +31,7 @@ def preview(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the factor: key=value.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")] = Path(
-        "preview.png"
-    ),
+    output: Picture = Path("preview.png"),
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -52,21 +49,34 @@ def preview(
     config = parse(tree, AssessConfig).data
     with on_console(err) as progress:
         sets = make_sets(config, seed, Cache(), progress)
-    shown = sets.balanced  # every class with every value
-    images = (shown.images, shown.labels, shown.planted)
-    plot_preview(output, *images, shown.class_names, shown.factor_values, _measurements(shown))
-    named = {"balanced": sets.balanced, "skewed": sets.skewed, "held out": sets.held_out}
+    balanced = sets.balanced  # every class with every value
+    values, classes = balanced.factor_values, balanced.class_names
+    images = balanced.images, balanced.labels, balanced.planted
+    plot_preview(output, *images, classes, values, _measurements(balanced))
+    named = {"balanced": balanced, "skewed": sets.skewed, "held out": sets.held_out}
     tables = {name: counts(dataset).tolist() for name, dataset in named.items()}
     if as_json:
-        rows = [
-            {"set": name, "class": label, **dict(zip(shown.factor_values, row, strict=True))}
+        records = [
+            {"set": name, "class": label, **dict(zip(values, row, strict=True))}
             for name, table in tables.items()
-            for label, row in zip(shown.class_names, table, strict=True)
+            for label, row in zip(classes, table, strict=True)
         ]
-        typer.echo(json.dumps(rows))
+        typer.echo(json.dumps(records))
     else:
-        out.print(_count_table(tables, shown))
+        out.print(_count_table(tables, (*classes, "all"), values))
     err.print(f"pictures: {output}")
+
+
+def _count_table(
+    tables: dict[str, list[list[int]]], rows: tuple[str, ...], values: tuple[str, ...]
+) -> Table:
+    """Images per class and value in each set, and all together (as Table 3)."""
+    columns = (Column(name, justify="right") for name in tables)
+    view = Table("class", *columns, title=f"images per class, {' / '.join(values)}")
+    for i, name in enumerate(rows):
+        counts = ([*table, map(sum, zip(*table, strict=True))][i] for table in tables.values())
+        view.add_row(name, *(" / ".join(map(str, row)) for row in counts))
+    return view
 
 
 def _measurements(dataset: "Dataset") -> "dict[str, tuple[np.ndarray, np.ndarray]]":
@@ -78,18 +88,6 @@ def _measurements(dataset: "Dataset") -> "dict[str, tuple[np.ndarray, np.ndarray
     few = dataset.split(MEASURED_IMAGES)[0] if len(dataset) > MEASURED_IMAGES else dataset
     measured = morphology.measure(few.images.max(axis=-1))
     return {name: (getattr(measured, name), few.planted) for name in ("thickness", "length")}
-
-
-def _count_table(tables: dict[str, list[list[int]]], dataset: "Dataset") -> Table:
-    """Images per class and value in each set (as Table 3)."""
-    columns = (Column(name, justify="right") for name in tables)
-    title = f"images per class, {' / '.join(dataset.factor_values)}"
-    view = Table("class", *columns, title=title)
-    for i, label in enumerate((*dataset.class_names, "all")):
-        rows = [[*table, map(sum, zip(*table, strict=True))][i] for table in tables.values()]
-        cells = (" / ".join(map(str, row)) for row in rows)
-        view.add_row(label, *cells, end_section=i == dataset.num_classes - 1)
-    return view
 
 
 @app.command()

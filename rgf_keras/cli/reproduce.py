@@ -4,11 +4,12 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
+<<<<<<< HEAD
 from rgf_keras.cli.jobs import (
     CpusPerWorker,
     GpusPerWorker,
@@ -32,6 +33,15 @@ from rgf_keras.cli.options import (
     out,
 )
 from rgf_keras.cli.quiet import import_keras
+=======
+from rgf_keras.cli import jobs, options
+from rgf_keras.cli.options import err, open_tracker, out
+from rgf_keras.cli.quiet import import_keras
+
+if TYPE_CHECKING:
+    from rgf_keras.experiments.studies.study import Study
+    from rgf_keras.reports.paper_tables import PaperTable
+>>>>>>> b
 
 
 def reproduce_command(
@@ -43,44 +53,51 @@ def reproduce_command(
         Literal["smoke", "small", "paper"],
         typer.Option(help="Minutes on two cores, about an hour on them, or as the paper did."),
     ] = "smoke",
-    backend: Backend = None,
-    workers: Workers = 1,
-    cluster: OnCluster = None,
-    cpus_per_worker: CpusPerWorker = 1.0,
-    gpus_per_worker: GpusPerWorker = 0.0,
-    storage: Storage = None,
-    tracking_uri: TrackingUri = None,
-    workspace: Workspace = Path("mlruns"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show plan and cost only.")] = False,
-    as_json: Json = False,
+    backend: options.Backend = None,
+    workers: jobs.Workers = 1,
+    cluster: jobs.OnCluster = None,
+    cpus_per_worker: jobs.CpusPerWorker = 1.0,
+    gpus_per_worker: jobs.GpusPerWorker = 0.0,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+    workspace: options.Workspace = Path("mlruns"),
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
 ) -> None:
     """Make a paper's table again and say how it compares. The same command continues."""
+<<<<<<< HEAD
     chosen = choose_backend(backend)
     import_keras()
+=======
+    chosen = options.choose_backend(backend)
+>>>>>>> b
     from rgf_keras import reproduce
+
+    reproduction = reproduce.find(paper, table, scale)
+    name = f"{reproduction.name}-{chosen}"
+    import_keras()
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.studies.run import StudySpec
     from rgf_keras.experiments.studies.storage import default_url
     from rgf_keras.reproduce.cost import estimate
     from rgf_keras.runtime.progress import on_console
 
-    wanted = reproduce.find(paper, table, scale)
-    name = f"{wanted.name}-{chosen}"
+    runs = reproduction.runs
     with on_console(err) as progress:
-        cost = estimate(wanted.runs.values(), Cache(), progress)
-    plan = f"{len(wanted.runs)} runs: {', '.join(wanted.runs)}"
-    plan += (
-        f"\ntraining takes about {_duration(cost.seconds)} here ({cost.steps} steps of "
-        f"{1000 * cost.seconds_per_step:.0f} ms); oracles, sampling and measuring come on top"
-    )
+        cost = estimate(runs.values(), Cache(), progress)
     if dry_run and as_json:
-        typer.echo(json.dumps({"name": name, "runs": [*wanted.runs], "cost": asdict(cost)}))
+        typer.echo(json.dumps({"name": name, "runs": [*runs], "cost": asdict(cost)}))
         return
-    err.print(f"{wanted.question}\n{plan}", highlight=False)
+    err.print(
+        f"{reproduction.question}\n{len(runs)} runs: {', '.join(runs)}\n"
+        f"training takes about {_duration(cost.seconds)} here ({cost.steps} steps of "
+        f"{1000 * cost.seconds_per_step:.0f} ms); oracles, sampling and measuring come on top",
+        highlight=False,
+    )
     if dry_run:
         return
-    check_writable(workspace)
-    where = workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
+    options.check_writable(workspace)
+    where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
     spec = StudySpec(
         partial(_study, paper, table, scale),
         storage or default_url(workspace, name, not where.in_this_process),
@@ -89,10 +106,10 @@ def reproduce_command(
         workspace.resolve() / "work",
         Cache(),
     )
-    optuna_study = run_study(spec, where, wanted.minimize, len(wanted.runs))
-    log_outcome(optuna_study, spec)
-    found = wanted.finished(optuna_study, open_records(tracking_uri, workspace))
-    tables, agreement = wanted.tables(found), wanted.agreement(found)
+    optuna_study = jobs.run_study(spec, where, reproduction.minimize, len(runs))
+    jobs.log_outcome(optuna_study, spec)
+    records = reproduction.finished(optuna_study, options.open_records(tracking_uri, workspace))
+    tables, agreement = reproduction.tables(records), reproduction.agreement(records)
     if as_json:
         typer.echo(json.dumps({"tables": [*map(asdict, tables)], "agreement": agreement}))
         return
@@ -103,17 +120,17 @@ def reproduce_command(
     err.print(f"the whole: rgf report {name} --workspace {workspace}", highlight=False)
 
 
-def _study(paper: str, table: str | None, scale: str) -> Any:
+def _study(paper: str, table: str | None, scale: str) -> "Study":
     """The study, as workers make it too."""
     from rgf_keras import reproduce
 
     return reproduce.find(paper, table, scale).study()
 
 
-def _view(table: Any) -> Table:
-    view = Table(title=table.title, caption=table.note)
-    for i, column in enumerate(table.columns):
-        view.add_column(column, justify="right" if i else "left")
+def _view(table: "PaperTable") -> Table:
+    first, *others = table.columns
+    columns = (Column(name, justify="right") for name in others)
+    view = Table(first, *columns, title=table.title, caption=table.note)
     for row in table.rows:
         view.add_row(*row)
     return view

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rgf_keras.figures.images import save, tile
@@ -25,29 +26,23 @@ def plot_pairs(path: Path, generated: np.ndarray, train: np.ndarray, copying: Co
     """
     worst = np.argsort(copying.generated, kind="stable")[:NUM_PAIRS]
     pairs = np.concatenate([generated[worst], train[copying.nearest[worst]]])
-    figure = Figure((0.8 * len(worst), 2.2))
-    axis = _plot_rows(
-        figure,
-        pairs,
-        ["generated", "training"],
-        "nearest to a training image first, with their distance",
-    )
-    width = generated.shape[2] + 2
-    labels = [f"{copying.generated[i]:.3f}" for i in worst]
-    axis.set_xticks((np.arange(len(worst)) + 0.5) * width, labels, fontsize=7)
-    return save(figure, path)
+    axis = Figure((0.8 * len(worst), 2.2)).subplots()
+    title = "nearest to a training image first, with their distance"
+    _plot_rows(axis, pairs, ["generated", "training"], title)
+    places = (np.arange(len(worst)) + 0.5) * (generated.shape[2] + 2)
+    axis.set_xticks(places, [f"{copying.generated[i]:.3f}" for i in worst], fontsize=7)
+    return save(axis, path)
 
 
 def plot_distances(path: Path, copying: Copying, test_name: str = "test images") -> Path:
     """Save densities of nearest-neighbour distances (arXiv 2210.12231, Figures 1 and 5)."""
     edges, densities = copies.histogram(copying.generated, copying.test, num_bins=60)
-    figure = Figure((6, 3))
-    axis = figure.subplots()
+    axis = Figure((6, 3)).subplots()
     for density, label in zip(densities, ("generated images", test_name), strict=True):
         axis.stairs(density, edges, fill=True, alpha=0.5, label=label)
     axis.set(xlabel="cosine distance to the nearest training image", yticks=[])
     axis.legend()
-    return save(figure, path)
+    return save(axis, path)
 
 
 def plot_percentiles(path: Path, generated: np.ndarray, copying: Copying) -> Path:
@@ -62,19 +57,16 @@ def plot_percentiles(path: Path, generated: np.ndarray, copying: Copying) -> Pat
     num = min(NUM_PER_PERCENTILE, len(order))
     starts = [round(p / 100 * (len(order) - num)) for p in PERCENTILES]
     chosen = np.concatenate([order[start : start + num] for start in starts])
-    figure = Figure((0.6 * num + 1, 0.6 * len(PERCENTILES) + 0.6))
-    names = [f"{p} %" for p in PERCENTILES]
+    axis = Figure((0.6 * num + 1, 0.6 * len(PERCENTILES) + 0.6)).subplots()
     title = "samples by percentile of distance to the training set"
-    _plot_rows(figure, generated[chosen], names, title)
-    return save(figure, path)
+    _plot_rows(axis, generated[chosen], [f"{p} %" for p in PERCENTILES], title)
+    return save(axis, path)
 
 
-def _plot_rows(figure: Figure, images: np.ndarray, names: list[str], title: str):
-    """Named rows of images (n, H, W, C), equally many each; returns the axis."""
-    axis = figure.subplots()
+def _plot_rows(axis: Axes, images: np.ndarray, names: list[str], title: str) -> None:
+    """Named rows of images (n, H, W, C), equally many each."""
     axis.imshow(tile(images, len(images) // len(names)))
     axis.set_yticks((np.arange(len(names)) + 0.5) * (images.shape[1] + 2), names)
     axis.set_xticks([])
     axis.tick_params(length=0)
     axis.set_title(title, fontsize=9)
-    return axis

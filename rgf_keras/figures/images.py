@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -31,25 +32,26 @@ def grid(path: Path, images: np.ndarray, columns: int = 8, zoom: int = 2) -> Pat
 
 def grids(path: Path, titled: Mapping[str, np.ndarray], columns: int = 8) -> Path:
     """Save several grids of images (n, H, W, C) uint8 side by side, with titles."""
-    figure = Figure((4 * len(titled), 4.4))
-    axes = figure.subplots(1, len(titled), squeeze=False)[0]
+    axes = Figure((4 * len(titled), 4.4)).subplots(1, len(titled), squeeze=False)[0]
     for axis, (title, images) in zip(axes, titled.items(), strict=True):
         axis.imshow(tile(images, columns))
         axis.set_title(title)
         axis.axis("off")
-    return save(figure, path)
+    return save(axes[0], path)
 
 
 def real_loss(path: Path, curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Path:
     """Save Figure 3, see :func:`rgf_keras.figures.charts.plot_real_loss`."""
-    figure = Figure((6, 4))
-    charts.plot_real_loss(figure.subplots(), curves)
-    return save(figure, path)
+    axis = Figure((6, 4)).subplots()
+    charts.plot_real_loss(axis, curves)
+    return save(axis, path)
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure, in a folder that is made if need be."""
+def save(axis: Axes, path: Path) -> Path:
+    """Write the figure that an axis belongs to, in a folder that is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    figure = axis.get_figure(root=True)
+    assert isinstance(figure, Figure)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     return path

@@ -53,7 +53,7 @@ def plot_preview(
             axis.hist(numbers[values == value], bins, alpha=0.6, label=label, density=True)
         axis.set(xlabel=f"{name} (pixels)", yticks=[])
         axis.legend(fontsize=7)
-    return save(figure, path)
+    return save(axis, path)
 
 
 def _cell(images: np.ndarray) -> np.ndarray:

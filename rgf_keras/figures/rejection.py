@@ -17,22 +17,20 @@ def plot_tradeoff(
     path: Path, points: Mapping[str, tuple[float, Estimate]], x_label: str, y_label: str
 ) -> Path:
     """Save copying (y, with its interval) against quality (x), by threshold."""
-    figure = Figure((6, 4))
-    axis = figure.subplots()
+    axis = Figure((6, 4)).subplots()
     for label, (x, y) in points.items():
         spread = np.abs([[y.value - y.low], [y.high - y.value]])
         axis.errorbar(x, y.value, yerr=spread, fmt="o", color="C0", capsize=2)
         axis.annotate(f"τ = {label}", (x, y.value), xytext=(5, 5), textcoords="offset points")
     axis.axhline(0, color="grey", linewidth=0.8)
     axis.set(xlabel=x_label, ylabel=y_label)
-    return save(figure, path)
+    return save(axis, path)
 
 
 def plot_bars(path: Path, c_t: Mapping[str, Mapping[str, float]], x_label: str) -> Path:
     """Save C_T by threshold and, within, by name: a group of bars for each name."""
     names = sorted({name for values in c_t.values() for name in values})
-    figure = Figure((7, 3.5))
-    axis = figure.subplots()
+    axis = Figure((7, 3.5)).subplots()
     width = 0.8 / len(c_t)
     for i, (label, by_name) in enumerate(c_t.items()):
         values = [by_name.get(name, np.nan) for name in names]
@@ -41,7 +39,7 @@ def plot_bars(path: Path, c_t: Mapping[str, Mapping[str, float]], x_label: str) 
     axis.set_xticks(np.arange(len(names)) + 0.4 - width / 2, names)
     axis.set(xlabel=x_label, ylabel="C_T")
     axis.legend(fontsize=7)
-    return save(figure, path)
+    return save(axis, path)
 
 
 def plot_tsne(
@@ -65,12 +63,11 @@ def plot_tsne(
     perplexity = min(30.0, (len(together) - 1) / 3)
     embedded = TSNE(perplexity=perplexity, random_state=0).fit_transform(together)
     first, *others = np.split(embedded, np.cumsum([len(x) for x in sets])[:-1])
-    figure = Figure((3 * len(chosen), 3.3))
-    axes = figure.subplots(1, len(chosen), squeeze=False)[0]
+    axes = Figure((3 * len(chosen), 3.3)).subplots(1, len(chosen), squeeze=False)[0]
     for axis, epoch, samples in zip(axes, chosen, others, strict=True):
         axis.scatter(*first.T, s=3, color="C7", label="training")
         axis.scatter(*samples.T, s=3, color="C3", label="generated")
         axis.set_title(f"{title}, epoch {epoch}", fontsize=9)
         axis.set(xticks=[], yticks=[])
     axes[0].legend(fontsize=7)
-    return save(figure, path)
+    return save(axes[0], path)

@@ -38,8 +38,7 @@ def plot_log_prob(path: Path, log_prob: np.ndarray, high: np.ndarray) -> Path:
         high: (n,) booleans: which are highly memorized.
     """
     edges = np.histogram_bin_edges(log_prob, 2 * NUM_BINS)
-    figure = Figure((6, 5))
-    above, below = figure.subplots(2, 1, sharex=True)
+    above, below = Figure((6, 5)).subplots(2, 1, sharex=True)
     for rows, label in ((~high, "others"), (high, "highly memorized (top 5 %)")):
         above.hist(log_prob[rows], edges, alpha=0.6, label=label)
     above.set(ylabel="images", yscale="log")
@@ -50,48 +49,45 @@ def plot_log_prob(path: Path, log_prob: np.ndarray, high: np.ndarray) -> Path:
     shares = memorized[filled] / every[filled]
     below.bar(centres[filled], shares, np.diff(edges)[filled], color="C1")
     below.set(xlabel="log p by models that saw the image (nats)", ylabel="highly memorized")
-    return save(figure, path)
+    return save(below, path)
 
 
 def plot_quantiles(
     path: Path, by_epoch: Mapping[int, np.ndarray], quantiles: Sequence[float]
 ) -> Path:
     """Save quantiles of the scores (n,) by epoch (Figure 4)."""
-    figure = Figure((6, 4))
-    axis = figure.subplots()
+    axis = Figure((6, 4)).subplots()
     for q in quantiles:
         values = [np.quantile(score, q) for score in by_epoch.values()]
         axis.plot(list(by_epoch), values, "o-", label=f"{q} quantile")
     axis.set(xlabel="epoch", ylabel=SCORE)
     axis.legend(fontsize=8)
-    return save(figure, path)
+    return save(axis, path)
 
 
 def plot_densities(path: Path, scores: Mapping[str, np.ndarray]) -> Path:
     """Save distributions of the scores of several runs, by name (Figure 4)."""
     pooled = np.concatenate(list(scores.values()))
     edges = np.linspace(np.quantile(pooled, 0.0005), np.quantile(pooled, 0.9995), 100)
-    figure = Figure((6, 4))
-    axis = figure.subplots()
+    axis = Figure((6, 4)).subplots()
     for name, values in scores.items():
         axis.hist(values, edges.tolist(), density=True, histtype="step", label=name)
     axis.set(xlabel=SCORE, ylabel="density", yscale="log")
     axis.legend(fontsize=8)
-    return save(figure, path)
+    return save(axis, path)
 
 
 def plot_losses(path: Path, losses: np.ndarray, elbo: Mapping[str, Sequence[float]]) -> Path:
     """Save training losses (fits, epochs) of the folds and, by name, ELBOs by epoch (Figure 4)."""
     epochs = np.arange(1, losses.shape[1] + 1)
-    figure = Figure((6, 4))
-    axis = figure.subplots()
+    axis = Figure((6, 4)).subplots()
     axis.plot(epochs, losses.T, color="0.8", linewidth=0.7)
     axis.plot(epochs, losses.mean(axis=0), color="0.4", label="folds, training loss")
     for name, values in elbo.items():
         axis.plot(epochs, -np.asarray(values), label=f"{name}, −ELBO")
     axis.set(xlabel="epoch", ylabel="loss (nats per image)")
     axis.legend(fontsize=8)
-    return save(figure, path)
+    return save(axis, path)
 
 
 def plot_neighbour_ratio(path: Path, score: np.ndarray, rho: np.ndarray) -> Path:
@@ -99,14 +95,13 @@ def plot_neighbour_ratio(path: Path, score: np.ndarray, rho: np.ndarray) -> Path
 
     Bars are 95 % intervals. ρ > 1: a generated image lies nearer than any held-out one.
     """
-    figure = Figure((6, 4))
-    axis = figure.subplots()
+    axis = Figure((6, 4)).subplots()
     axis.scatter(score, rho, s=2, color="0.7", rasterized=True)
     centres, means, halves = bin_means(score, rho, NUM_BINS)
     axis.errorbar(centres, means, yerr=halves, fmt="o-", capsize=2, markersize=3)
     axis.axhline(1, color="grey", linewidth=0.8)
     axis.set(xlabel=SCORE, ylabel="ρ, to held-out over to generated")
-    return save(figure, path)
+    return save(axis, path)
 
 
 def bin_means(

@@ -138,9 +138,9 @@ def study_figure(path: Path, summary: Summary) -> Path | None:
 
     if not summary["quality"]:
         return None
-    figure = Figure((6, 4))
-    plot_trials(figure.subplots(), summary)
-    return save(figure, path)
+    axis = Figure((6, 4)).subplots()
+    plot_trials(axis, summary)
+    return save(axis, path)
 
 
 def plot_trials(axis: "Axes", summary: Summary) -> None:

@@ -129,7 +129,8 @@ def lean_diffusion(
 
     Returns:
         ``run(epochs)``, which gives the mean loss of the last one;
-        ``sample(num_images, num_steps)`` with DDIM, (num_images, C, H, W) float32; the number of parameters.
+        ``sample(num_images, num_steps)`` with DDIM, (num_images, C, H, W) float32; the number of
+        parameters.
     """
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
