@@ -9,31 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Column, Table
 
-<<<<<<< HEAD
-from rgf_keras.cli.jobs import (
-    CpusPerWorker,
-    GpusPerWorker,
-    OnCluster,
-    Workers,
-    log_outcome,
-    run_study,
-    workers_spec,
-)
-from rgf_keras.cli.options import (
-    Backend,
-    Json,
-    Storage,
-    TrackingUri,
-    Workspace,
-    check_writable,
-    choose_backend,
-    err,
-    open_records,
-    open_tracker,
-    out,
-)
-from rgf_keras.cli.quiet import import_keras
-=======
 from rgf_keras.cli import jobs, options
 from rgf_keras.cli.options import err, open_tracker, out
 from rgf_keras.cli.quiet import import_keras
@@ -41,7 +16,6 @@ from rgf_keras.cli.quiet import import_keras
 if TYPE_CHECKING:
     from rgf_keras.experiments.studies.study import Study
     from rgf_keras.reports.paper_tables import PaperTable
->>>>>>> b
 
 
 def reproduce_command(
@@ -65,12 +39,7 @@ def reproduce_command(
     as_json: options.Json = False,
 ) -> None:
     """Make a paper's table again and say how it compares. The same command continues."""
-<<<<<<< HEAD
-    chosen = choose_backend(backend)
-    import_keras()
-=======
     chosen = options.choose_backend(backend)
->>>>>>> b
     from rgf_keras import reproduce
 
     reproduction = reproduce.find(paper, table, scale)
