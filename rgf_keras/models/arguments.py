@@ -1,10 +1,10 @@
 """Checks of arguments: what a model cannot take is named before anything is built."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
-from rgf_keras.errors import ArgumentError, did_you_mean
+from rgf_keras.errors import ArgumentError, unknown_name
 
 
 def require(condition: Any, message: str) -> None:
@@ -19,8 +19,7 @@ def require_range(name: str, value: float, low: float, high: float = math.inf) -
     require(low <= value < high, f"{name} must {span}, received {value}")
 
 
-def require_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Raises an ArgumentError that lists the choices if the value is none of them."""
-    known = list(choices)
-    message = f"{name} must be one of {', '.join(known)}, received '{value}'"
-    require(value in known, message + did_you_mean(str(value), known))
+def require_choice(what: str, name: str, known: Collection[str]) -> None:
+    """Raises an ArgumentError unless the name is a known one."""
+    if name not in known:
+        raise unknown_name(what, name, known)

@@ -11,10 +11,12 @@ from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.models import (
     DDPM,
     GAN,
+    SAGAN,
     VAE,
     BigGAN,
     Oracle,
     load_model,
+    sample_uint8,
     to_float,
     to_uint8,
 )
@@ -93,6 +95,107 @@ def test_a_file_that_is_no_model_is_named(tmp_path, content):
 def test_an_impossible_image_size_is_named():
     with pytest.raises(ArgumentError, match="received 27×27"):
         GAN((27, 27, 3), "conv")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: GAN((8, 8, 1), "cnv"), "unknown architecture 'cnv'; known: mlp, conv; did you"),
+        (lambda: GAN((8, 8, 1), latent_dim=0), "latent_dim must be at least 1, received 0"),
+        (lambda: GAN((8, 8, 1), dropout=1.0), r"dropout must lie in \[0, 1\), received 1.0"),
+        (lambda: GAN((8, 8, 1), "conv", width=0), "width must be at least 1, received 0"),
+        (lambda: VAE((8, 8, 1), "mnist"), "unknown architecture 'mnist'; .* did you mean 'mnist_"),
+        (lambda: VAE((8, 8, 1), observation="x"), "unknown observation 'x'; known: pixels"),
+        (lambda: VAE((8, 8, 1), beta=-1.0), "beta must be at least 0, received -1.0"),
+        (lambda: VAE((8, 8, 1), beta_divergence=-0.1), "beta_divergence must be at least 0"),
+        (lambda: VAE((8, 8, 1), outlier_weight=1.0), r"outlier_weight must lie in \[0, 1\)"),
+        (lambda: Oracle((15, 28, 1), 10), "needs images of 16×16 or more, received 15×28"),
+        (lambda: GAN((8, 8, 1)).sample(0, 0), "num_samples must be at least 1, received 0"),
+    ],
+)
+def test_arguments_out_of_range_are_named(build, message):
+    with pytest.raises(ArgumentError, match=message) as caught:
+        build()
+    assert "\n" not in str(caught.value)
+
+
+SAVED = {"name", "trainable", "dtype", "image_shape", "seed"}
+GAN_SAVED = {"architecture", "units", "width", "batch_normalization", "dropout", "latent_dim"}
+VAE_SAVED = {
+    *("architecture", "likelihood", "latent_dim", "units", "width", "beta", "observation"),
+    *("beta_divergence", "outlier_weight", "learn_outlier_weight"),
+}
+CONDITIONAL_SAVED = {"num_classes", "width", "latent_dim", "augment", "flip"}
+DDPM_SAVED = {
+    *("size", "width", "backbone", "prediction", "noise_schedule", "timesteps", "dropout"),
+    *("augment", "num_steps", "eta"),
+}
+
+
+@pytest.mark.parametrize(
+    ("build", "keys"),
+    [
+        (lambda: GAN((8, 8, 1), units=(4,), seed=2), GAN_SAVED),
+        (lambda: VAE((8, 8, 1), "mnist_mlp", units=(4,), beta=2.0), VAE_SAVED),
+        (lambda: SAGAN((8, 8, 1), 2, 4, 3, flip=True), CONDITIONAL_SAVED),
+        (lambda: BigGAN((8, 8, 1), 2, 4, 4, 3, True), CONDITIONAL_SAVED | {"shared_dim"}),
+        (lambda: DDPM((4, 4, 1), "tiny", 4, augment=("flip",), timesteps=100), DDPM_SAVED),
+        (lambda: Oracle((16, 16, 1), 3, 2, 5, 1), {"num_outputs", "width", "feature_dim"}),
+    ],
+)
+def test_a_configuration_holds_the_constructors_arguments(build, keys):
+    """The keys are those of files that were saved before."""
+    model = build()
+    config = model.get_config()
+    assert set(config) == SAVED | keys
+    again = type(model).from_config(config)
+    assert again.get_config() == config
+
+
+def test_a_subclass_that_passes_arguments_on_is_configured_as_its_base():
+    class Mine(GAN):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    model = Mine((8, 8, 1), units=(4,), latent_dim=3)
+    assert model.get_config()["latent_dim"] == 3
+
+
+class Guest(keras.Model):
+    """Draws what it is told to."""
+
+    def __init__(self, images):
+        super().__init__()
+        self.images = images
+
+    def sample(self, num_samples, seed):
+        return self.images
+
+
+def test_guests_draw_floats_tensors_or_bytes():
+    images = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 2, 2, 3)
+    expected = np.round((images + 1) * 127.5).astype(np.uint8)
+    rounded = np.where(np.abs(images) == 1, images * np.float32(1.0005), images)
+    for drawn in (images, keras.ops.convert_to_tensor(images), expected, rounded):
+        samples = sample_uint8(Guest(drawn), 2, seed=0)
+        assert samples.dtype == np.uint8
+        np.testing.assert_array_equal(samples, expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 12)), r"Guest.sample must draw \(2, H, W, C\), received \(2, 12\)"),
+        (np.zeros((3, 2, 2, 1)), r"must draw \(2, H, W, C\), received \(3, 2, 2, 1\)"),
+        (np.full((2, 2, 2, 1), 1.5), r"must draw values in \[−1, 1\], received 1.5 to 1.5"),
+        (np.full((2, 2, 2, 1), np.nan), r"must draw values in \[−1, 1\], received nan to nan"),
+        (np.full((2, 2, 2, 1), 200), "received 200 to 200"),
+    ],
+)
+def test_what_guests_draw_wrong_is_named(images, message):
+    with pytest.raises(RgfError, match=message) as caught:
+        sample_uint8(Guest(images), 2, seed=0)
+    assert "\n" not in str(caught.value)
 
 
 def test_vae_loss_by_hand():

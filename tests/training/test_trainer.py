@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from recipes import FAMILIES, small, trainer
 
-from rgf_keras.errors import Diverged, RgfError
+from rgf_keras.errors import ArgumentError, Diverged
 from rgf_keras.training import Evaluate, ReportProgress, SampleGrid, SpectralDecoupling, Trainer
 
 pytestmark = pytest.mark.backend
@@ -110,20 +110,32 @@ def test_callbacks_see_epochs_and_their_numbers_are_kept(skewed_digits):
     ("change", "message"),
     [
         ({"batch_size": 0}, "batch_size must lie in"),
-        ({"batch_size": 641}, "batch_size must lie in"),
+        ({"batch_size": 641}, r"batch_size must lie in \[1, 640\], .* received 641"),
+        (
+            {"batch_size": 321, "turns": {"discriminator": 2}},
+            r"\[1, 320\], the number of images for a player's turn, received 321",
+        ),
         ({"regularizers": [SpectralDecoupling(1.0, player="critic")]}, "needs the player 'critic'"),
     ],
 )
 def test_bad_settings_are_named(skewed_digits, change, message):
-    with pytest.raises(RgfError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         trainer("gan", skewed_digits.images, **change)
 
 
 def test_a_missing_optimizer_is_named(skewed_digits):
-    with pytest.raises(RgfError, match=r"optimizers must be given for \['vae'\]"):
+    with pytest.raises(ArgumentError, match=r"optimizers must be given for \['vae'\]"):
         Trainer(small("vae"), {"images": skewed_digits.images}, {})
 
 
 def test_negative_weight_is_refused():
-    with pytest.raises(RgfError, match="weight ≥ 0"):
+    with pytest.raises(ArgumentError, match="weight ≥ 0"):
         SpectralDecoupling(-0.1)
+
+
+def test_the_old_name_of_report_progress_warns():
+    with pytest.warns(DeprecationWarning, match="now called ReportProgress"):
+        from rgf_keras.training import Progress
+    assert Progress is ReportProgress
+    with pytest.raises(ImportError):
+        from rgf_keras.training import Nothing  # noqa: F401
