@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from rgf_keras.cli.options import Json, choose_backend, err, out, parse_settings
+from rgf_keras.cli.options import Json, Picture, err, out, parse_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,14 +32,11 @@ def preview(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the factor: key=value.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")] = Path(
-        "preview.png"
-    ),
+    output: Picture = Path("preview.png"),
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Show images with and without a factor, and count them."""
-    choose_backend(None)
     from rgf_keras.cache import Cache
     from rgf_keras.config import AssessConfig, parse
     from rgf_keras.datasets import counts
@@ -101,7 +98,6 @@ def prepare(
     seed: Seed = 0,
 ) -> None:
     """Make the digits of shape factors once, for every later run."""
-    choose_backend(None)
     from rgf_keras import datasets
     from rgf_keras.cache import Cache
     from rgf_keras.datasets.factors import ShapeFactor, shape_factors

@@ -4,34 +4,18 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
-from rgf_keras.cli.jobs import (
-    CpusPerWorker,
-    GpusPerWorker,
-    OnCluster,
-    Workers,
-    log_outcome,
-    run_study,
-    workers_spec,
-)
-from rgf_keras.cli.options import (
-    Backend,
-    Json,
-    Storage,
-    TrackingUri,
-    Workspace,
-    check_writable,
-    choose_backend,
-    err,
-    open_records,
-    open_tracker,
-    out,
-)
+from rgf_keras.cli import jobs, options
+from rgf_keras.cli.options import check_writable, choose_backend, err, open_records, out
 from rgf_keras.cli.quiet import import_keras
+
+if TYPE_CHECKING:
+    from rgf_keras.experiments.studies.study import Study
+    from rgf_keras.reports.paper_tables import PaperTable
 
 
 def reproduce_command(
@@ -43,29 +27,30 @@ def reproduce_command(
         Literal["smoke", "small", "paper"],
         typer.Option(help="Minutes on two cores, about an hour on them, or as the paper did."),
     ] = "smoke",
-    backend: Backend = None,
-    workers: Workers = 1,
-    cluster: OnCluster = None,
-    cpus_per_worker: CpusPerWorker = 1.0,
-    gpus_per_worker: GpusPerWorker = 0.0,
-    storage: Storage = None,
-    tracking_uri: TrackingUri = None,
-    workspace: Workspace = Path("mlruns"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show plan and cost only.")] = False,
-    as_json: Json = False,
+    backend: options.Backend = None,
+    workers: jobs.Workers = 1,
+    cluster: jobs.OnCluster = None,
+    cpus_per_worker: jobs.CpusPerWorker = 1.0,
+    gpus_per_worker: jobs.GpusPerWorker = 0.0,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+    workspace: options.Workspace = Path("mlruns"),
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
 ) -> None:
     """Make a paper's table again and say how it compares. The same command continues."""
     chosen = choose_backend(backend)
-    import_keras()
     from rgf_keras import reproduce
-    from rgf_keras.cache import Cache
-    from rgf_keras.experiments.studies.run import StudySpec
-    from rgf_keras.experiments.studies.storage import default_url
-    from rgf_keras.reproduce.cost import estimate
-    from rgf_keras.runtime.progress import on_console
 
     wanted = reproduce.find(paper, table, scale)
     name = f"{wanted.name}-{chosen}"
+    if not dry_run:
+        check_writable(workspace)
+    import_keras()
+    from rgf_keras.cache import Cache
+    from rgf_keras.reproduce.cost import estimate
+    from rgf_keras.runtime.progress import on_console
+
     with on_console(err) as progress:
         cost = estimate(wanted.runs.values(), Cache(), progress)
     plan = f"{len(wanted.runs)} runs: {', '.join(wanted.runs)}"
@@ -79,20 +64,11 @@ def reproduce_command(
     err.print(f"{wanted.question}\n{plan}", highlight=False)
     if dry_run:
         return
-    check_writable(workspace)
-    where = workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
-    spec = StudySpec(
-        partial(_study, paper, table, scale),
-        storage or default_url(workspace, name, not where.in_this_process),
-        partial(open_tracker, tracking_uri, workspace.resolve(), name),
-        name,
-        workspace.resolve() / "work",
-        Cache(),
-    )
-    optuna_study = run_study(spec, where, wanted.minimize, len(wanted.runs))
-    log_outcome(optuna_study, spec)
-    found = wanted.finished(optuna_study, open_records(tracking_uri, workspace))
-    tables, agreement = wanted.tables(found), wanted.agreement(found)
+    load, study = partial(_study, paper, table, scale), wanted.study()
+    where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
+    optuna_study, _ = jobs.run_study(load, study, name, where, storage, tracking_uri, workspace)
+    records = wanted.finished(optuna_study, open_records(tracking_uri, workspace))
+    tables, agreement = wanted.tables(records), wanted.agreement(records)
     if as_json:
         typer.echo(json.dumps({"tables": [*map(asdict, tables)], "agreement": agreement}))
         return
@@ -103,14 +79,14 @@ def reproduce_command(
     err.print(f"the whole: rgf report {name} --workspace {workspace}", highlight=False)
 
 
-def _study(paper: str, table: str | None, scale: str) -> Any:
+def _study(paper: str, table: str | None, scale: str) -> "Study":
     """The study, as workers make it too."""
     from rgf_keras import reproduce
 
     return reproduce.find(paper, table, scale).study()
 
 
-def _view(table: Any) -> Table:
+def _view(table: "PaperTable") -> Table:
     view = Table(title=table.title, caption=table.note)
     for i, column in enumerate(table.columns):
         view.add_column(column, justify="right" if i else "left")
