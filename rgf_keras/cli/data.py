@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
+<<<<<<< HEAD
 from rgf_keras.cli.options import Json, Picture, choose_backend, err, out, parse_settings
+=======
+from rgf_keras.cli.options import Json, Picture, err, out, parse_settings
+>>>>>>> d
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +40,6 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show images with and without a factor, and count them."""
-    choose_backend(None)
     from rgf_keras.cache import Cache
     from rgf_keras.config import AssessConfig, parse
     from rgf_keras.datasets import counts
@@ -99,7 +102,6 @@ def prepare(
     seed: Seed = 0,
 ) -> None:
     """Make the digits of shape factors once, for every later run."""
-    choose_backend(None)
     from rgf_keras import datasets
     from rgf_keras.cache import Cache
     from rgf_keras.datasets.factors import ShapeFactor, shape_factors

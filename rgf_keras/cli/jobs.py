@@ -1,23 +1,26 @@
-"""Running the trials of a study: here, in processes, or on a cluster."""
+"""Running a study: here, in processes, or on a cluster."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rgf_keras.cli.options import err
+from rgf_keras.cli.options import err, open_tracker
 
 if TYPE_CHECKING:
     import optuna
 
-    from rgf_keras.experiments.studies.run import StudySpec
+    from rgf_keras.experiments.studies.study import Study
     from rgf_keras.runtime.workers import WorkersSpec
 
 Workers = Annotated[int, typer.Option(min=1, help="Runs at a time, each a process.")]
 OnCluster = Annotated[
-    str | None, typer.Option(help="Run them on this Ray cluster: auto or an address.")
+    str | None, typer.Option(help="Ray cluster for the runs: auto or an address.")
 ]
-CpusPerWorker = Annotated[float, typer.Option(help="On the cluster.")]
-GpusPerWorker = Annotated[float, typer.Option(help="On the cluster, e.g. 0.5.")]
+CpusPerWorker = Annotated[float, typer.Option(help="CPUs of a run on the cluster.")]
+GpusPerWorker = Annotated[float, typer.Option(help="GPUs of a run on the cluster, e.g. 0.5.")]
 
 
 def workers_spec(workers: int, cluster: str | None, cpus: float, gpus: float) -> "WorkersSpec":
@@ -25,34 +28,62 @@ def workers_spec(workers: int, cluster: str | None, cpus: float, gpus: float) ->
     from rgf_keras.runtime.ray import ClusterShare
     from rgf_keras.runtime.workers import WorkersSpec
 
-    return WorkersSpec(
-        workers, cluster=None if cluster is None else ClusterShare(cluster, cpus, gpus)
-    )
+    share = None if cluster is None else ClusterShare(cluster, cpus, gpus)
+    return WorkersSpec(workers, cluster=share)
 
 
 def run_study(
-    spec: "StudySpec", where: "WorkersSpec", minimize: str, num_trials: int
-) -> "optuna.Study":
-    """Run a study in this process, or by workers."""
+    load: "Callable[[], Study]",
+    study: "Study",
+    name: str,
+    where: "WorkersSpec",
+    storage: str | None,
+    tracking_uri: str | None,
+    workspace: Path,
+    seed: int = 0,
+) -> "tuple[optuna.Study, dict[str, Any]]":
+    """Run a study, or what is left of it, and log what it says to its run.
+
+    Args:
+        load: makes the study in another process.
+        study: with the budget and the repeats that are wanted.
+        name: of the study in the storage and of its run.
+        where: it is run.
+        storage, tracking_uri: Optuna's and MLflow's; in the workspace if None.
+        workspace: folder for records, checkpoints and files.
+        seed: of the sampler.
+
+    Returns:
+        Optuna's study, and its summary.
+    """
+    from rgf_keras.cache import Cache
     from rgf_keras.experiments.studies.parallel import run_parallel
+    from rgf_keras.experiments.studies.run import StudySpec
+    from rgf_keras.experiments.studies.storage import default_url
     from rgf_keras.reports import outcome
     from rgf_keras.runtime.progress import on_console
 
     def tell(trial: "optuna.trial.FrozenTrial") -> None:
-        err.print(outcome.trial_line(trial, minimize, num_trials), highlight=False)
+        err.print(outcome.trial_line(trial, study.minimize, study.num_trials), highlight=False)
 
+    spec = StudySpec(
+        load,
+        storage or default_url(workspace, name, not where.in_this_process),
+        partial(open_tracker, tracking_uri, workspace.resolve(), name),
+        name,
+        workspace.resolve() / "work",
+        Cache(),
+        study.num_trials,
+        study.repeats,
+        seed,
+    )
     with on_console(err) as progress:
         if where.in_this_process:
-            return spec.run(progress, tell)
-        return run_parallel(spec, where, progress, tell)
-
-
-def log_outcome(optuna_study: "optuna.Study", spec: "StudySpec") -> dict[str, Any]:
-    """Log the result of a study to its run, and return it."""
-    from rgf_keras.reports import outcome
-
+            optuna_study = spec.run(progress, tell)
+        else:
+            optuna_study = run_parallel(spec, where, progress, tell)
     spec.folder.mkdir(parents=True, exist_ok=True)
     summary = outcome.study_summary(optuna_study)
     with spec.open_tracker() as tracker:
         outcome.record_study(summary, optuna_study, tracker, spec.folder)
-    return summary
+    return optuna_study, summary

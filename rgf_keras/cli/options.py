@@ -73,11 +73,7 @@ Kind = TypeVar("Kind", bound="Config")
 
 
 def choose_backend(backend: BackendName | None) -> str:
-    """Fix the backend before anything imports Keras.
-
-    Raises:
-        RgfError: it is not installed.
-    """
+    """Fix the backend before anything imports Keras, if it is installed."""
     chosen = backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
     if importlib.util.find_spec(chosen) is None:
         extra = f" with {how_to_install(chosen)}" if chosen in ("jax", "torch") else ""
@@ -90,18 +86,15 @@ def choose_backend(backend: BackendName | None) -> str:
 def read_config(
     kind: type[Kind], file: Path | None, settings: list[str] | None, changes: dict[str, Any]
 ) -> Kind:
-    """Read a configuration, and change what ``--set`` and other options say.
+    """Read a configuration, the defaults without a file, and change what options say.
 
     What it names of a guest's own is looked for in its file's folder too.
 
     Args:
         kind: of configuration.
-        file: YAML; the defaults if None.
+        file: YAML.
         settings: ``key=value`` of ``--set``.
         changes: by dotted key, on top of the settings; None changes nothing.
-
-    Raises:
-        RgfError: the file is missing or no YAML; an unknown key or a bad value, named.
     """
     from rgf_keras import plugins
     from rgf_keras.config import read
@@ -133,14 +126,7 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
 def open_context(
     name: str, folder: Path, tracking_uri: str | None, workspace: Path
 ) -> Iterator["Context"]:
-    """Open a run in MLflow, a folder, and progress on the console, for an experiment.
-
-    Args:
-        name: of the run and of its MLflow experiment.
-        folder: for the experiment's files, made if it does not exist.
-        tracking_uri: see :func:`mlflow_address`.
-        workspace: for records.
-    """
+    """Open a run in the MLflow experiment of its name, a folder, and progress on the console."""
     from rgf_keras.cache import Cache
     from rgf_keras.runtime.progress import on_console
     from rgf_keras.tracking.tracker import Context, environment_tags

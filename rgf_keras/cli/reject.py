@@ -16,9 +16,7 @@ def reject_command(
     config: options.ConfigFile = None,
     threshold: Annotated[
         list[str] | None,
-        typer.Option(
-            help="none, auto or τ in [0, 2]; may be repeated. none and auto if not given."
-        ),
+        typer.Option(help="Thresholds: none, auto or τ in [0, 2]; repeatable; else none and auto."),
     ] = None,
     reference: Annotated[
         list[str] | None,
@@ -56,10 +54,7 @@ def reject_command(
 
     work = workspace / "work" / f"reject-{chosen.key}"
     work.mkdir(parents=True, exist_ok=True)
-    with (
-        open_tracker(tracking_uri, workspace, "reject") as tracker,
-        on_console(err) as progress,
-    ):
+    with open_tracker(tracking_uri, workspace, "reject") as tracker, on_console(err) as progress:
         points = reject.sweep(chosen, thresholds, tracker, work, Cache(), progress, reference or ())
         train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
     report.write(work, points, train.images)

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rgf_keras.cli.options import (
-    Json,
-    Storage,
-    TrackingUri,
-    Workspace,
-    choose_backend,
-    err,
-    open_records,
-    out,
-)
+from rgf_keras.cli.options import Json, Storage, TrackingUri, Workspace, err, open_records, out
 from rgf_keras.errors import RgfError
 
 if TYPE_CHECKING:
@@ -41,7 +32,6 @@ def report_command(
     workspace: Workspace = Path("mlruns"),
 ) -> None:
     """Write one page that says what a study or a run found; or its tables alone."""
-    choose_backend(None)
     from rgf_keras.reports import page, render
 
     records = open_records(tracking_uri, workspace)
@@ -66,7 +56,6 @@ def compare_command(
     as_json: Json = False,
 ) -> None:
     """Show two runs side by side: what differs, and what came of it."""
-    choose_backend(None)
     from rgf_keras.reports import compare, render
 
     records = open_records(tracking_uri, workspace)

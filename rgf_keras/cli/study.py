@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rgf_keras.cli import jobs, options
+from rgf_keras.cli.options import check_writable, choose_backend, err, out
 from rgf_keras.cli.quiet import import_keras
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
@@ -34,7 +35,7 @@ def study_run(
     as_json: options.Json = False,
 ) -> None:
     """Run a study, or what is left of it. The same command continues it."""
-    chosen = options.choose_backend(backend)
+    chosen = choose_backend(backend)
     from rgf_keras.experiments.studies.study import load_study, plan
 
     study = load_study(file).with_options(num_trials=n_trials, repeats=repeats)
@@ -43,28 +44,18 @@ def study_run(
         _show_plan({"name": name, **plan(study), "workspace": str(workspace)}, as_json)
         return
     study.check()
+<<<<<<< HEAD
     options.check_writable(workspace)
+=======
+    check_writable(workspace)
+>>>>>>> d
     import_keras()
-    from rgf_keras.cache import Cache
-    from rgf_keras.experiments.studies.run import StudySpec
-    from rgf_keras.experiments.studies.storage import default_url
-
-    spec = StudySpec(
-        partial(load_study, file.resolve()),
-        storage or default_url(workspace, name, workers > 1 or cluster is not None),
-        partial(options.open_tracker, tracking_uri, workspace.resolve(), name),
-        name,
-        workspace.resolve() / "work",
-        Cache(),
-        n_trials,
-        repeats,
-        seed,
-    )
-    options.err.print(f"study '{name}': {study.question}", highlight=False)
+    load = partial(load_study, file.resolve())
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
-    optuna_study = jobs.run_study(spec, where, study.minimize, study.num_trials)
-    _show(jobs.log_outcome(optuna_study, spec), as_json)
-    options.err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
+    err.print(f"study '{name}': {study.question}", highlight=False)
+    _, summary = jobs.run_study(load, study, name, where, storage, tracking_uri, workspace, seed)
+    _show(summary, as_json)
+    err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
 
 
 @app.command("show")
@@ -94,4 +85,4 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(summary))
     else:
-        options.out.print(outcome.study_table(summary))
+        out.print(outcome.study_table(summary))
