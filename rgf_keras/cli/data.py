@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-<<<<<<< HEAD
-from rgf_keras.cli.options import Json, Picture, choose_backend, err, out, parse_settings
-=======
 from rgf_keras.cli.options import Json, Picture, err, out, parse_settings
->>>>>>> d
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,11 +10,7 @@ import typer
 from rich.table import Column, Table
 
 from rgf_keras.cli import jobs, options
-<<<<<<< HEAD
-from rgf_keras.cli.options import err, open_tracker, out
-=======
 from rgf_keras.cli.options import check_writable, choose_backend, err, open_records, out
->>>>>>> d
 from rgf_keras.cli.quiet import import_keras
 
 if TYPE_CHECKING:
@@ -43,26 +39,12 @@ def reproduce_command(
     as_json: options.Json = False,
 ) -> None:
     """Make a paper's table again and say how it compares. The same command continues."""
-<<<<<<< HEAD
-    chosen = options.choose_backend(backend)
-    from rgf_keras import reproduce
-
-    reproduction = reproduce.find(paper, table, scale)
-    name = f"{reproduction.name}-{chosen}"
-    import_keras()
-    from rgf_keras.cache import Cache
-    from rgf_keras.experiments.studies.run import StudySpec
-    from rgf_keras.experiments.studies.storage import default_url
-    from rgf_keras.reproduce.cost import estimate
-    from rgf_keras.runtime.progress import on_console
-
-    runs = reproduction.runs
-=======
     chosen = choose_backend(backend)
     from rgf_keras import reproduce
 
-    wanted = reproduce.find(paper, table, scale)
-    name = f"{wanted.name}-{chosen}"
+    reproduction = reproduce.find(paper, table, scale)
+    runs = reproduction.runs
+    name = f"{reproduction.name}-{chosen}"
     if not dry_run:
         check_writable(workspace)
     import_keras()
@@ -70,7 +52,6 @@ def reproduce_command(
     from rgf_keras.reproduce.cost import estimate
     from rgf_keras.runtime.progress import on_console
 
->>>>>>> d
     with on_console(err) as progress:
         cost = estimate(runs.values(), Cache(), progress)
     if dry_run and as_json:
@@ -84,28 +65,11 @@ def reproduce_command(
     )
     if dry_run:
         return
-<<<<<<< HEAD
-    options.check_writable(workspace)
-    where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
-    spec = StudySpec(
-        partial(_study, paper, table, scale),
-        storage or default_url(workspace, name, not where.in_this_process),
-        partial(open_tracker, tracking_uri, workspace.resolve(), name),
-        name,
-        workspace.resolve() / "work",
-        Cache(),
-    )
-    optuna_study = jobs.run_study(spec, where, reproduction.minimize, len(runs))
-    jobs.log_outcome(optuna_study, spec)
-    records = reproduction.finished(optuna_study, options.open_records(tracking_uri, workspace))
-    tables, agreement = reproduction.tables(records), reproduction.agreement(records)
-=======
-    load, study = partial(_study, paper, table, scale), wanted.study()
+    load, study = partial(_study, paper, table, scale), reproduction.study()
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
     optuna_study, _ = jobs.run_study(load, study, name, where, storage, tracking_uri, workspace)
-    records = wanted.finished(optuna_study, open_records(tracking_uri, workspace))
-    tables, agreement = wanted.tables(records), wanted.agreement(records)
->>>>>>> d
+    records = reproduction.finished(optuna_study, open_records(tracking_uri, workspace))
+    tables, agreement = reproduction.tables(records), reproduction.agreement(records)
     if as_json:
         typer.echo(json.dumps({"tables": [*map(asdict, tables)], "agreement": agreement}))
         return
@@ -124,15 +88,9 @@ def _study(paper: str, table: str | None, scale: str) -> "Study":
 
 
 def _view(table: "PaperTable") -> Table:
-<<<<<<< HEAD
     first, *others = table.columns
     columns = (Column(name, justify="right") for name in others)
     view = Table(first, *columns, title=table.title, caption=table.note)
-=======
-    view = Table(title=table.title, caption=table.note)
-    for i, column in enumerate(table.columns):
-        view.add_column(column, justify="right" if i else "left")
->>>>>>> d
     for row in table.rows:
         view.add_row(*row)
     return view

@@ -44,11 +44,7 @@ def study_run(
         _show_plan({"name": name, **plan(study), "workspace": str(workspace)}, as_json)
         return
     study.check()
-<<<<<<< HEAD
-    options.check_writable(workspace)
-=======
     check_writable(workspace)
->>>>>>> d
     import_keras()
     load = partial(load_study, file.resolve())
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
