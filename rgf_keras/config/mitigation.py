@@ -4,6 +4,7 @@ A mitigation is a field of a configuration: that it needs a player, is switched 
 model and belongs to the key of a cached one follows from :class:`Mitigation`.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -13,7 +14,7 @@ from pydantic import Field, model_validator
 from rgf_keras import plugins
 from rgf_keras.cache import Cache
 from rgf_keras.config.base import Config, Positive
-from rgf_keras.errors import RgfError, first_line
+from rgf_keras.errors import RgfError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -220,10 +221,36 @@ class RegularizerConfig(Mitigation):
         return self.on and bool(self.target)
 
     def regularizers(self, setting: Setting) -> "list[Regularizer]":
-        if not self.active:
-            return []
-        make = plugins.resolve("regularizers", self.target)
+        return [self._make(setting)] if self.active else []
+
+    def player(self, key: str) -> str | None:
+        """Whose loss it is on, told before there is a training.
+
+        Args:
+            key: what errors call it.
+
+        Returns:
+            The player's name; None if the hook takes the training's setting.
+
+        Raises:
+            RgfError: nobody knows the target, it fails, or it makes something else.
+        """
         try:
-            return [plugins.call(make, self.arguments, setting=setting)]
-        except TypeError as error:
-            raise RgfError(f"regularizers: {self.target}: {first_line(error)}") from error
+            make = plugins.resolve("regularizers", self.target)
+            if callable(make) and "setting" in inspect.signature(make).parameters:
+                return None
+            return self._make(None).player
+        except RgfError as error:
+            raise RgfError(f"{key}: {error}") from error
+
+    def _make(self, setting: Setting | None) -> "Regularizer":
+        from rgf_keras.training import Regularizer
+
+        make = plugins.resolve("regularizers", self.target)
+        hook = plugins.attempt(self.target, plugins.call, make, self.arguments, setting=setting)
+        if not isinstance(hook, Regularizer):
+            raise RgfError(
+                f"'{self.target}' makes a {type(hook).__name__}; it must make a "
+                "rgf_keras.training.Regularizer"
+            )
+        return hook

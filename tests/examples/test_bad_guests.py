@@ -13,6 +13,8 @@ BAD = '''
 import keras
 import numpy as np
 
+from rgf_keras.training import Regularizer
+
 
 class Empty(keras.Model):
     """Neither players() nor sample."""
@@ -25,8 +27,14 @@ class Samples(keras.Model):
         super().__init__()
         self.images = images
 
+        self.compile()
+
     def sample(self, n, seed):
         return np.broadcast_to(np.float32(self.images), (n, *np.shape(self.images)))
+
+
+class Critics(Regularizer):
+    player = "critic"
 
 
 NUMBER = 3
@@ -52,6 +60,12 @@ def make_nan(image_shape):
     return Samples(np.full(image_shape, np.nan))
 
 
+def make_uncompiled(image_shape):
+    model = Samples(np.zeros(image_shape))
+    model.compiled = False
+    return model
+
+
 def make_nothing():
     return "a model"
 
@@ -63,12 +77,17 @@ def fail():
 SMOOTHING = 'regularizers.mine={target: "%s"}'
 
 
+@pytest.fixture(scope="module")
+def bad_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "bad.py").write_text(BAD)
+    (folder / "raises.py").write_text("import nowhere_at_all\n")
+    return folder
+
+
 @pytest.fixture
-def complaint(tmp_path, monkeypatch, capsys):
+def complaint(bad_folder, monkeypatch, capsys):
     """Runs `rgf assess` with settings; returns its one line."""
-    (tmp_path / "bad.py").write_text(BAD)
-    (tmp_path / "raises.py").write_text("import nowhere_at_all\n")
-    (tmp_path / "hook.py").write_text("class Hook:\n    player = 'critic'\n")
 
     def fail(*arguments):
         raise AssertionError("oracles were trained")
@@ -76,7 +95,7 @@ def complaint(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(materials, "train_oracles", fail)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setenv("RGF_COMMAND", "")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(bad_folder)
 
     def run(*settings):
         values = ("data.num_train=320", "data.num_test=200", *settings)
@@ -96,13 +115,14 @@ def complaint(tmp_path, monkeypatch, capsys):
     [
         ("bad.py:Empty", ["model.target", "Empty without a method sample(n, seed)"]),
         ("bad.py:make_samplr", ["bad.py has no 'make_samplr'", "did you mean 'make_sampler'"]),
-        ("bad.py:NUMBER", ["bad.py:NUMBER", "int"]),
+        ("bad.py:NUMBER", ["model.target: bad.py:NUMBER", "not a callable"]),
         ("bad.py:make_nothing", ["makes a str", "keras.Model"]),
         ("bad.py:fail", ["bad.py:fail fails: KeyError: 'no such layer'"]),
         ("bad.py:make_flat", ["Samples.sample", "(2, H, W, C)", "(2, 12)"]),
         ("bad.py:make_small", ["Samples.sample", "(8, 8, 3)", "(28, 28, 3)"]),
         ("bad.py:make_bright", ["Samples.sample", "[−1, 1]", "255"]),
         ("bad.py:make_nan", ["Samples.sample", "[−1, 1]", "nan"]),
+        ("bad.py:make_uncompiled", ["model.target", "compile"]),
         ("missing.py:make", ["missing.py does not exist"]),
         ("missing:make", ["no module missing"]),
         ("raises.py:make", ["raises.py:make", "ModuleNotFoundError", "nowhere_at_all"]),
@@ -121,7 +141,7 @@ def test_bad_models(complaint, target, parts):
     [
         (["model.arguments.depth=3"], ["bad.py:make_sampler", "'depth'"]),
         (["spectral_decoupling.weight=0.1"], ["spectral_decoupling needs", "players()"]),
-        ([SMOOTHING % "hook.py:Hook"], ["regularizers.mine needs", "players()"]),
+        ([SMOOTHING % "bad.py:Critics"], ["regularizers.mine needs", "players()"]),
         (['evaluation.metrics=["bad.py:NUMBER"]'], ["evaluation.metrics", "bad.py:NUMBER"]),
         (['evaluation.metrics=["bad.py:sharpnes"]'], ["bad.py has no 'sharpnes'"]),
         (['data.factor="bad.py:NUMBER"'], ["bad.py:NUMBER"]),
@@ -139,10 +159,10 @@ def test_bad_company(complaint, settings, parts):
 @pytest.mark.parametrize(
     ("target", "parts"),
     [
-        ("hook.py:Hok", ["hook.py has no 'Hok'", "did you mean 'Hook'"]),
-        ("hook.py:Hook", ["regularizers.mine", "'critic'", "discriminator, generator"]),
-        ("bad.py:NUMBER", ["regularizers", "bad.py:NUMBER"]),
-        ("bad.py:fail", ["regularizers", "bad.py:fail", "KeyError"]),
+        ("bad.py:Critic", ["regularizers.mine", "bad.py has no", "did you mean 'Critics'"]),
+        ("bad.py:Critics", ["regularizers.mine", "'critic'", "discriminator, generator"]),
+        ("bad.py:NUMBER", ["regularizers.mine", "bad.py:NUMBER"]),
+        ("bad.py:fail", ["regularizers.mine", "bad.py:fail", "KeyError"]),
     ],
 )
 def test_bad_hooks(complaint, target, parts):

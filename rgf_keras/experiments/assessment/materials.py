@@ -96,21 +96,27 @@ def prepare(config: AssessConfig, cache: Cache, progress: Progress = SILENT) -> 
 
 
 def check_embeddings(config: AssessConfig, images: Dataset) -> None:
-    """Refuse to measure in the features of an oracle that has nothing to tell apart.
+    """Refuse embeddings that do not exist, or of an oracle that has nothing to tell apart.
 
     Raises:
-        RgfError: an embedding is the class oracle's, and there is a single class.
+        RgfError: nobody knows an embedding or has its weights; it is the class oracle's, and there
+            is a single class.
     """
-    used = {"evaluation.embedding": config.evaluation.embedding}
+    used = {"evaluation": (config.evaluation.embedding, config.evaluation.embedding_weights)}
     if config.rejection.active:
-        used["rejection.embedding"] = config.rejection.embedding
-    for key, name in used.items():
+        used["rejection"] = config.rejection.embedding, config.rejection.embedding_weights
+    for key, (name, weights) in used.items():
         if name == "oracle" and images.num_classes == 1:
             raise RgfError(
-                f"{key}: the images of {images.name} have a single class, so that there is no "
-                f"class oracle whose features tell them apart; set {key}=pixels or to the name of "
-                "a network"
+                f"{key}.embedding: the images of {images.name} have a single class, so that there "
+                f"is no class oracle whose features tell them apart; set {key}.embedding=pixels or "
+                "to the name of a network"
             )
+        if name != "oracle":
+            try:
+                extractor(name, weights)
+            except RgfError as error:
+                raise RgfError(f"{key}.embedding: {error}") from error
 
 
 def reference_model(

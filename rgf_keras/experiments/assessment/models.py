@@ -36,20 +36,45 @@ def check_model(config: AssessConfig, dataset: Dataset) -> keras.Model:
             f"training.batch_size: {config.training.batch_size} is more than {most}, the images of "
             f"{dataset.name} for a player's turn; set it to at most {most}"
         )
-    names = [player.name for player in model.players()] if hasattr(model, "players") else []
-    config.training.build_optimizers(names)
-    for key, mitigation in config.mitigations():
-        if mitigation.active and not names:
+    _check_players(config, model)
+    if isinstance(config.model, CustomConfig):
+        drawn = sample_uint8(model, 2, config.seed).shape[1:]
+        if drawn != dataset.image_shape:
             raise RgfError(
-                f"{key} needs a model with players(), which {type(model).__name__} does not have; "
-                "add them, or leave it out"
-            )
-        if mitigation.active and mitigation.needs and mitigation.needs not in names:
-            raise RgfError(
-                f"{key} needs a player '{mitigation.needs}', but {type(model).__name__} has "
-                f"{', '.join(names)}"
+                f"model.target: {type(model).__name__}.sample draws images {drawn}, but those of "
+                f"{dataset.name} are {dataset.image_shape}"
             )
     return model
+
+
+def _check_players(config: AssessConfig, model: keras.Model) -> None:
+    """Refuse what is asked of players that the model does not have."""
+    training, kind = config.training, type(model).__name__
+    names = [player.name for player in model.players()] if hasattr(model, "players") else []
+    training.build_optimizers(names)
+    asked = {key: mitigation.needs for key, mitigation in config.mitigations() if mitigation.active}
+    for name, hook in config.regularizers.items():
+        if hook.active:
+            asked[f"regularizers.{name}"] = hook.player(f"regularizers.{name}")
+    if training.privacy.active:
+        asked["training.privacy"] = None
+    if training.ema_decay is not None:
+        asked["training.ema_decay"] = None
+    for key in ("player_optimizers", "player_turns"):
+        asked |= {f"training.{key}.{name}": name for name in getattr(training, key)}
+    for key, needed in asked.items():
+        if not names:
+            raise RgfError(
+                f"{key} needs a model with players(), which {kind} does not have; add them, or "
+                "leave it out"
+            )
+        if needed and needed not in names:
+            raise RgfError(f"{key} needs a player '{needed}', but {kind} has {', '.join(names)}")
+    if not names and not (model.compiled or type(model).fit is not keras.Model.fit):
+        raise RgfError(
+            f"model.target: {kind} has neither players() nor was compiled, so that its fit cannot "
+            "train it; call its compile where it is made"
+        )
 
 
 def build_model(config: ExperimentConfig, dataset: Dataset) -> keras.Model:
