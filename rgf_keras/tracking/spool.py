@@ -24,6 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from filelock import FileLock
+
+from rgf_keras.runtime import locks
 from rgf_keras.tracking.tracker import IMAGES, Run
 
 Record = dict[str, Any]
@@ -120,7 +123,8 @@ class Spool:
         self.refusals: list[str] = []
         self._writing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = open(folder / "lock", "w")  # noqa: SIM115 (held by the process that sends)
+        (folder / "lock").touch()
+        self._lock: FileLock | None = None
 
     def append(self, run: str, **record: Any) -> None:
         """Add a record: ``opened``, ``params``, ``metrics`` with ``step``, ``tags``, ``status``."""
@@ -161,15 +165,13 @@ class Spool:
 
     def acquire(self) -> bool:
         """Become the process that sends; False if another one is."""
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        self._lock = self._lock or locks.acquire(self.folder / "lock", wait=False)
+        return self._lock is not None
 
     def close(self) -> None:
         """Let another process send."""
-        self._lock.close()
+        if self._lock:
+            self._lock.release()
 
     def send(self, destination: Destination) -> None:
         """Send everything, records before files, and delete what has arrived.

@@ -20,7 +20,7 @@ from rgf_keras.runtime.progress import SILENT, Progress
 IMAGES = "images"  # the folder in a record that holds pictures of series
 
 
-class Run:
+class Run(ABC):
     """One record: a study, a trial or an assessment.
 
     A parameter that was logged before keeps its first value, and so does a metric at a step that
@@ -35,13 +35,13 @@ class Run:
     id: str
     ending: str = "FINISHED"
 
+    @abstractmethod
     def append(self, **record: Any) -> None:
         """Add to the record: ``params``, ``metrics`` with ``step``, ``tags`` or ``status``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def keep(self, path: Path, name: str) -> None:
         """Copy a file into the record, under a name."""
-        raise NotImplementedError
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         self.append(params={name: str(value) for name, value in params.items()})
