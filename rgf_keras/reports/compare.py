@@ -12,6 +12,8 @@ from rgf_keras.reports.paper_tables import class_names, paper_tables
 from rgf_keras.reports.values import MetricRow
 from rgf_keras.tracking.records import RunRecord
 
+UNKNOWN = "It is not known which values of their metrics are better."
+
 
 def compare_page(runs: Sequence[RunRecord]) -> Page:
     """Two runs side by side.
@@ -29,7 +31,7 @@ def compare_page(runs: Sequence[RunRecord]) -> Page:
         question=f"Which memorizes less, {first.label} or {second.label}?"
         if values.is_memorization(name)
         else f"How do {first.label} and {second.label} differ?",
-        answer=_answer(runs, name) if name else f"They have {len(names)} metrics in common.",
+        answer=_answer(runs, name) if name else UNKNOWN,
         caution=values.overlap(first.metrics, second.metrics, name) if name else "",
         models=[run.label for run in runs],
         metrics=[values.row(name, [run.metrics for run in runs]) for name in names],

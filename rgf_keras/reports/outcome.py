@@ -200,9 +200,11 @@ def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
 
 def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> str | None:
     """The metric that stands for quality: a bounded one, else one that is measured."""
-    bounded = [bound["metric"] for bound in optuna_study.user_attrs["subject_to"]]
-    of_quality = (n for n in (*bounded, *values.ordered(measured)) if n.startswith("quality/"))
-    return next(iter((*of_quality, *bounded)), None)
+    attributes = optuna_study.user_attrs
+    bounded = [bound["metric"] for bound in attributes["subject_to"]]
+    names = [name for name in (*bounded, *values.ordered(measured)) if name.startswith("quality/")]
+    names = [name for name in names or bounded if name != attributes["minimize"]]
+    return next(iter(names), None)
 
 
 def _trial(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:

@@ -17,7 +17,6 @@ from rgf_keras.experiments import GANConfig
 from rgf_keras.experiments.scores import report
 from rgf_keras.experiments.scores.folds import Fit
 from rgf_keras.experiments.scores.workers import Resources
-from rgf_keras.figures import scores as figures
 from rgf_keras.metrics import memorization
 from rgf_keras.models import VAE
 from rgf_keras.reports import scores
@@ -184,11 +183,3 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     HELD_OUT.save(tmp_path / "images.npz")
     with pytest.raises(RgfError, match=f"{tmp_path} holds other files"):
         run(tmp_path)
-
-
-def test_binned_means():
-    x, y = np.arange(8.0), np.array([1, 3, 5, 5, 0, 2, 4, 8.0])
-    centres, means, halves = figures.bin_means(x, y, 4)
-    np.testing.assert_allclose(centres, [0.5, 2.5, 4.5, 6.5])
-    np.testing.assert_allclose(means, [2, 5, 1, 6])
-    np.testing.assert_allclose(halves, 1.96 * np.array([1, 0, 1, 2]))
