@@ -42,7 +42,7 @@ class MemorizationRejection(Regularizer):
         mode: ``"mask"`` or ``"resample"``.
         num_redraws: further batches generated in mode ``"resample"``.
         player: ``"generator"``, or ``"discriminator"`` to keep rejected samples from it too (the
-            paper's "GD", which it found much worse; mode ``"mask"`` only).
+            paper's "GD", much worse there; mode ``"mask"`` only).
         max_bytes: of the distance matrix that is held at a time.
         metrics: see :class:`Regularizer`, as for ``may_skip`` and ``arrays``.
         may_skip: for batches without an accepted sample.
