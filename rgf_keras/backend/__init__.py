@@ -2,8 +2,7 @@
 
 import keras
 
-from rgf_keras.backend.jax_only import require_jax
-from rgf_keras.backend.protocol import Backend
+from rgf_keras.backend.protocol import Backend, require_jax
 
 
 def _load(name: str) -> Backend:

@@ -1,10 +1,15 @@
-"""The contract of ``jax.py``, ``tensorflow.py`` and ``torch.py``, which mypy holds them to."""
+"""The contract of ``jax.py``, ``tensorflow.py`` and ``torch.py``, which mypy holds them to.
+
+Below it stands what refuses on backends that do not offer all of it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
 import numpy as np
+
+from rgf_keras.errors import RgfError
 
 Tensor = Any
 Tensors = Mapping[str, Tensor]
@@ -84,3 +89,24 @@ class Backend(Protocol):
         Raises:
             RgfError: the backend is not JAX.
         """
+
+
+def require_jax(who_needs: str) -> None:
+    """Raises an RgfError on other backends: ``require_jax("ensembles need")``."""
+    if keras.backend.backend() != "jax":
+        raise _refusal(who_needs)
+
+
+def compile_ensemble(update: Function, variables: Variables, num_metrics: int) -> RunEnsemble:
+    raise _refusal("ensembles need")
+
+
+def per_example_gradients(
+    loss_fn: Function, batch: Tensors, variables: Variables
+) -> tuple[list[Tensor], Tensor, Any]:
+    raise _refusal("per-example gradients need")
+
+
+def _refusal(who_needs: str) -> RgfError:
+    name = keras.backend.backend()
+    return RgfError(f"{who_needs} the jax backend, not {name}; use --backend jax")

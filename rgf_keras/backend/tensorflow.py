@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rgf_keras.backend.jax_only import compile_ensemble as compile_ensemble
-from rgf_keras.backend.jax_only import per_example_gradients as per_example_gradients
 from rgf_keras.backend.protocol import Function, Run, Tensor, Tensors, Variables
+from rgf_keras.backend.protocol import compile_ensemble as compile_ensemble
+from rgf_keras.backend.protocol import per_example_gradients as per_example_gradients
 
 ON_CPU = not tf.config.list_physical_devices("GPU")
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from keras import ops
 
-from rgf_keras.backend.jax_only import compile_ensemble as compile_ensemble
-from rgf_keras.backend.jax_only import per_example_gradients as per_example_gradients
 from rgf_keras.backend.protocol import Function, Run, Tensor, Tensors, Variables
+from rgf_keras.backend.protocol import compile_ensemble as compile_ensemble
+from rgf_keras.backend.protocol import per_example_gradients as per_example_gradients
 
 
 def put(arrays: Mapping[str, np.ndarray]) -> Tensors:

@@ -64,7 +64,7 @@ class Player:
 class GenerativeModel(keras.Model):
     """A model that can be trained by players' turns and sampled from.
 
-    A model of your own need not be one. Any ``keras.Model`` can be assessed that has
+    A model of your own need not be one. It can be assessed if it is a ``keras.Model`` with
 
     - ``sample(num_samples, seed)``, which draws (num_samples, H, W, C) in [−1, 1] or uint8;
     - ``players()``, to be trained by the :class:`rgf_keras.training.Trainer`, which resumes exactly

@@ -54,8 +54,7 @@ def generator(
         x, *parts = ops.split(latents, NUM_BLOCKS + 1, axis=-1)
         shared = layers.Dense(shared_dim, use_bias=False, kernel_initializer=next(weights))(classes)
         conditions = [ops.concatenate([shared, part], axis=-1) for part in parts]
-    x = _dense(x, base[0] * base[1] * base[2], weights)
-    x = layers.Reshape(base)(x)
+    x = layers.Reshape(base)(_dense(x, base[0] * base[1] * base[2], weights))
     for block, condition in enumerate(conditions, start=1):
         x = _growing_block(x, condition, weights)
         if block == 2:
@@ -79,11 +78,10 @@ def discriminator(
     _check(image_shape, num_classes, width)
     weights = initializers(seed, Orthogonal)
     images, labels = keras.Input(tuple(image_shape)), keras.Input((), dtype="int32")
-    x = _first_block(images, 2 * width, weights)
-    x = _attention(x, weights)
-    x = _shrinking_block(x, weights)
+    x = _shrinking_block(images, 2 * width, weights, pixels=True)
+    x = _shrinking_block(_attention(x, weights), 2 * width, weights)
     for _ in range(2):
-        x = _flat_block(x, weights)
+        x = _residual(x, 2 * width, weights) + x
     features = ops.sum(ops.relu(x), axis=(1, 2))
     classes = _dense(ops.one_hot(labels, num_classes), 2 * width, weights, use_bias=False)
     projection = ops.sum(classes * features, axis=-1, keepdims=True)
@@ -101,27 +99,15 @@ def _growing_block(x: Tensor, condition: Tensor, weights: Weights) -> Tensor:
     return _conv(x, filters, 3, weights) + shortcut
 
 
-def _first_block(images: Tensor, filters: int, weights: Weights) -> Tensor:
-    """Half the height and width, of pixels instead of activations."""
-    shortcut = _conv(layers.AveragePooling2D(2)(images), filters, 1, weights)
-    x = ops.relu(_conv(images, filters, 3, weights))
-    return layers.AveragePooling2D(2)(_conv(x, filters, 3, weights)) + shortcut
+def _shrinking_block(x: Tensor, filters: int, weights: Weights, pixels: bool = False) -> Tensor:
+    """Half the height and width, of activations or else pixels."""
+    shortcut = _conv(layers.AveragePooling2D(2)(x), filters, 1, weights)
+    return layers.AveragePooling2D(2)(_residual(x, filters, weights, pixels)) + shortcut
 
 
-def _shrinking_block(x: Tensor, weights: Weights) -> Tensor:
-    """Half the height and width."""
-    shortcut = _conv(layers.AveragePooling2D(2)(x), x.shape[-1], 1, weights)
-    return layers.AveragePooling2D(2)(_residual(x, weights)) + shortcut
-
-
-def _flat_block(x: Tensor, weights: Weights) -> Tensor:
-    return _residual(x, weights) + x
-
-
-def _residual(x: Tensor, weights: Weights) -> Tensor:
-    for _ in range(2):
-        x = _conv(ops.relu(x), x.shape[-1], 3, weights)
-    return x
+def _residual(x: Tensor, filters: int, weights: Weights, pixels: bool = False) -> Tensor:
+    x = _conv(x if pixels else ops.relu(x), filters, 3, weights)
+    return _conv(ops.relu(x), filters, 3, weights)
 
 
 def _conditional_norm(x: Tensor, condition: Tensor, weights: Weights) -> Tensor:
@@ -152,9 +138,6 @@ class Orthogonal(keras.initializers.Initializer):
     """Matrices with orthonormal columns, or rows if these are fewer, drawn by NumPy.
 
     Keras' own initializer compiles a QR decomposition for each shape on JAX, some 10 s in all.
-
-    Args:
-        seed: of the draw.
     """
 
     def __init__(self, seed: int):

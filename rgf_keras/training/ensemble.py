@@ -42,9 +42,6 @@ class EnsembleState(State):
 
         return run
 
-    def order(self, epoch: int, images_per_step: int) -> np.ndarray:
-        return np.stack([order.epoch(epoch, images_per_step) for order in self.orders], axis=1)
-
     def traces(self, steps: np.ndarray) -> Iterator[np.ndarray]:
         for i, values in enumerate(self.members):
             for variable, value in zip(self.variables, values, strict=True):
@@ -93,9 +90,8 @@ class Ensemble(Trainer):
         options: of the Trainer.
 
     Raises:
-        RgfError: another backend than JAX; what the Trainer refuses.
-        ArgumentError: numbers of models, seeds and rows that differ; members with unequal numbers
-            of steps.
+        RgfError: another backend than JAX; numbers of models, seeds and rows that differ; members
+            with unequal numbers of steps; what the Trainer refuses.
     """
 
     _state_class = EnsembleState

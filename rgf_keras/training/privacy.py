@@ -60,13 +60,9 @@ class Privacy:
         optimizer: keras.optimizers.Optimizer,
         noise: keras.random.SeedGenerator,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """One update of a player.
+        """One update of a player with ``draw_noise``.
 
-        Args:
-            player: with ``draw_noise``.
-            batch: arrays of equal length.
-            optimizer: of the player.
-            noise: where the noise comes from; its state must be among the trained one's.
+        The gradients' noise comes from ``noise``, whose state must be among the trained one's.
 
         Returns:
             The mean loss and its metrics, neither of them private.
@@ -90,11 +86,7 @@ class Privacy:
         return ops.mean(losses), {name: ops.mean(values) for name, values in metrics.items()}
 
     def clipped_sum(self, gradients: list[Tensor]) -> list[Tensor]:
-        """Sum over images of gradients scaled to a norm of at most C.
-
-        Args:
-            gradients: (n, ...) per variable.
-        """
+        """Sum over images of gradients, (n, ...) per variable, scaled to a norm of at most C."""
         squares = [ops.sum(ops.square(ops.reshape(g, (g.shape[0], -1))), axis=1) for g in gradients]
         norms = ops.sqrt(sum(squares))
         factors = self.clip_norm / ops.maximum(norms, self.clip_norm)

@@ -39,13 +39,13 @@ class MemorizationRejection(Regularizer):
         threshold: τ in [0, 2], a number or a schedule.
         embedding: images (n, H, W, C) in [−1, 1] to (n, d); its weights are not trained.
         references: (N, d) embeddings of the training images.
-        mode: see above.
+        mode: ``"mask"`` or ``"resample"``.
         num_redraws: further batches generated in mode ``"resample"``.
         player: ``"generator"``, or ``"discriminator"`` to keep rejected samples from it too (the
-            paper's "GD", which it found much worse; mode ``"mask"`` only).
+            paper's "GD", much worse there; mode ``"mask"`` only).
         max_bytes: of the distance matrix that is held at a time.
-        metrics: what it logs.
-        may_skip: always, for batches without an accepted sample.
+        metrics: see :class:`Regularizer`, as for ``may_skip`` and ``arrays``.
+        may_skip: for batches without an accepted sample.
         arrays: the references of unit length, (d, N).
 
     Raises:

@@ -41,7 +41,7 @@ class State:
         averaged: whether to keep a moving average of the trainable weights.
 
     Attributes:
-        variables: all of it.
+        variables: all of it; on JAX a variable left out would stay frozen.
         step: how many steps are done.
         averages: of the trainable weights.
         orders: of each model.
@@ -61,7 +61,6 @@ class State:
             keras.Variable(ops.copy(v.value), trainable=False, name=f"average_{i}")
             for i, v in enumerate(model.trainable_variables if averaged else [])
         ]
-        # On JAX a variable left out would stay frozen.
         self.variables = [*model.variables, *self.slots, *self.averages, self.step]
         self.orders: Sequence[Order] = ()
 
@@ -77,7 +76,8 @@ class State:
 
     def order(self, epoch: int, images_per_step: int) -> np.ndarray:
         """Positions in the data, (steps, *shape, images_per_step) int32."""
-        return self.orders[0].epoch(epoch, images_per_step)
+        orders = np.stack([order.epoch(epoch, images_per_step) for order in self.orders], axis=1)
+        return orders.reshape(len(orders), *self.shape, images_per_step)
 
     def traces(self, steps: np.ndarray) -> Iterator[np.ndarray]:
         """Puts each model's averaged weights into the model in turn; yields its part of steps."""

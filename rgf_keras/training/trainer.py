@@ -72,8 +72,9 @@ class Trainer:
 
     Raises:
         ArgumentError: data of unequal length or too little for a step, an optimizer missing or
-            unknown, a regularizer or turns for a player that the model does not have.
-        RgfError: privacy that the backend or the model cannot give.
+            unknown, a regularizer or turns for a player that the model does not have, privacy that
+            the model cannot give.
+        RgfError: privacy that the backend cannot give.
     """
 
     _state_class = State
@@ -128,11 +129,7 @@ class Trainer:
     ) -> None:
         """Begin another training, as a new Trainer would, with what is compiled already.
 
-        Args:
-            model: whose weights and random state to begin with; it may be discarded.
-            seed: of the data order.
-            rows: (n,) positions in the data.
-            checkpoint_dir: where its checkpoints go or are.
+        The model is one whose weights and random state to begin with; it may be discarded.
         """
         rows = np.arange(self.num_images) if rows is None else rows
         self._begin([model], [Order(rows, seed)], checkpoint_dir)
@@ -190,8 +187,7 @@ class Trainer:
     def members(self) -> Iterator[np.ndarray]:
         """Puts each trained model's (averaged) weights into the model in turn: here, of one.
 
-        Yields:
-            (num_steps, num_metrics) float32, its loss trace so far.
+        Yields its loss trace so far, (num_steps, num_metrics) float32.
         """
         return self.state.traces(self.history.steps)
 
@@ -231,18 +227,19 @@ class Trainer:
             raise Diverged(self.metric_names[column], len(self.history.steps) + int(row))
         self.history.steps = np.concatenate([self.history.steps, rows])
 
+    def _hooks(self, player: Player) -> list[Regularizer]:
+        return [hook for hook in self.regularizers if hook.player == player.name]
+
     def _names(self, player: Player) -> list[str]:
-        hooks = [hook for hook in self.regularizers if hook.player == player.name]
-        extra = [*player.metrics, *(name for hook in hooks for name in hook.metrics)]
+        extra = [*player.metrics, *(name for hook in self._hooks(player) for name in hook.metrics)]
         return [f"loss/{player.name}", *(f"{player.name}/{name}" for name in extra)]
 
     def _update(self, batch: Mapping[str, Tensor]) -> Tensor:
         batch = {**batch, "images": to_float(batch["images"])}
         metrics: dict[str, Tensor] = {}
         for player in self.players:
-            turns = [
-                self._turn(player, self._part(batch, i)) for i in range(self.turns[player.name])
-            ]
+            num_turns = self.turns[player.name]
+            turns = [self._turn(player, self._part(batch, i)) for i in range(num_turns)]
             metrics |= {name: sum(turn[name] for turn in turns) / len(turns) for name in turns[0]}
         if self.ema_decay is not None:
             self.state.move_averages(self.ema_decay, self.ema_start)
@@ -258,8 +255,8 @@ class Trainer:
         optimizer = self.optimizers[player.name]
         if self.privacy:
             total, metrics = self.privacy.update(player, batch, optimizer, self.model.noise)
-            return {f"loss/{player.name}": total, **_prefixed(player, metrics)}
-        hooks = [hook for hook in self.regularizers if hook.player == player.name]
+            return _name(player, total, metrics)
+        hooks = self._hooks(player)
         for hook in hooks:
             batch = hook.before(self.model, batch, self.state.step.value)
 
@@ -267,8 +264,7 @@ class Trainer:
             loss: Loss = player.loss(batch)
             for hook in hooks:
                 loss = hook(loss, batch, self.state.step.value)
-            named = _prefixed(player, loss.metrics)
-            return ops.mean(loss.per_example) + loss.penalty, (named, loss.update)
+            return ops.mean(loss.per_example) + loss.penalty, (dict(loss.metrics), loss.update)
 
         may_skip = any(hook.may_skip for hook in hooks)
         state = [*player.variables, *optimizer.variables] if may_skip else []
@@ -276,7 +272,7 @@ class Trainer:
         total, (metrics, update) = backend.minimize(loss_fn, player.variables, optimizer)
         for variable, old in zip(state, before, strict=True):
             variable.assign(ops.where(update, variable.value, old))
-        return {f"loss/{player.name}": total, **metrics}
+        return _name(player, total, metrics)
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self._saved_at >= self.checkpoint_seconds:
@@ -332,12 +328,11 @@ class Trainer:
                 f"but {type(self.model).__name__} has {names}",
             )
         if self.privacy:
-            require(
-                not self.regularizers,
-                "privacy and regularizers exclude each other; leave out one of them",
-            )
+            excess = "privacy and regularizers exclude each other; leave out one of them"
+            require(not self.regularizers, excess)
             self.privacy.check(self.model, self.players)
 
 
-def _prefixed(player: Player, metrics: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{player.name}/{name}": value for name, value in metrics.items()}
+def _name(player: Player, total: Tensor, metrics: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    named = {f"{player.name}/{name}": value for name, value in metrics.items()}
+    return {f"loss/{player.name}": total, **named}

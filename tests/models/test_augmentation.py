@@ -65,8 +65,8 @@ def test_translation_shifts_by_whole_pixels_and_fills_with_zeros():
 def test_translation_reaches_every_shift():
     dot = np.zeros((2000, 16, 12, 1), np.float32)
     dot[:, 8, 6] = 1
-    found = np.unique(np.argwhere(apply("translation", dot))[:, 1:3], axis=0)
-    np.testing.assert_array_equal(found, [(i, j) for i in range(6, 11) for j in range(4, 9)])
+    positions = np.unique(np.argwhere(apply("translation", dot))[:, 1:3], axis=0)
+    np.testing.assert_array_equal(positions, [(i, j) for i in range(6, 11) for j in range(4, 9)])
 
 
 def test_cutout_removes_a_rectangle_of_half_the_size():

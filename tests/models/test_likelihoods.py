@@ -37,12 +37,12 @@ def numbers(value):
 
 def test_bernoulli_is_a_distribution():
     outputs = np.repeat(rows(1, 4), len(BINARY), axis=0)
-    found = numbers(Bernoulli().log_prob(tensor(BINARY), tensor(outputs)))
+    log_prob = numbers(Bernoulli().log_prob(tensor(BINARY), tensor(outputs)))
     probability = 1 / (1 + np.exp(-outputs.astype(float)))
     np.testing.assert_allclose(
-        found, stats.bernoulli.logpmf(BINARY, probability).sum(axis=1), rtol=1e-5
+        log_prob, stats.bernoulli.logpmf(BINARY, probability).sum(axis=1), rtol=1e-5
     )
-    assert np.exp(found).sum() == pytest.approx(1, rel=1e-5)
+    assert np.exp(log_prob).sum() == pytest.approx(1, rel=1e-5)
 
 
 def test_gaussians_equal_scipy():
@@ -159,8 +159,8 @@ def test_integrals_of_powers(exponent):
         np.log(integrate.quad(lambda x, s=s: stats.norm(0, s).pdf(x) ** exponent, -30, 30)[0])
         for s in np.exp(outputs[0, 2:] / 2)
     )
-    found = numbers(DiagonalGaussian(Logit()).log_power(tensor(outputs), exponent))[0]
-    assert found == pytest.approx(expected, abs=1e-5)
+    log_power = numbers(DiagonalGaussian(Logit()).log_power(tensor(outputs), exponent))[0]
+    assert log_power == pytest.approx(expected, abs=1e-5)
     expected = 2 * np.log(integrate.quad(lambda x: stats.norm.pdf(x) ** exponent, -30, 30)[0])
     shared = Gaussian(ops.convert_to_tensor(0.0), Logit())
     assert numbers(shared.log_power(tensor(rows(1, 2)), exponent))[0] == pytest.approx(
@@ -170,8 +170,8 @@ def test_integrals_of_powers(exponent):
 
 def test_beta_cross_entropy():
     log_prob, log_power = np.float32([-3.0, -400.0]), np.float32([-0.1, -0.1])
-    found = numbers(beta_cross_entropy(tensor(log_prob), tensor(log_power), 0.5))
-    np.testing.assert_allclose(found, -3 * (np.exp(0.5 * log_prob) - 1) + np.exp(-0.1), rtol=1e-5)
+    loss = numbers(beta_cross_entropy(tensor(log_prob), tensor(log_power), 0.5))
+    np.testing.assert_allclose(loss, -3 * (np.exp(0.5 * log_prob) - 1) + np.exp(-0.1), rtol=1e-5)
     nearly = numbers(beta_cross_entropy(tensor(log_prob), tensor(0 * log_power), 1e-6))
     np.testing.assert_allclose(nearly, 1 - log_prob, rtol=1e-3)
 
@@ -184,13 +184,13 @@ def test_the_mixture_is_a_distribution():
     model = outlier_vae(outlier_weight=0.25)
     model.outliers.outputs.assign(rows(1, 4, seed=5))
     observed = tensor(BINARY.reshape(-1, 2, 2, 1))
-    found = np.exp(numbers(model.log_likelihood(observed, tensor(rows(1, 4)))))
-    assert found.sum() == pytest.approx(1, rel=1e-5)
+    density = np.exp(numbers(model.log_likelihood(observed, tensor(rows(1, 4)))))
+    assert density.sum() == pytest.approx(1, rel=1e-5)
     parts = [
         np.exp(numbers(Bernoulli().log_prob(tensor(BINARY), tensor(y))))
         for y in (rows(1, 4), rows(1, 4, seed=5))
     ]
-    np.testing.assert_allclose(found, 0.75 * parts[0] + 0.25 * parts[1], rtol=1e-5)
+    np.testing.assert_allclose(density, 0.75 * parts[0] + 0.25 * parts[1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("learned", [False, True])

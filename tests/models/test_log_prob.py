@@ -45,9 +45,9 @@ def paper_vae(golden):
 
 def test_golden_log_prob(golden, paper_vae):
     images = 255 * golden["images"][..., np.newaxis]
-    found = paper_vae.log_prob(images, 64, noise=golden["noise"])
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, golden["log_prob"], rtol=1e-4)
+    log_prob = paper_vae.log_prob(images, 64, noise=golden["noise"])
+    assert log_prob.dtype == np.float32
+    np.testing.assert_allclose(log_prob, golden["log_prob"], rtol=1e-4)
 
 
 def test_golden_posterior_and_elbo(golden, paper_vae):
@@ -56,13 +56,13 @@ def test_golden_posterior_and_elbo(golden, paper_vae):
     batch = {"images": 2 * observed - 1, "uniforms": 0 * observed + 0.5}
     loss = player.loss({**batch, "noise": ops.convert_to_tensor(golden["noise"][0])}).per_example
     mean, log_var = paper_vae.encode(observed)
-    found = {
+    results = {
         "mean": mean,
         "log_var": log_var,
         "kl": kl_divergence(mean, log_var),
         "elbo_first_noise": -loss,
     }
-    for name, values in found.items():
+    for name, values in results.items():
         values = ops.convert_to_numpy(ops.stop_gradient(values))
         np.testing.assert_allclose(values, golden[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
@@ -104,8 +104,8 @@ def test_the_estimate_is_within_its_standard_error(linear):
     weights = np.exp(weights.astype(np.float64) - exact)
     error = weights.std(axis=0) / weights.mean(axis=0) / np.sqrt(20_000)
     assert error.max() < 0.1
-    found = model.log_prob(images, 20_000, noise=noise, log_weights=middle(model))
-    assert (np.abs(found - exact) < 4 * error).all()
+    log_prob = model.log_prob(images, 20_000, noise=noise, log_weights=middle(model))
+    assert (np.abs(log_prob - exact) < 4 * error).all()
 
 
 def test_more_samples_come_closer_from_below(linear):
@@ -146,10 +146,10 @@ def test_members_of_an_ensemble_are_estimated_at_once(linear):
         return ops.stack([model.log_weights(*draws), model.log_weights(*draws) - 1])
 
     twice = backend.jit(members, model.variables)
-    found = model.log_prob(images, 3, log_weights=twice)
-    assert found.shape == (2, len(images))
-    np.testing.assert_allclose(found[0], model.log_prob(images, 3), rtol=1e-5)
-    np.testing.assert_allclose(found[0] - found[1], 1, atol=1e-4)
+    log_probs = model.log_prob(images, 3, log_weights=twice)
+    assert log_probs.shape == (2, len(images))
+    np.testing.assert_allclose(log_probs[0], model.log_prob(images, 3), rtol=1e-5)
+    np.testing.assert_allclose(log_probs[0] - log_probs[1], 1, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,12 @@ def test_timesteps_and_weights_estimate_the_sum(name):
     schedule, rng = SCHEDULES[name](50), np.random.default_rng(0)
     falls = -np.diff(schedule.signal_to_noise)
     exact = 0.5 * (falls / schedule.signal_to_noise[1:] ** 0.9).sum()
-    found = []
+    estimates = []
     for _ in range(4000):
         timesteps, weights = stratified_timesteps(schedule, 3, rng)
-        found.append((weights / schedule.signal_to_noise[timesteps] ** 0.9).sum())
-    error = np.std(found) / np.sqrt(len(found))
-    assert np.mean(found) == pytest.approx(exact, abs=4 * error)
+        estimates.append((weights / schedule.signal_to_noise[timesteps] ** 0.9).sum())
+    error = np.std(estimates) / np.sqrt(len(estimates))
+    assert np.mean(estimates) == pytest.approx(exact, abs=4 * error)
     assert error < 0.02 * exact
 
 
@@ -103,8 +103,8 @@ def test_decoder_knows_black_white_and_what_is_far_away():
     schedule = NoiseSchedule(np.array([1e-4, 0.02]))
     extremes = np.array([0, 255, 0, 255], np.uint8).reshape(4, 1, 1, 1)
     denoised = np.array([-1.0, 1.0, 1.0, -1.0]).reshape(4, 1, 1, 1)
-    near, _, far, _ = found = decoder_log_prob(extremes, denoised, schedule)
-    np.testing.assert_allclose(found[::2], found[1::2], rtol=1e-6)
+    near, _, far, _ = log_probs = decoder_log_prob(extremes, denoised, schedule)
+    np.testing.assert_allclose(log_probs[::2], log_probs[1::2], rtol=1e-6)
     assert near == pytest.approx(np.log(norm.cdf(100 / 255)))
     assert far == pytest.approx(-((200 - 100 / 255) ** 2) / 2, rel=1e-3)
 

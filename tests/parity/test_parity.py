@@ -28,7 +28,7 @@ def given(tmp_path_factory):
 
 def trained_everywhere(given, *names):
     """Losses of every step, by backend and model."""
-    found = {}
+    losses = {}
     for backend in ("tensorflow", "jax", "torch"):
         target = given.with_name(f"{backend}.npz")
         # Less optimized, a program is compiled in half the time.
@@ -39,8 +39,8 @@ def trained_everywhere(given, *names):
             check=True,
         )
         with np.load(target) as file:
-            found[backend] = {name: file[name] for name in file.files}
-    return found
+            losses[backend] = {name: file[name] for name in file.files}
+    return losses
 
 
 @pytest.fixture(scope="module")

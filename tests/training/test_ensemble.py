@@ -53,11 +53,11 @@ def images(skewed_digits):
 
 @pytest.fixture(scope="module")
 def expected(images):
-    return [found for member in range(3) for found in alone(images, member)]
+    return [state for member in range(3) for state in alone(images, member)]
 
 
-def assert_equal(found, expected, tolerance=0.0):
-    for (trace, weights), (other_trace, other_weights) in zip(found, expected, strict=True):
+def assert_equal(states, expected, tolerance=0.0):
+    for (trace, weights), (other_trace, other_weights) in zip(states, expected, strict=True):
         np.testing.assert_allclose(trace, other_trace, rtol=tolerance)
         for value, other in zip(weights, other_weights, strict=True):
             np.testing.assert_allclose(value, other, rtol=tolerance, atol=tolerance)

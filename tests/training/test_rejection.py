@@ -39,11 +39,11 @@ def test_distance_is_that_to_the_nearest_reference(references):
     rng = np.random.default_rng(0)
     images = rng.uniform(-1, 1, (5, 28, 28, 3)).astype(np.float32)
     hook = MemorizationRejection(0.1, pixels, references, max_bytes=4 * 5 * 100)
-    found = hook.distance(ops.convert_to_tensor(images), hook_array(hook))
+    distances = hook.distance(ops.convert_to_tensor(images), hook_array(hook))
     flat = images.reshape(5, -1) / 2 + 0.5
     unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (flat, references)]
     expected = (1 - unit[0] @ unit[1].T).min(axis=1)
-    np.testing.assert_allclose(ops.convert_to_numpy(found), expected, atol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(distances), expected, atol=1e-5)
 
 
 def hook_array(hook):

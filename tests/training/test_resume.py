@@ -29,8 +29,8 @@ def test_resume_is_exact(tmp_path, family, optimizer):
     newest.write_bytes(newest.read_bytes()[:-1000])  # and the newest checkpoint is damaged
     result = train(killed, family, optimizer)
     assert result.returncode == 0, result.stderr
-    with np.load(whole / "result.npz") as expected, np.load(killed / "result.npz") as found:
-        assert 0 < found["began"] < 60
+    with np.load(whole / "result.npz") as expected, np.load(killed / "result.npz") as resumed:
+        assert 0 < resumed["began"] < 60
         for name in expected.files:
             if name != "began":
-                np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+                np.testing.assert_array_equal(expected[name], resumed[name], err_msg=name)
