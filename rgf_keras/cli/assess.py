@@ -1,13 +1,12 @@
 """`rgf assess` and `rgf sample`: one model, and the images that it generates."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, err, open_context, out, read_config
+from rgf_keras.cli.options import choose_backend, err, open_context, read_config, show
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
@@ -39,7 +38,7 @@ def assess_command(
     changes = {"evaluation.reference": reference, "evaluation.fast": fast or None, "seed": seed}
     chosen = read_config(AssessConfig, config, set_, changes)
     if dry_run:
-        typer.echo(json.dumps(chosen.model_dump(mode="json")) if as_json else chosen.to_yaml())
+        options.show_plan(as_json, chosen.model_dump(mode="json"))
         return
     options.check_writable(workspace)
     import_keras()
@@ -51,15 +50,11 @@ def assess_command(
     work = workspace / "work" / f"assess-{chosen.key}"
     with open_context("assess", work, tracking_uri, workspace) as context:
         result = assess(chosen, context)
-    if as_json:
-        typer.echo(json.dumps({"metrics": result.metrics, "table": to_records(result.table)}))
-    else:
-        out.print(outcome.assessment_table(result.table))
-        for name in SHOWN:
-            if name in result.metrics:
-                out.print(f"{name}: {result.metrics[name]:.3f}")
-        if mostly_too_few(result.table):
-            options.tell("most classes have too few samples: rgf/gap says little")
+    lines = [f"{name}: {result.metrics[name]:.3f}" for name in SHOWN if name in result.metrics]
+    record = {"metrics": result.metrics, "table": to_records(result.table)}
+    show(as_json, record, outcome.assessment_table(result.table), *lines)
+    if mostly_too_few(result.table):
+        options.tell("most classes have too few samples: rgf/gap says little")
     err.print(f"tables, pictures and the model: {work}", highlight=False, soft_wrap=True)
     where = f" --tracking-uri {masked(tracking_uri)}" if tracking_uri else ""
     report = f"rgf report {context.run.id} --workspace {workspace}{where}"

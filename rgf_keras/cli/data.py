@@ -1,13 +1,12 @@
 """`rgf data`: look at data sets, and at what the cache keeps of them."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
 
-from rgf_keras.cli.options import Json, Picture, err, out, parse_settings
+from rgf_keras.cli.options import Json, Picture, err, parse_settings, show
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,15 +53,12 @@ def preview(
     plot_preview(output, *images, classes, values, _measurements(balanced))
     named = {"balanced": balanced, "skewed": sets.skewed, "held out": sets.held_out}
     tables = {name: counts(dataset).tolist() for name, dataset in named.items()}
-    if as_json:
-        records = [
-            {"set": name, "class": label, **dict(zip(values, row, strict=True))}
-            for name, table in tables.items()
-            for label, row in zip(classes, table, strict=True)
-        ]
-        typer.echo(json.dumps(records))
-    else:
-        out.print(_count_table(tables, (*classes, "all"), values))
+    records = [
+        {"set": name, "class": label, **dict(zip(values, row, strict=True))}
+        for name, table in tables.items()
+        for label, row in zip(classes, table, strict=True)
+    ]
+    show(as_json, records, _count_table(tables, (*classes, "all"), values))
     err.print(f"pictures: {output}")
 
 
@@ -126,16 +122,14 @@ def list_(as_json: Json = False) -> None:
 
     cache, places = Cache(), available()
     kept = _kept(cache)
-    if as_json:
-        typer.echo(json.dumps({"data_sets": places, "cache": str(cache.folder), "kept": kept}))
-        return
     table = Table("data set", "where")
     for name, where in places.items():
         table.add_row(name, where)
-    out.print(table)
-    out.print(f"kept in {cache.folder}:" if kept else f"nothing is kept in {cache.folder}")
+    lines = [f"kept in {cache.folder}:" if kept else f"nothing is kept in {cache.folder}"]
     for name, sizes in kept.items():
-        out.print(f"  {name}: {sizes['files']} files, {sizes['bytes'] / 1e6:.1f} MB")
+        lines.append(f"  {name}: {sizes['files']} files, {sizes['bytes'] / 1e6:.1f} MB")
+    record = {"data_sets": places, "cache": str(cache.folder), "kept": kept}
+    show(as_json, record, table, *lines)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """What commands share: options, configurations, the choice of the backend, where records go."""
 
 import importlib.util
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from rich.console import Console
 from rgf_keras.errors import RgfError, how_to_install
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from rgf_keras.config import Config
     from rgf_keras.tracking.mlflow_tracker import MlflowTracker
     from rgf_keras.tracking.records import Records
@@ -177,6 +180,23 @@ def send_backlog(address: str, workspace: Path) -> None:
             tell(f"sent {sent} to MLflow")
     except RgfError as error:  # also because a study is running
         tell(str(error))
+
+
+def show(as_json: bool, record: Any, *views: "RenderableType") -> None:
+    """Print a result: as JSON, or as people read it."""
+    if as_json:
+        typer.echo(json.dumps(record))
+        return
+    for view in views:
+        out.print(view, highlight=False)
+
+
+def show_plan(as_json: bool, plan: dict[str, Any]) -> None:
+    """Print what would be done, as JSON or YAML."""
+    import yaml
+
+    text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+    typer.echo(json.dumps(plan) if as_json else text, nl=as_json)
 
 
 def tell(line: str) -> None:

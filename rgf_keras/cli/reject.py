@@ -1,13 +1,12 @@
 """`rgf reject`: what rejection thresholds cost in quality and save in copies."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, err, open_tracker, out, read_config
+from rgf_keras.cli.options import choose_backend, err, open_tracker, read_config, show
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
@@ -41,8 +40,8 @@ def reject_command(
     for value in thresholds:
         chosen.with_values({"rejection.threshold": value, "rejection.quantile": None})
     if dry_run:
-        out.print(f"[bold]thresholds[/bold]: {thresholds}")
-        typer.echo(chosen.to_yaml())
+        plan = {"thresholds": thresholds, "config": chosen.model_dump(mode="json")}
+        options.show_plan(as_json, plan)
         return
     options.check_writable(workspace)
     import_keras()
@@ -58,10 +57,7 @@ def reject_command(
         points = reject.sweep(chosen, thresholds, tracker, work, Cache(), progress, reference or ())
         train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
     report.write(work, points, train.images)
-    if as_json:
-        typer.echo(json.dumps(report.records(points)))
-    else:
-        out.print(report.table(points))
+    show(as_json, report.records(points), report.table(points))
     err.print(f"pictures, tables and models: {work}")
 
 

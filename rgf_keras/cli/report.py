@@ -1,13 +1,12 @@
 """`rgf report` and `rgf compare`: what a study or a run says, to read and to hand on."""
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rgf_keras.cli.options import Json, Storage, TrackingUri, Workspace, err, open_records, out
+from rgf_keras.cli.options import Json, Storage, TrackingUri, Workspace, err, open_records, show
 from rgf_keras.errors import RgfError
 
 if TYPE_CHECKING:
@@ -61,10 +60,7 @@ def compare_command(
     records = open_records(tracking_uri, workspace)
     runs = [_run(name, records, storage, workspace) for name in (first, second)]
     page = compare.compare_page(runs)
-    if as_json:
-        typer.echo(json.dumps(compare.comparison(runs)))
-    else:
-        out.print(compare.table(page))
+    show(as_json, compare.comparison(runs), compare.table(page))
     if output:
         render.write(page, output, "html")
         err.print(f"page: {output}", highlight=False)

@@ -1,6 +1,5 @@
 """`rgf reproduce`: the papers' tables, made again and compared."""
 
-import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from rgf_keras.cli import jobs, options
-from rgf_keras.cli.options import check_writable, choose_backend, err, open_records, out
+from rgf_keras.cli.options import check_writable, choose_backend, err, open_records
 from rgf_keras.cli.quiet import import_keras
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def reproduce_command(
     with on_console(err) as progress:
         cost = estimate(runs.values(), Cache(), progress)
     if dry_run and as_json:
-        typer.echo(json.dumps({"name": name, "runs": [*runs], "cost": asdict(cost)}))
+        options.show_plan(as_json, {"name": name, "runs": [*runs], "cost": asdict(cost)})
         return
     err.print(
         f"{reproduction.question}\n{len(runs)} runs: {', '.join(runs)}\n"
@@ -70,13 +69,8 @@ def reproduce_command(
     optuna_study, _ = jobs.run_study(load, study, name, where, storage, tracking_uri, workspace)
     records = reproduction.finished(optuna_study, open_records(tracking_uri, workspace))
     tables, agreement = reproduction.tables(records), reproduction.agreement(records)
-    if as_json:
-        typer.echo(json.dumps({"tables": [*map(asdict, tables)], "agreement": agreement}))
-        return
-    for each in tables:
-        out.print(_view(each))
-    for line in agreement:
-        out.print(line, highlight=False)
+    record = {"tables": [*map(asdict, tables)], "agreement": agreement}
+    options.show(as_json, record, *map(_view, tables), *agreement)
     err.print(f"the whole: rgf report {name} --workspace {workspace}", highlight=False)
 
 

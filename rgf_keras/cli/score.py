@@ -1,18 +1,14 @@
 """`rgf score`: how much a likelihood model memorizes of each image."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rgf_keras.cli import options
 from rgf_keras.cli.jobs import CpusPerWorker, GpusPerWorker, OnCluster
-from rgf_keras.cli.options import choose_backend, err, open_context, out, read_config
+from rgf_keras.cli.options import choose_backend, err, open_context, read_config, show
 from rgf_keras.cli.quiet import import_keras
-
-if TYPE_CHECKING:
-    from rgf_keras.config import ScoreConfig
 
 
 def score_command(
@@ -62,25 +58,12 @@ def score_command(
     planned = plan(chosen, images, resources)
     others = {folder.name: report.other_scores(folder) for folder in against or []}
     if dry_run:
-        _show_plan(planned, chosen, as_json)
+        options.show_plan(as_json, {**planned, "config": chosen.model_dump(mode="json")})
         return
     options.check_writable(workspace)
     folder = results or default_folder(chosen, workspace)
     options.check_writable(folder, "--results")
     with open_context("score", folder, tracking_uri, workspace) as context:
         result = score(chosen, images, held_out, context, resources, others)
-    if as_json:
-        typer.echo(json.dumps(report.summary(result)))
-    else:
-        out.print(scores.table(result))
-        out.print(report.answer(result), highlight=False)
+    show(as_json, report.summary(result), scores.table(result), report.answer(result))
     err.print(f"scores, pictures and fits: {folder}")
-
-
-def _show_plan(planned: dict[str, Any], config: "ScoreConfig", as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({**planned, "config": config.model_dump(mode="json")}))
-        return
-    for name, value in planned.items():
-        out.print(f"[bold]{name}[/bold]: {value}", highlight=False)
-    typer.echo(config.to_yaml())

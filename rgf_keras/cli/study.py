@@ -1,6 +1,5 @@
 """`rgf study`: run and show Optuna studies."""
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from rgf_keras.cli import jobs, options
-from rgf_keras.cli.options import check_writable, choose_backend, err, out
+from rgf_keras.cli.options import check_writable, choose_backend, err, show, show_plan
 from rgf_keras.cli.quiet import import_keras
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
@@ -41,7 +40,7 @@ def study_run(
     study = load_study(file).with_options(num_trials=n_trials, repeats=repeats)
     name = name or f"{study.name}-{chosen}"
     if dry_run:
-        _show_plan({"name": name, **plan(study), "workspace": str(workspace)}, as_json)
+        show_plan(as_json, {"name": name, **plan(study), "workspace": str(workspace)})
         return
     study.check()
     check_writable(workspace)
@@ -68,17 +67,7 @@ def study_show(
     _show(outcome.study_summary(find_study(name, storage, workspace)), as_json)
 
 
-def _show_plan(planned: dict[str, Any], as_json: bool) -> None:
-    import yaml
-
-    text = yaml.safe_dump(planned, sort_keys=False, allow_unicode=True)
-    typer.echo(json.dumps(planned) if as_json else text, nl=as_json)
-
-
 def _show(summary: dict[str, Any], as_json: bool) -> None:
     from rgf_keras.reports import outcome
 
-    if as_json:
-        typer.echo(json.dumps(summary))
-    else:
-        out.print(outcome.study_table(summary))
+    show(as_json, summary, outcome.study_table(summary))

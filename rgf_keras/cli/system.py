@@ -1,16 +1,13 @@
 """`rgf ui`, `rgf dashboard`, `rgf sync`, `rgf info`: records in a browser, what is installed."""
 
 import importlib.util
-import json
 import os
 import sys
 from pathlib import Path
 from typing import get_args
 
-import typer
-
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, database, err, mlflow_address, out, send_backlog
+from rgf_keras.cli.options import choose_backend, database, err, mlflow_address, send_backlog
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError, how_to_install
 
@@ -77,8 +74,4 @@ def info(backend: options.Backend = None, as_json: options.Json = False) -> None
 
     backends = [name for name in get_args(options.BackendName) if importlib.util.find_spec(name)]
     facts = {**environment(), "installed_backends": backends, "devices": list_devices()}
-    if as_json:
-        typer.echo(json.dumps(facts))
-        return
-    for name, value in facts.items():
-        out.print(f"{name}: {value}", highlight=False)
+    options.show(as_json, facts, *(f"{name}: {value}" for name, value in facts.items()))
