@@ -58,7 +58,7 @@ ROOMS = {
 FEATURES = PACKAGE / "metrics" / "features.py"
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = {"": 18_592, "experiments": 3_300}
+MAX_LINES = {"": 20_500, "experiments": 3_300}
 MAX_MODULE_LINES = 400
 MAX_MEDIAN_LINES = 6
 
