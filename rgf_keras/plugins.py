@@ -78,7 +78,7 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any], /, **offere
     (1, 8)
     """
     parameters = inspect.signature(function).parameters
-    # A class hands its ``**kwargs`` to its base, which for models is Keras' and knows none of these.
+    # A class hands its ``**kwargs`` to its base, for models Keras', which takes none of these.
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     takes_all = takes_all and not isinstance(function, type)
     wanted = {name: x for name, x in offered.items() if takes_all or name in parameters}
