@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rgf_keras import cli
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 SMALL = {
@@ -19,7 +21,7 @@ SMALL = {
     "oracle.min_accuracy": 0.0,
     "evaluation.num_samples": 50,
     "evaluation.num_resamples": 5,
-    "evaluation.every": 1,
+    "evaluation.every": None,
 }
 
 # A study file for each of the examples': the same study, small.
@@ -36,10 +38,12 @@ study = replace(
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, mlflow_database):
     """The examples, and a small study beside each of theirs."""
     folder = tmp_path_factory.mktemp("mine") / "examples"
     shutil.copytree(EXAMPLES, folder)
+    (folder / "mlruns").mkdir()
+    shutil.copy(mlflow_database, folder / "mlruns")
     for name in ("my_gan", "my_flow", "my_own"):
         own = {"model.units": [16]} if name == "my_own" else {"model.arguments.units": 16}
         text = TINY.format(name=name, values={**SMALL, **own})
@@ -62,5 +66,25 @@ def rgf(folder):
             env={**os.environ, **quick, **environment},
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def rgf_here(monkeypatch, capsys):
+    """Runs a command line in a folder, in this process: exit code, what it prints, and its errors.
+
+    Keras is imported once for many commands.
+    """
+    monkeypatch.setenv("RGF_COMMAND", "")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def run(folder, *arguments):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["rgf", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code or 0, *capsys.readouterr()
 
     return run
