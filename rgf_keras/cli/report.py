@@ -30,7 +30,7 @@ def report_command(
     tracking_uri: TrackingUri = None,
     workspace: Workspace = Path("mlruns"),
 ) -> None:
-    """Write one page that says what a study or a run found; or its tables alone."""
+    """Write one page about a study or a run, or its tables alone."""
     from rgf_keras.reports import page, render
 
     records = open_records(tracking_uri, workspace)

@@ -35,11 +35,8 @@ class Point:
 
     Attributes:
         name: what is written beside it.
-        x: quality and, if known, the bounds of its interval.
-        y: the objective, likewise.
-        feasible: whether it keeps the bounds.
-        baseline: whether it is the baseline.
-        best: whether it is the best one.
+        x, y: quality and objective, each with the bounds of its interval if they are known.
+        feasible, baseline, best: whether it keeps the bounds, is the baseline, is the best one.
     """
 
     name: str
@@ -83,8 +80,7 @@ def plot_pareto(
     Args:
         axis: where to plot.
         points: trials that have both.
-        x_label: what quality is.
-        y_label: what the objective is.
+        x_label, y_label: what quality and the objective are.
         bound: of quality, if there is one.
         better: which values of quality are better, ``"lower"`` or ``"higher"``; stairs that no
             point beats in both are added if that is known.

@@ -25,10 +25,8 @@ def plot_preview(
     Args:
         path: PNG.
         images: (n, H, W, C) uint8.
-        labels: (n,) positions in ``class_names``.
-        factor: (n,) positions in ``factor_values``.
-        class_names: of the rows.
-        factor_values: of the blocks.
+        labels, factor: (n,) positions in ``class_names`` and ``factor_values``.
+        class_names, factor_values: of the rows and blocks.
         measurements: by name, numbers (m,) in pixels and the factor (m,) of the images that they
             belong to; their distributions are shown below.
     """

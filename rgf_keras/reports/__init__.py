@@ -1,1 +1,1 @@
-"""What was found, as tables and pages."""
+"""Results as tables and pages."""

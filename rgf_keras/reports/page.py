@@ -37,20 +37,16 @@ class Page:
 
     Attributes:
         kind: above the question, e.g. "Study quickstart".
-        question: one sentence.
-        answer: one sentence.
+        question, answer: one sentence each.
         caution: what to know before believing the answer.
-        models: what the columns of ``metrics`` are.
-        metrics: the numbers of the first screen.
+        models, metrics: the columns and rows of the first screen.
         pareto: the objective against quality.
         importance: share of each parameter.
         trials: headings, and cells of each trial.
         tables: the paper's.
         differing: parameters that differ, a text for each model.
         curves: Figure 3.
-        grids: titled pictures of samples.
-        copies: titled pictures of nearest pairs.
-        pictures: titled pictures of other kinds.
+        grids, copies, pictures: titled pictures of samples, of nearest pairs, of other kinds.
         command: what to type to get the same.
         config: of the best or only model, YAML.
         environment: versions and such.
@@ -89,12 +85,10 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
     with_result = [trial for trial in (baseline, *ranked) if not trial["reason"]]
     columns = list({trial["trial"]: trial for trial in with_result}.values())[:MAX_COLUMNS]
     runs = {
-        trial["trial"]: records.run(
-            trial["mlflow_run_id"],
-            outcome.trial_name(trial),
-            (trial["metrics"], trial["parameters"]),
+        t["trial"]: records.run(
+            t["mlflow_run_id"], outcome.trial_name(t), (t["metrics"], t["parameters"])
         )
-        for trial in columns
+        for t in columns
     }
     shown = {trial["trial"]: trial for trial in (baseline, winner)}
     tables = paper_tables(list(runs.values()))
@@ -127,9 +121,9 @@ def run_page(run: RunRecord) -> Page:
     names = values.ordered(run.metrics, first_screen=True)
     question, answer = _question(run, names)
     return Page(
-        kind=f"Run {run.label}",
-        question=question,
-        answer=answer,
+        f"Run {run.label}",
+        question,
+        answer,
         models=[run.label],
         metrics=[values.row(name, [run.metrics]) for name in names],
         tables=paper_tables([run]),
@@ -157,17 +151,16 @@ def _verdict(run: RunRecord) -> str:
     verdicts = Counter(row.verdict for row in run.table)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     start = "Yes" if verdicts["memorized"] else "No"
-    if mostly_too_few(run.table):
-        start = "Cannot tell"
+    start = "Cannot tell" if mostly_too_few(run.table) else start
     gap = values.interval(run.metrics, "rgf/gap")
     return f"{start}: of {len(run.table)} cases {counts}; gap {gap}."
 
 
 def _copying(metrics: Mapping[str, float]) -> str:
     """Whether a model copies, by the interval of its C_T."""
-    copies = metrics.get("copying/c_t_high", metrics["copying/c_t"]) < 0
-    start = "Yes: its samples lie nearer to training images than held-out images do"
-    start = start if copies else "No sign of it"
+    copies = values.with_bounds(metrics, "copying/c_t")[-1] < 0
+    yes = "Yes: its samples lie nearer to training images than held-out images do"
+    start = yes if copies else "No sign of it"
     return f"{start}; C_T {values.interval(metrics, 'copying/c_t')}, below 0 is copying."
 
 

@@ -59,15 +59,12 @@ def write(folder: Path, points: Sequence[Point], train: np.ndarray) -> list[Path
         points: of :func:`rgf_keras.experiments.rejection.reject.sweep`.
         train: (l, H, W, C) uint8 training images.
     """
-    quality = catalogue.label(f"quality/frechet_{points[0].space}")
+    labels = catalogue.label("quality/frechet_{space}"), catalogue.label("copying/c_t")
+    tradeoff = {point.label: (point.frechet, point.copying.c_t) for point in points}
+    samples = {f"τ = {point.label}": point.images[:64] for point in points}
     files = [
-        rejection.plot_tradeoff(
-            folder / "tradeoff.png",
-            {point.label: (point.frechet, point.copying.c_t) for point in points},
-            f"{quality} in {points[0].space} features (lower is better)",
-            catalogue.label("copying/c_t"),
-        ),
-        grids(folder / "samples.png", {f"τ = {p.label}": p.images[:64] for p in points}),
+        rejection.plot_tradeoff(folder / "tradeoff.png", tradeoff, *labels),
+        grids(folder / "samples.png", samples),
     ]
     for kind, (name, x_label) in BARS.items():
         c_t = {point.label: point.c_t_by[kind] for point in points}

@@ -52,10 +52,10 @@ def estimate(
     kinds: dict[str, tuple[Experiment, set[str]]] = {}  # trainings whose steps take as long
     for config in configs:
         assert isinstance(config, AssessConfig | ScoreConfig)
-        own = dict(_trainings(config))
-        steps |= own
+        new = {name: number for name, number in _trainings(config) if name not in steps}
+        steps |= new
         kind = f"{config.model} {config.training.batch_size} {config.data.name}"
-        kinds.setdefault(kind, (config, set()))[1].update(own)
+        kinds.setdefault(kind, (config, set()))[1].update(new)
     task = progress.task("measuring steps of each model", "models")
     seconds = 0.0
     for i, (config, trainings) in enumerate(kinds.values(), 1):

@@ -35,11 +35,7 @@ FACTORS = {
     "small": ("colour", "thickening"),
     "paper": ("colour", "fracture", "thinning", "thickening", "swelling"),
 }
-BUNDLED = {
-    "data.name": "mnist-10k",
-    "model.dropout": 0.3,
-    "training.optimizer.learning_rate": 3e-4,
-}
+BUNDLED = {"data.name": "mnist-10k", "model.dropout": 0.3, "training.optimizer.learning_rate": 3e-4}
 SETTINGS: dict[str, dict[str, Any]] = {
     "smoke": {**BUNDLED, "training.epochs": 4, "oracle.epochs": 16},
     "small": {**BUNDLED, "training.epochs": 16, "oracle.epochs": 24},

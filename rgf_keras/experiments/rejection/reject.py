@@ -32,8 +32,8 @@ class Point:
 
     Attributes:
         threshold: τ as it was asked for; None is no rejection.
-        space: name of the embedding in which the assessment measures distances.
         metrics: of the assessment.
+        frechet: the Fréchet distance among them.
         c_t_by: C_T by ``"embedding"`` and, in the assessment's, by ``"reference"`` set of held-out
             images and by ``"class"`` that has enough samples; each by name.
         images: (m, H, W, C) uint8 samples of the generator.
@@ -43,8 +43,8 @@ class Point:
     """
 
     threshold: Threshold
-    space: str
     metrics: dict[str, float]
+    frechet: float
     c_t_by: dict[str, dict[str, float]]
     images: np.ndarray
     copying: Copying
@@ -55,11 +55,6 @@ class Point:
     def label(self) -> str:
         """The threshold as tables and names of files have it, e.g. ``auto``."""
         return _label(self.threshold)
-
-    @property
-    def frechet(self) -> float:
-        """Fréchet distance to the held-out images."""
-        return self.metrics[f"quality/frechet_{self.space}"]
 
 
 def sweep(
@@ -170,8 +165,8 @@ def _point(
     labels = (train.labels, test.labels, materials.oracles.label(images).classes)
     return Point(
         threshold,
-        embedding.name,
         metrics,
+        metrics[f"quality/frechet_{embedding.name}"],
         {
             "embedding": {embedding.name: own.c_t.value, "pixels": pixels.c_t.value},
             "reference": {name: each.c_t.value for name, each in by_reference.items()},

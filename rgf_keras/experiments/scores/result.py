@@ -91,9 +91,8 @@ class LogProbs:
             values = np.stack([fit["log_probs"] for fit in arrays])
             losses += [fit["losses"][:, 0] for fit in arrays]
             if fits.config.num_folds == LEAVE_ONE_OUT:
-                values, masks = _leave_one_out(
-                    values, masks, fits.folder.load(Fit(repeat, None))[0]
-                )
+                full = fits.folder.load(Fit(repeat, None))[0]["log_probs"]
+                values, masks = _leave_one_out(values, masks, full)
             log_probs.append(values)
             held_out.append(masks)
         return cls(np.stack(log_probs), np.stack(held_out), np.stack(losses))
@@ -109,22 +108,20 @@ class LogProbs:
 
 
 def _leave_one_out(
-    values: np.ndarray, masks: np.ndarray, full: dict[str, np.ndarray]
+    values: np.ndarray, masks: np.ndarray, full: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The score's definition as two models: of all images, and of all but the one that is asked.
 
     Args:
         values: (n, epochs, n) by the models without one image each.
         masks: (n, n) booleans: which.
-        full: ``log_probs`` (epochs, n) by the model of all images.
+        full: (epochs, n) by the model of all images.
 
     Returns:
         (2, epochs, n) values and (2, n) masks.
     """
     without = np.where(masks[:, np.newaxis], values, 0).sum(axis=0)
-    num = masks.shape[1]
-    both = np.stack([full["log_probs"], without])
-    return both, np.stack([np.zeros(num, bool), np.ones(num, bool)])
+    return np.stack([full, without]), np.tile([[False], [True]], masks.shape[1])
 
 
 def gather(fits: Fits, num_repeats: int) -> Score:
