@@ -6,12 +6,13 @@ images with the factor in the rare class, too few in the others (Frontiers in AI
 of more than two values there is a chi-square test of all values, and the rare one has the sign.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import scipy
 
-from rgf_keras.errors import ArgumentError
+from rgf_keras.errors import ArgumentError, unknown_name
+from rgf_keras.metrics.checks import check_share
 
 Test = Literal["two_sample", "sample", "reference"]
 TOO_FEW = "too few samples"
@@ -90,9 +91,14 @@ def chi_square(
         The statistic (...), NaN where a sample is empty, and its degrees of freedom (...): values
         that occur at all, less one.
 
+    Raises:
+        ArgumentError: unknown ``test``.
+
     >>> [value.round(3).item() for value in chi_square([40, 60], [50, 50])]
     [2.02, 1]
     """
+    if test not in get_args(Test):
+        raise unknown_name("test", test, get_args(Test))
     counts, reference_counts = np.broadcast_arrays(_float(counts), _float(reference_counts))
     nobs = counts.sum(-1, keepdims=True)
     reference_nobs = reference_counts.sum(-1, keepdims=True)
@@ -185,6 +191,7 @@ def wilson_interval(
     >>> [bound.round(3).item() for bound in wilson_interval(5, 10)]
     [0.237, 0.763]
     """
+    check_share(confidence=confidence)
     count, nobs = np.broadcast_arrays(_float(count), _float(nobs))
     z2 = scipy.stats.norm.ppf((1 + confidence) / 2) ** 2
     centre = (count + z2 / 2) / (nobs + z2)

@@ -131,6 +131,12 @@ def test_shape_factors_need_digits(digits):
         datasets.balanced(small, Thinning(), 0)
 
 
-def test_a_fraction_of_a_fracture_is_refused(digits):
+def test_a_fraction_of_a_fracture_is_refused():
     with pytest.raises(RgfError, match=r"num_fractures must be a whole number from 1, got 2.5"):
-        datasets.balanced(digits, Fracture(2.5), 0)
+        Fracture(2.5)
+
+
+@pytest.mark.parametrize("radius", [0, "wide", None])
+def test_a_bad_radius_is_refused_before_anything_is_planted(radius):
+    with pytest.raises(RgfError, match=f"radius must be a number above 0, got {radius!r}"):
+        datasets.factor("swelling", {"radius": radius})

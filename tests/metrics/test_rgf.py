@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.metrics import rgf
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -282,3 +282,10 @@ def test_power_grows_with_the_leak(n):
     for leak, found in zip(leaks[1:], power[1:], strict=True):
         spread = ((0.25 + (0.5 + leak) * (0.5 - leak)) / n) ** 0.5
         assert found == pytest.approx(stats.norm.cdf(leak / spread - 1.96), abs=0.04)
+
+
+def test_unknown_tests_and_shares_are_named():
+    with pytest.raises(ArgumentError, match="unknown test 'two_samples'; known: two_sample, "):
+        rgf.chi_square([1, 2], [2, 1], "two_samples")
+    with pytest.raises(ArgumentError, match=r"confidence must lie in \(0, 1\), received 95"):
+        rgf.wilson_interval(5, 10, confidence=95)

@@ -60,6 +60,8 @@ class ShapeFactor:
                 f"{self.name}: strengths must be numbers above 0 that grow, "
                 f"received {', '.join(map(str, strengths)) or 'none'}"
             )
+        for layer in filter(None, self.layers(seed=0)):
+            layer(np.zeros((0, 28, 28), np.uint8))  # refuses other bad parameters
 
     @property
     def strengths(self) -> tuple[float, ...]:
