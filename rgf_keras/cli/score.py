@@ -47,7 +47,7 @@ def score_command(
     import_keras()
     from rgf_keras.experiments.scores import report
     from rgf_keras.experiments.scores.folds import load_images
-    from rgf_keras.experiments.scores.score import default_folder, plan, score
+    from rgf_keras.experiments.scores.score import default_folder, score
     from rgf_keras.experiments.scores.workers import Resources
     from rgf_keras.reports import scores
     from rgf_keras.runtime.ray import ClusterShare
@@ -55,7 +55,7 @@ def score_command(
     share = ClusterShare(cluster, cpus_per_worker, gpus_per_worker) if cluster else None
     resources = Resources(workers, threads, share, ensemble)
     images, held_out = load_images(chosen.data)
-    planned = plan(chosen, images, resources)
+    planned = scores.plan(chosen, images, resources)
     others = {folder.name: report.other_scores(folder) for folder in against or []}
     if dry_run:
         options.show_plan(as_json, {**planned, "config": chosen.model_dump(mode="json")})

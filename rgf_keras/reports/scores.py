@@ -1,9 +1,17 @@
-"""A memorization score for the terminal."""
+"""A memorization score for the terminal: before and after."""
+
+from typing import Any
 
 from rich.table import Table
 
+from rgf_keras.config import ScoreConfig
+from rgf_keras.config.score import LEAVE_ONE_OUT
+from rgf_keras.datasets import Dataset
+from rgf_keras.experiments.scores.folds import number_of_folds
 from rgf_keras.experiments.scores.report import summary
 from rgf_keras.experiments.scores.result import Score
+from rgf_keras.experiments.scores.score import check
+from rgf_keras.experiments.scores.workers import Resources
 
 
 def table(score: Score) -> Table:
@@ -21,3 +29,26 @@ def table(score: Score) -> Table:
         cells.append(numbers["quality/held_out_log_prob"])
         view.add_row(str(epoch), *(f"{cell:.1f}" for cell in cells))
     return view
+
+
+def plan(config: ScoreConfig, images: Dataset, resources: Resources) -> dict[str, Any]:
+    """What a score would train, with nothing trained.
+
+    Raises:
+        RgfError: what :func:`score` refuses of its arguments.
+    """
+    check(config, images, resources)
+    num_folds = number_of_folds(config, len(images))
+    full = config.num_repeats if config.num_folds == LEAVE_ONE_OUT else config.full_run
+    num_fits = config.num_repeats * num_folds + full
+    batch, scored = config.training.images_per_step, len(config.scored_epochs)
+    steps = len(images) * (num_folds - 1) // num_folds // batch * config.training.epochs
+    return {
+        "images": len(images),
+        "fits": num_fits,
+        "at_once": resources.num_workers * resources.ensemble,
+        "steps_per_fit": steps,
+        "scored_epochs": scored,
+        "cost": f"{num_fits * steps} training steps of {batch} images, and log p of "
+        f"{num_fits * scored * len(images)} images by {config.num_samples} draws each",
+    }

@@ -11,7 +11,6 @@ import numpy as np
 
 from rgf_keras.cache import Cache, key_of
 from rgf_keras.config import ScoreConfig
-from rgf_keras.config.score import LEAVE_ONE_OUT
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.scores import folds, report, workers
@@ -77,29 +76,6 @@ def default_folder(config: ScoreConfig, workspace: Path) -> Path:
     """Where results go if no folder is named: scores that may share fits share it."""
     described = {**config.fit_identity(), "backend": keras.backend.backend()}
     return workspace / "work" / f"score-{key_of(described)}"
-
-
-def plan(config: ScoreConfig, images: Dataset, resources: Resources) -> dict[str, Any]:
-    """What a score would train, with nothing trained.
-
-    Raises:
-        RgfError: what :func:`score` refuses of its arguments.
-    """
-    check(config, images, resources)
-    num_folds = number_of_folds(config, len(images))
-    full = config.num_repeats if config.num_folds == LEAVE_ONE_OUT else config.full_run
-    num_fits = config.num_repeats * num_folds + full
-    batch, scored = config.training.images_per_step, len(config.scored_epochs)
-    steps = len(images) * (num_folds - 1) // num_folds // batch * config.training.epochs
-    return {
-        "images": len(images),
-        "fits": num_fits,
-        "at_once": resources.num_workers * resources.ensemble,
-        "steps_per_fit": steps,
-        "scored_epochs": scored,
-        "cost": f"{num_fits * steps} training steps of {batch} images, and log p of "
-        f"{num_fits * scored * len(images)} images by {config.num_samples} draws each",
-    }
 
 
 def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
