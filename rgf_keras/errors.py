@@ -11,6 +11,8 @@ class RgfError(Exception):
 class ArgumentError(RgfError, ValueError):
     """An argument that a function cannot take."""
 
+    __init__ = Exception.__init__  # TensorFlow raises such errors out of what it traces as they are
+
 
 def how_to_install(extra: str) -> str:
     """The command that adds one of pyproject's extras."""
