@@ -11,10 +11,6 @@ from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
 MODEL_FILES = ("model.keras", "model.npz")
-SHOWN = (
-    *("rgf/gap", "rgf/class_coverage", "quality/frechet_oracle", "quality/oracle_confidence"),
-    *("copying/c_t", "copying/c_t_p", "oracle/class_accuracy", "oracle/factor_accuracy"),
-)
 
 
 def assess_command(
@@ -43,6 +39,7 @@ def assess_command(
     options.check_writable(workspace)
     import_keras()
     from rgf_keras.experiments.assessment.assess import assess
+    from rgf_keras.metrics import catalogue
     from rgf_keras.metrics.rgf_table import mostly_too_few, to_records
     from rgf_keras.reports import outcome
     from rgf_keras.tracking.tracker import masked
@@ -50,7 +47,7 @@ def assess_command(
     work = workspace / "work" / f"assess-{chosen.key}"
     with open_context("assess", work, tracking_uri, workspace) as context:
         result = assess(chosen, context)
-    lines = [f"{name}: {result.metrics[name]:.3f}" for name in SHOWN if name in result.metrics]
+    lines = [f"{key}: {value:.3f}" for key, value in catalogue.overall(result.metrics).items()]
     record = {"metrics": result.metrics, "table": to_records(result.table)}
     show(as_json, record, outcome.assessment_table(result.table), *lines)
     if mostly_too_few(result.table):

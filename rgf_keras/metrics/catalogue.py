@@ -223,6 +223,16 @@ def label(key: str) -> str:
     return metric.label if metric and "{class}" not in metric.key else key
 
 
+def overall(values: Mapping[str, float]) -> dict[str, float]:
+    """The values that are of no single class, without the bounds of their intervals.
+
+    >>> overall({"rgf/gap": 0.4, "rgf/gap_low": 0.3, "rgf/z_7": 2.0, "guest/contrast": 0.1})
+    {'rgf/gap': 0.4, 'guest/contrast': 0.1}
+    """
+    metrics = {key: find(key) for key in values if not key.endswith(("_low", "_high"))}
+    return {key: values[key] for key, m in metrics.items() if m is None or "{class}" not in m.key}
+
+
 def keys(space: str, guests: Iterable[Metric] = ()) -> list[str]:
     """Names that a bound on an assessment may have, in an embedding; those of classes aside.
 
