@@ -75,6 +75,7 @@ class _Record(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         for name, value in logs.items():
-            if not math.isfinite(value):
-                raise Diverged(name, (epoch + 1) * self.params["steps"] - 1)
+            if not math.isfinite(value):  # a fit that is not Keras' may not tell its steps
+                steps = (self.params or {}).get("steps") or 1
+                raise Diverged(name, (epoch + 1) * steps - 1)
         self.history.epochs.append(logs)

@@ -87,6 +87,22 @@ def test_a_loss_that_is_not_finite_diverges():
         FitTrainer(model, {"images": IMAGES}, batch_size=8).fit(2)
 
 
+class Loop(Mean):
+    """Calls its callbacks itself, and only at the ends of epochs."""
+
+    def fit(self, images, epochs, callbacks):
+        for epoch in range(epochs):
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, {"loss": [1.0, np.inf][epoch]})
+
+
+def test_a_loop_of_ones_own():
+    trainer = FitTrainer(Loop(), {"images": IMAGES})
+    assert trainer.fit(1).epochs == [{"loss": 1.0}]
+    with pytest.raises(Diverged, match="loss is not finite at step 1"):
+        trainer.fit(2)
+
+
 class Broken(Mean):
     def fit(self, images, epochs, callbacks):
         raise ValueError("shapes differ\nby a lot")
