@@ -22,8 +22,8 @@ def plot(path: Path, calibration: Calibration) -> Path:
     spread = np.abs(ends - rates)
     calls.errorbar(places, rates, yerr=spread, fmt="o", capsize=2, label="equal models (false)")
     if calibration.found:
-        rates = [c.rate for c in calibration.found]
-        calls.plot(places, rates, "s", color="C3", label="skewed models (found)")
+        shares = [c.rate for c in calibration.found]
+        calls.plot(places, shares, "s", color="C3", label="skewed models (found)")
     calls.axhline(0.05, color="grey", linewidth=0.8, linestyle="--")
     calls.set_xticks(places, names, fontsize=7)
     calls.set(ylabel="share of classes that are called", ylim=(-0.02, 1.02))
@@ -40,9 +40,9 @@ def plot(path: Path, calibration: Calibration) -> Path:
     designs = [f"{each.trainings} v {each.references}" for each in calibration.gaps]
     gaps.set_xticks(range(len(designs)), designs)
     gaps.set(xlabel="trainings", ylabel="gap (below the line: nothing)", ylim=(0, None))
-    for each in calibration.needed:
-        curve = [power(each.difference, calibration.scatter, n, n) for n in TRAININGS]
-        found.plot(TRAININGS, curve, label=f"{each.difference:.0%}")
+    for difference in (each.difference for each in calibration.needed):
+        curve = [power(difference, calibration.scatter, n, n) for n in TRAININGS]
+        found.plot(TRAININGS, curve, label=f"{difference:.0%}")
     found.axhline(WANTED, color="grey", linewidth=0.8, linestyle="--")
     found.set(xlabel="trainings of each model", ylabel="power", ylim=(0, 1.02))
     found.legend(title="difference", fontsize=7)

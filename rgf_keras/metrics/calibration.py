@@ -196,7 +196,7 @@ def _calls(
 ) -> Calls:
     decided = [verdict for verdict in verdicts if verdict != rgf.TOO_FEW]
     called = sum(verdict in words for verdict in decided)
-    low, high = (float(x) for x in rgf.wilson_interval(called, len(decided)))
+    low, high = map(float, rgf.wilson_interval(np.array(called), np.array(len(decided))))
     return Calls(test, tested, known, called, len(decided), low, high)
 
 

@@ -126,10 +126,11 @@ def compare_trainings(
         verdict = np.where((n_r >= 1) & (n_u >= 1), TOO_FEW_TRAININGS, TOO_FEW)
     gaps, row_gap = _gaps(tested, known)
     gap = float(gaps.mean())
-    low_gap, high_gap = _interval(gaps, alpha)
+    low_gap, high_gap = np.clip(t_interval(gaps, alpha), 0, 1)
     return Comparison(
-        share_u, share_r, share_r - share_u, low, high, p_value, verdict, gaps, row_gap, gap,
-        low_gap, high_gap, _permutation_p(tested, known, seed), _prediction_p(gaps, known),
+        share_u, share_r, share_r - share_u, low, high, p_value, verdict,
+        gaps, row_gap, gap, float(low_gap), float(high_gap),
+        _permutation_p(tested, known, seed), _prediction_p(gaps, known),
     )  # fmt: skip
 
 
@@ -152,6 +153,19 @@ def mean_share(counts: np.ndarray, min_class_samples: int = 10, alpha: float = 0
         error = np.sqrt(np.nansum((roots - mean) ** 2, axis=0) / (num - 1) / num)
         half = scipy.stats.t.ppf(1 - alpha / 2, num - 1) * error
     return np.stack([_back(mean), _back(mean - half), _back(mean + half)])
+
+
+def t_interval(values: np.ndarray, alpha: float = 0.05) -> tuple[float, float]:
+    """Bounds of the mean of several trainings' (R,) numbers; NaN of a single one.
+
+    >>> [round(bound, 2) for bound in t_interval(np.array([1.0, 2.0, 3.0]))]
+    [-0.48, 4.48]
+    """
+    num = len(values)
+    if num < 2:
+        return math.nan, math.nan
+    half = scipy.stats.t.ppf(1 - alpha / 2, num - 1) * values.std(ddof=1) / math.sqrt(num)
+    return float(values.mean() - half), float(values.mean() + half)
 
 
 def _check(counts: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -215,15 +229,6 @@ def _gaps(tested: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray
         gaps = np.abs(tested - _mean(known)).sum(-1) / 2
         by_training = _mean(gaps[:, :-1].T) if gaps.shape[1] > 1 else gaps[:, 0]
         return np.nan_to_num(by_training, nan=1.0), _mean(gaps)
-
-
-def _interval(values: np.ndarray, alpha: float) -> tuple[float, float]:
-    """t interval of a mean in [0, 1]; NaN of one value."""
-    num = len(values)
-    if num < 2:
-        return math.nan, math.nan
-    half = scipy.stats.t.ppf(1 - alpha / 2, num - 1) * values.std(ddof=1) / math.sqrt(num)
-    return max(values.mean() - half, 0.0), min(values.mean() + half, 1.0)
 
 
 def _permutation_p(tested: np.ndarray, known: np.ndarray, seed: int) -> float:

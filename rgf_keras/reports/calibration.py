@@ -1,5 +1,6 @@
 """What verdicts are worth, as tables for the terminal."""
 
+import itertools
 import math
 
 from rich.table import Table
@@ -16,8 +17,7 @@ def calls_table(calibration: Calibration) -> Table:
     )
     for column in ("test", "trainings", "equal models", "95 %", "skewed models"):
         view.add_column(column, justify="left" if column == "test" else "right")
-    found = calibration.found or [None] * len(calibration.false_calls)
-    for false, true in zip(calibration.false_calls, found, strict=True):
+    for false, true in itertools.zip_longest(calibration.false_calls, calibration.found):
         view.add_row(
             false.test,
             f"{false.trainings} v {false.references}",

@@ -10,7 +10,7 @@ import numpy as np
 from rgf_keras.config import AssessConfig
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment.materials import prepare
-from rgf_keras.experiments.assessment.trainings import ALONE, Side, Trainings
+from rgf_keras.experiments.assessment.trainings import ALONE, Trainings
 from rgf_keras.figures import calibration as figures
 from rgf_keras.metrics import calibration
 from rgf_keras.metrics.calibration import Calibration, Rule
@@ -68,19 +68,15 @@ def calibrate(
     trainings = Trainings(config, materials, folder, progress)
     run.log_params(config.flat() | {"num_seeds": num_seeds, "num_skewed": num_skewed})
     if not resources.in_this_process:
-        wanted: list[tuple[Side, int]] = [("balanced", n) for n in range(num_seeds)]
-        trainings.spread([*wanted, *(("skewed", n) for n in range(num_skewed))], resources)
-    balanced = np.stack([x["counts"] for x in trainings.get("balanced", range(num_seeds))])
-    labels = materials.oracles.label
-    skewed = [
-        materials.count(labels(x["images"])) for x in trainings.get("skewed", range(num_skewed))
-    ]
-    planted = np.array(skewed, np.int64).reshape(-1, *balanced.shape[1:])
+        trainings.spread({"balanced": range(num_seeds), "skewed": range(num_skewed)}, resources)
+    balanced = np.stack([each.counts for each in trainings.get("balanced", range(num_seeds))])
+    planted = [each.counts for each in trainings.get("skewed", range(num_skewed))]
+    skewed = np.array(planted, np.int64).reshape(-1, *balanced.shape[1:])
     evaluation = config.evaluation
     rule = Rule(config.data.rare_class, evaluation.alpha, evaluation.min_class_samples)
-    found = calibration.calibrate(balanced, planted, compared, rule)
+    found = calibration.calibrate(balanced, skewed, compared, rule)
     paths = folder / "calibration.json", figures.plot(folder / "calibration.png", found)
-    calibrated = Calibrated(found, balanced, planted, {path.name: path for path in paths})
+    calibrated = Calibrated(found, balanced, skewed, {path.name: path for path in paths})
     paths[0].write_text(json.dumps(calibrated.record(), indent=1))
     for path in paths:
         run.log_artifact(path)

@@ -8,7 +8,7 @@ that what was kept when there was one is found; the others have the seeds after 
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,7 @@ from rgf_keras.experiments.assessment.materials import (
     prepare,
     real_loss_callbacks,
 )
-from rgf_keras.experiments.assessment.models import build_ensemble, draw_samples
+from rgf_keras.experiments.assessment.models import build_ensemble, build_model, draw_samples
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.runtime.workers import WorkersSpec, run_all
 from rgf_keras.training import ReportProgress
@@ -36,12 +36,45 @@ ALONE = WorkersSpec()
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        counts: (rows, V) of its samples by class, and all together, and by value of the factor.
+        images: (m, H, W, C) uint8, its samples; of a reference the first ones.
+        epochs: its history.
+        weights: of the model that was sampled; none of a reference.
+    """
+
+    counts: np.ndarray
+    images: np.ndarray
+    epochs: list[dict[str, float]]
+    weights: list[np.ndarray]
+
+    def arrays(self) -> Arrays:
+        """What is kept of it."""
+        curves = json.dumps(self.epochs).encode()
+        return {
+            "counts": self.counts,
+            "images": self.images,
+            "epochs": np.frombuffer(curves, np.uint8),
+            **{f"weight/{i:05d}": weight for i, weight in enumerate(self.weights)},
+        }
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> "Trained":
+        """What was kept."""
+        names = sorted(name for name in arrays if name.startswith("weight/"))
+        epochs = json.loads(arrays["epochs"].tobytes())
+        return cls(arrays["counts"], arrays["images"], epochs, [arrays[name] for name in names])
+
+
+@dataclass(frozen=True)
 class Trainings:
     """Trains the models of an assessment, or finds what they came to.
 
-    A training of the reference is kept in the cache that all assessments share: its counts by
-    class, its first samples and its curves. One of the model under test is kept in the folder, with
-    all its samples.
+    Those of the reference are kept in the cache that all assessments share, those of the model
+    under test in the folder, with all their samples and the model.
 
     Attributes:
         config: what is assessed.
@@ -55,7 +88,7 @@ class Trainings:
     folder: Path
     progress: Progress = SILENT
 
-    def get(self, side: Side, numbers: Sequence[int]) -> list[Arrays]:
+    def get(self, side: Side, numbers: Sequence[int]) -> list[Trained]:
         """Trainings by their numbers, trained if need be.
 
         Raises:
@@ -65,42 +98,54 @@ class Trainings:
             self._train_at_once(side, missing)
         cache, kind = self._kept(side)
         return [
-            cache.get(kind, self._description(side, number), partial(self._train, side, number))
-            for number in numbers
+            Trained.of(cache.get(kind, self._description(side, n), partial(self._train, side, n)))
+            for n in numbers
         ]
+
+    def find(self, side: Side, number: int) -> Trained | None:
+        """A training that is kept."""
+        cache, kind = self._kept(side)
+        arrays = cache.load(kind, self._description(side, number))
+        return Trained.of(arrays) if arrays else None
+
+    def keep(
+        self,
+        side: Side,
+        number: int,
+        model: keras.Model,
+        images: np.ndarray,
+        epochs: list[dict[str, float]],
+    ) -> Trained:
+        """Keep what a training came to."""
+        cache, kind = self._kept(side)
+        trained = self._trained(side, model, images, epochs)
+        cache.store(kind, self._description(side, number), trained.arrays())
+        return trained
 
     def missing(self, side: Side, numbers: Sequence[int]) -> list[int]:
         """Those that are still to be trained."""
         cache, kind = self._kept(side)
         return [n for n in numbers if not cache.path(kind, self._description(side, n)).exists()]
 
-    def find(self, side: Side, number: int) -> Arrays | None:
-        """A training that is kept."""
-        cache, kind = self._kept(side)
-        return cache.load(kind, self._description(side, number))
-
-    def keep(
-        self, side: Side, number: int, images: np.ndarray, epochs: list[dict[str, float]]
-    ) -> Arrays:
-        """Keep what a training came to; returns it."""
-        cache, kind = self._kept(side)
-        arrays = self._results(side, images, epochs)
-        cache.store(kind, self._description(side, number), arrays)
-        return arrays
-
-    def spread(self, wanted: Sequence[tuple[Side, int]], resources: WorkersSpec) -> None:
+    def spread(self, wanted: Mapping[Side, Sequence[int]], resources: WorkersSpec) -> None:
         """Train what is missing in processes of their own, or on a cluster that shares folders.
 
         Raises:
             RgfError: what a training raises, or processes keep dying.
         """
-        tasks = [(side, number) for side, number in wanted if self.missing(side, [number])]
+        tasks = [(side, n) for side, numbers in wanted.items() for n in self.missing(side, numbers)]
         if not tasks:
             return
         shared = self.config, self.folder, self.materials.cache.folder
         with closing(resources.open(_train_in_worker, shared, reuse=True)) as workers:
             for _ in run_all(workers, tasks, lambda task: self.progress, lambda task: _name(*task)):
                 pass
+
+    def model(self, trained: Trained) -> keras.Model:
+        """The model under test as it was sampled."""
+        model = build_model(self.config, self.materials.data.skewed)
+        model.set_weights(trained.weights)
+        return model
 
     def checkpoints(self, side: Side, number: int) -> Path:
         """Where a training is while it is under way."""
@@ -148,18 +193,17 @@ class Trainings:
         trainer.fit(config.training.epochs, callbacks)
         with trainer.averaged_weights():
             images = draw_samples(trainer.model, config, self.progress.task(f"samples of {name}"))
-        results = self._results(side, images, trainer.history.epochs)
+            trained = self._trained(side, trainer.model, images, trainer.history.epochs)
         shutil.rmtree(checkpoints, ignore_errors=True)
-        return results
+        return trained.arrays()
 
-    def _results(
-        self, side: Side, images: np.ndarray, epochs: Sequence[dict[str, float]]
-    ) -> Arrays:
-        curves = np.frombuffer(json.dumps(epochs).encode(), np.uint8)
-        if side == "skewed":
-            return {"images": images, "epochs": curves}
+    def _trained(
+        self, side: Side, model: keras.Model, images: np.ndarray, epochs: list[dict[str, float]]
+    ) -> Trained:
         counts = self.materials.count(self.materials.oracles.label(images))
-        return {"counts": counts, "images": images[:GRID_SIZE], "epochs": curves}
+        if side == "balanced":
+            return Trained(counts, images[:GRID_SIZE], epochs, [])
+        return Trained(counts, images, epochs, model.get_weights())
 
     def _fit_one_program(self, side: Side) -> bool:
         """Whether several trainings are faster as one program: VAEs on JAX with an accelerator.
@@ -192,7 +236,8 @@ class Trainings:
                 means = trace.reshape(epochs, -1, trace.shape[-1]).mean(axis=1).tolist()
                 curves = [dict(zip(trainer.metric_names, mean, strict=True)) for mean in means]
                 task = self.progress.task(f"samples of {_name(side, number)}")
-                self.keep(side, number, draw_samples(trainer.model, config, task), curves)
+                images = draw_samples(trainer.model, config, task)
+                self.keep(side, number, trainer.model, images, curves)
         shutil.rmtree(checkpoints, ignore_errors=True)
 
 
