@@ -15,6 +15,7 @@ from rgf_keras.config.mitigation import (
 )
 from rgf_keras.config.model import GANConfig, ModelConfig, families_with
 from rgf_keras.config.training import TrainingConfig
+from rgf_keras.errors import RgfError
 
 
 class OracleConfig(Config):
@@ -83,7 +84,40 @@ class EvaluationConfig(Config):
     @property
     def references(self) -> int:
         """R_u as a number."""
-        return self.num_references or (3 if self.test == "trainings" else 1)
+        from rgf_keras.metrics.verdicts import MIN_REFERENCES  # with it comes SciPy
+
+        return self.num_references or (MIN_REFERENCES if self.test == "trainings" else 1)
+
+    @property
+    def compares_as_by_default(self) -> bool:
+        """Whether nothing else is asked for than the default test of the default trainings."""
+        names = "test", "num_references", "num_trainings"
+        return all(getattr(self, name) == type(self).model_fields[name].default for name in names)
+
+    def designs(self, num_seeds: int, num_skewed: int) -> list[tuple[int, int]]:
+        """The pairs (R_r, R_u) that a calibration looks at: ours, and one against all others.
+
+        Args:
+            num_seeds: balanced trainings, from which both sides are taken.
+            num_skewed: skewed ones.
+
+        Raises:
+            RgfError: more trainings are compared than there are seeds.
+        """
+        from rgf_keras.metrics.verdicts import MIN_REFERENCES  # with it comes SciPy
+
+        tested, known = self.num_trainings, max(self.references, MIN_REFERENCES)
+        if num_seeds < tested + known:
+            raise RgfError(
+                f"evaluation.num_trainings {tested} and evaluation.num_references {known} are more "
+                f"trainings than {num_seeds} seeds; give --seeds {tested + known} or more"
+            )
+        if 0 < num_skewed < tested:
+            raise RgfError(
+                f"evaluation.num_trainings {tested} is more than {num_skewed} skewed trainings; "
+                f"give --skewed {tested} or more"
+            )
+        return list(dict.fromkeys([(tested, known), (1, num_seeds - 1)]))
 
     @model_validator(mode="after")
     def _samples_are_of_one_training(self) -> Self:

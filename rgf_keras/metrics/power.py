@@ -7,7 +7,7 @@ import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics.checks import check_share
-from rgf_keras.metrics.trainings import MIN_REFERENCES
+from rgf_keras.metrics.verdicts import MIN_REFERENCES
 
 MOST_TRAININGS = 100
 

@@ -16,10 +16,8 @@ import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics.checks import check_share
-from rgf_keras.metrics.verdicts import TOO_FEW, TOO_FEW_TRAININGS, decide
+from rgf_keras.metrics.verdicts import MIN_REFERENCES, TOO_FEW, TOO_FEW_TRAININGS, decide
 
-# Trainings of the reference below which nothing is said.
-MIN_REFERENCES = 3
 # Ways to divide the trainings into tested ones and references; if there are more, some are drawn.
 MAX_DIVISIONS = 2000
 

@@ -4,6 +4,8 @@ import numpy as np
 
 TOO_FEW = "too few samples"
 TOO_FEW_TRAININGS = "too few trainings"
+# Trainings of the reference below which nothing is said.
+MIN_REFERENCES = 3
 
 
 def decide(p: np.ndarray, z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:

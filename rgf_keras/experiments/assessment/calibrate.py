@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from rgf_keras.config import AssessConfig
-from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment.materials import prepare
 from rgf_keras.experiments.assessment.trainings import ALONE, Trainings
 from rgf_keras.figures import calibration as figures
 from rgf_keras.metrics import calibration
 from rgf_keras.metrics.calibration import Calibration, Rule
-from rgf_keras.metrics.trainings import MIN_REFERENCES
 from rgf_keras.runtime.workers import WorkersSpec
 from rgf_keras.tracking.tracker import Context
 
@@ -62,7 +60,7 @@ def calibrate(
         RgfError: a verdict compares more trainings than there are seeds; what an assessment
             refuses.
     """
-    compared = designs(config, num_seeds, num_skewed)
+    compared = config.evaluation.designs(num_seeds, num_skewed)
     run, progress, folder = context.run, context.progress, context.folder
     materials = prepare(config, context.cache, progress)
     trainings = Trainings(config, materials, folder, progress)
@@ -86,24 +84,3 @@ def calibrate(
     }
     run.log_metrics({name: rate for name, rate in by_test.items() if np.isfinite(rate)}, step=0)
     return calibrated
-
-
-def designs(config: AssessConfig, num_seeds: int, num_skewed: int) -> list[tuple[int, int]]:
-    """The pairs (R_r, R_u) that are looked at: the configuration's, and one against all others.
-
-    Raises:
-        RgfError: a verdict compares more trainings than there are seeds.
-    """
-    evaluation = config.evaluation
-    tested, known = evaluation.num_trainings, max(evaluation.references, MIN_REFERENCES)
-    if num_seeds < tested + known:
-        raise RgfError(
-            f"evaluation.num_trainings {tested} and evaluation.num_references {known} are more "
-            f"trainings than {num_seeds} seeds; give --seeds {tested + known} or more"
-        )
-    if 0 < num_skewed < tested:
-        raise RgfError(
-            f"evaluation.num_trainings {tested} is more than {num_skewed} skewed trainings; give "
-            f"--skewed {tested} or more"
-        )
-    return list(dict.fromkeys([(tested, known), (1, num_seeds - 1)]))
