@@ -11,6 +11,7 @@ import optuna
 from rgf_keras.experiments.studies.ranking import finished
 from rgf_keras.figures import charts
 from rgf_keras.figures.charts import Picture, data_url
+from rgf_keras.metrics.rgf import TOO_FEW_TRAININGS
 from rgf_keras.metrics.rgf_table import mostly_too_few
 from rgf_keras.reports import outcome, values
 from rgf_keras.reports.outcome import Summary, Trial
@@ -151,7 +152,8 @@ def _verdict(run: RunRecord) -> str:
     verdicts = Counter(row.verdict for row in run.table)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     start = "Yes" if verdicts["memorized"] else "No"
-    start = "Cannot tell" if mostly_too_few(run.table) else start
+    undecided = mostly_too_few(run.table) or verdicts[TOO_FEW_TRAININGS] > 0
+    start = "Cannot tell" if undecided else start
     gap = values.interval(run.metrics, "rgf/gap")
     return f"{start}: of {len(run.table)} cases {counts}; gap {gap}."
 
