@@ -18,11 +18,14 @@ from rgf_keras.experiments.assessment.materials import (
     prepare,
     real_loss_callbacks,
 )
+from rgf_keras.experiments.assessment.oracles import Labels
 from rgf_keras.experiments.assessment.trainings import ALONE, Trained, Trainings
 from rgf_keras.figures import copying as copying_figures
 from rgf_keras.figures import images as figures
 from rgf_keras.metrics import catalogue, rgf_table
-from rgf_keras.metrics.catalogue import Evidence, Metric
+from rgf_keras.metrics.catalogue import Metric
+from rgf_keras.metrics.copying import copies_csv
+from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.runtime.workers import WorkersSpec
 from rgf_keras.tracking.tracker import Context, Run
@@ -58,12 +61,14 @@ class Evaluation:
         materials: what its models share.
         references: (R_u, rows, V) counts of the balanced models' samples.
         metrics: what is measured.
+        requested: (m,) classes that the samples are asked for; None of models that are not asked.
     """
 
     config: AssessConfig
     materials: Materials
     references: np.ndarray
     metrics: tuple[Metric, ...]
+    requested: np.ndarray | None
 
     def table(self, counts: np.ndarray) -> list[Row]:
         """The z-table of (R_r, rows, V) counts."""
@@ -85,10 +90,10 @@ class Evaluation:
         return Evidence(
             images=images,
             table=self.table(materials.count(labels)[None]),
-            space=materials.embedding.name,
-            features=materials.features(images, labels),
-            held_out=materials.held_out_features,
-            copying_features=materials.copying_features,
+            embedding=materials.embedding.name,
+            embed=materials.embed(images, labels),
+            copying_spaces=[each.name for each in materials.copying_embeddings],
+            labels=self._classes(labels),
             confidence=labels.confidence,
             accuracies=materials.oracles.accuracies,
             min_class_samples=evaluation.min_class_samples,
@@ -96,19 +101,25 @@ class Evaluation:
             seed=self.config.seed,
         )
 
-    def measure(
-        self, evidence: Evidence, trained: Sequence[Trained]
-    ) -> tuple[list[Row], dict[str, float]]:
-        """The table and the metrics of all trainings; ``evidence`` is of the first."""
-        table = self.table(np.stack([each.counts for each in trained]))
-        measured = [catalogue.measure(replace(evidence, table=table), self.metrics)]
+    def measure(self, evidence: Evidence, trained: Sequence[Trained]) -> dict[str, float]:
+        """The metrics of all trainings; ``evidence`` has their table, and the first's samples."""
+        measured = [catalogue.measure(evidence, self.metrics)]
         # What the table says is of all trainings together already.
         own = [metric for metric in self.metrics if not metric.key.startswith(("rgf/", "oracle/"))]
         measured += [catalogue.measure(self.evidence(each.images), own) for each in trained[1:]]
         for numbers, each in zip(measured, trained, strict=True):
             last = each.epochs[-1]
             numbers |= {name: x for name, x in last.items() if name.endswith("/acceptance")}
-        return table, catalogue.over_trainings(measured)
+        return catalogue.over_trainings(measured)
+
+    def _classes(self, labels: Labels) -> dict[str, np.ndarray] | None:
+        """Classes of the data and the samples; None where there are no classes to tell apart."""
+        data = self.materials.data
+        if data.skewed.num_classes == 1:
+            return None
+        generated = labels.classes if self.requested is None else self.requested
+        train, test = data.skewed.labels, data.held_out_skewed.labels
+        return {"train": train, "test": test, "generated": generated}
 
 
 def assess(config: AssessConfig, context: Context, resources: WorkersSpec = ALONE) -> Assessment:
@@ -142,13 +153,17 @@ def assess(config: AssessConfig, context: Context, resources: WorkersSpec = ALON
         trainings.spread({"balanced": known, "skewed": numbers[1:]}, resources)
     references = trainings.get("balanced", known)
     counts = np.stack([reference.counts for reference in references])
-    evaluation = Evaluation(config, materials, counts, metrics)
+    model = models.build_model(config, skewed)
+    asked = getattr(model, "requested_labels", None)
+    requested = asked and asked(config.evaluation.num_samples)
+    evaluation = Evaluation(config, materials, counts, metrics, requested)
     first, evidence = _first_training(evaluation, trainings, context)
     trained = [first, *trainings.get("skewed", numbers[1:])]
-    table, measured = evaluation.measure(evidence, trained)
+    table = evaluation.table(np.stack([each.counts for each in trained]))
+    evidence = replace(evidence, table=table)
+    measured = evaluation.measure(evidence, trained)
     measured |= config.training.privacy_metrics(len(skewed.images))
     saved = models.save(trainings.model(first), config, skewed, folder)
-    evidence = replace(evidence, table=table)
     files = {saved.name: saved}
     files |= _write(folder, evaluation, evidence, measured, references[0], first)
     run.log_metrics(measured, step=config.training.epochs)
@@ -224,6 +239,7 @@ def _write(
         "rgf_table.csv": rgf_table.to_csv(evidence.table),
         "rgf_table.json": json.dumps(record, indent=1),
         "epochs.json": json.dumps(curves),
+        "copies.csv": copies_csv(evidence.copying_by_space.values()),
     }
     for name, text in texts.items():
         (folder / name).write_text(text)
