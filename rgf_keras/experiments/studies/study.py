@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import distributions
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, NopPruner
 from pydantic import ValidationError
 
@@ -143,8 +139,8 @@ class Study:
             raise RgfError(f"repeats must be 0 or at least 2, received {self.repeats}")
 
     @property
-    def measured(self) -> dict[str, str]:
-        """The metrics that a result must have, by what they are for."""
+    def required_metrics(self) -> dict[str, str]:
+        """What a result must have, by what it is for."""
         bounds = {f"the bound {bound}": bound.metric for bound in self.subject_to}
         return {"minimize": self.minimize, **bounds}
 
@@ -207,7 +203,7 @@ def _check_metrics(study: Study) -> None:
     starts = [metric.key.partition("{")[0] for metric in metrics if "{class}" in metric.key]
     if plugins.is_guest(space) or metadata.entry_points(group="rgf_keras.features", name=space):
         starts += [metric.key.partition("{")[0] for metric in metrics if "{space}" in metric.key]
-    for place, name in study.measured.items():
+    for place, name in study.required_metrics.items():
         value = name.removesuffix("_low").removesuffix("_high")  # of an interval's end
         if not (value in known or name.startswith(tuple(starts)) or name.endswith("/acceptance")):
             raise RgfError(
@@ -272,8 +268,8 @@ def plan(study: Study) -> dict[str, Any]:
 
 
 def _range(values: BaseDistribution) -> str:
-    if isinstance(values, CategoricalDistribution):
+    if isinstance(values, distributions.CategoricalDistribution):
         return f"one of {', '.join(map(str, values.choices))}"
-    assert isinstance(values, FloatDistribution | IntDistribution)
+    assert isinstance(values, distributions.FloatDistribution | distributions.IntDistribution)
     step = f", step {values.step}" if values.step not in (None, 1) else ""
     return f"{values.low:g} to {values.high:g}{step}{', logarithmic' if values.log else ''}"
