@@ -15,8 +15,8 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from rgf_keras.config import ExperimentConfig
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies import optuna_adapter, ranking
-from rgf_keras.experiments.studies.ranking import ENDED, feasible, finished
-from rgf_keras.experiments.studies.study import FAR_OUTSIDE, Study
+from rgf_keras.experiments.studies.ranking import ENDED, FAR_OUTSIDE, feasible, finished
+from rgf_keras.experiments.studies.study import Study
 from rgf_keras.experiments.studies.trial import Outcome
 from rgf_keras.tracking.tracker import Run
 

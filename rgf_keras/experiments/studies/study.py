@@ -2,7 +2,7 @@
 
 import runpy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -20,10 +20,10 @@ from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.config.base import flatten
 from rgf_keras.errors import RgfError, did_you_mean, first_line
 from rgf_keras.experiments.studies.optuna_adapter import quiet
+from rgf_keras.experiments.studies.ranking import Bound
 from rgf_keras.tracking.tracker import Context
 
-# What a trial without a result is worth: the worst gap there is, and far outside every bound.
-WORST, FAR_OUTSIDE = 1.0, 1e6
+WORST = 1.0  # what a trial without a result is worth: the worst gap there is
 
 
 # (config, context) → numbers by name, or an object with such ``metrics``, as those of
@@ -36,46 +36,6 @@ def _assess(configuration: Any, context: Context) -> Any:
     from rgf_keras.experiments.assessment.assess import assess
 
     return assess(configuration, context)
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A constraint on a metric.
-
-    Attributes:
-        metric: e.g. ``"quality/frechet_oracle"``.
-        at_most: upper bound; exactly one of the two bounds is given.
-        at_least: lower bound.
-        relative: the bound is a factor of the baseline's value.
-        difference: the bound is what is added to the baseline's value, in units of the metric.
-    """
-
-    metric: str
-    at_most: float | None = None
-    at_least: float | None = None
-    relative: bool = False
-    difference: bool = False
-
-    def __post_init__(self) -> None:
-        if (self.at_most is None) == (self.at_least is None):
-            raise RgfError(f"the bound on {self.metric} needs exactly one of at_most and at_least")
-
-    def limit(self, baseline: Mapping[str, float]) -> float:
-        """The bound as a number."""
-        factor = baseline[self.metric] if self.relative else 1.0
-        bound = factor * (self.at_least if self.at_most is None else self.at_most)  # type: ignore[operator]
-        return bound + baseline[self.metric] if self.difference else bound
-
-    def violation(self, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> float:
-        """Optuna's form of the constraint: feasible when ≤ 0, in units of the metric."""
-        excess = metrics[self.metric] - self.limit(baseline)
-        return -excess if self.at_most is None else excess
-
-    def __str__(self) -> str:
-        sign, limit = ("≥", self.at_least) if self.at_most is None else ("≤", self.at_most)
-        if self.difference:
-            return f"{self.metric} {sign} baseline {limit:+g}"
-        return f"{self.metric} {sign} {limit:g}{' × baseline' if self.relative else ''}"
 
 
 def _sampler(seed: int) -> optuna.samplers.BaseSampler:
