@@ -1,6 +1,6 @@
-"""Which trial is best: by its result, or by the mean of its repeats if there are any."""
+"""Bounds, and which trial is best: by its result, or by the mean of its repeats if it has any."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +9,53 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.optuna_adapter import storage_of
-from rgf_keras.experiments.studies.study import FAR_OUTSIDE, Bound
 
 Runs = dict[int, FrozenTrial]  # by seed
 
 CONFIDENCE = 0.95
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+FAR_OUTSIDE = 1e6  # how far a trial without a result is outside every bound
 REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's repeats
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A constraint on a metric.
+
+    Attributes:
+        metric: e.g. ``"quality/frechet_oracle"``.
+        at_most: upper bound; exactly one of the two bounds is given.
+        at_least: lower bound.
+        relative: the bound is a factor of the baseline's value.
+        difference: the bound is what is added to the baseline's value, in units of the metric.
+    """
+
+    metric: str
+    at_most: float | None = None
+    at_least: float | None = None
+    relative: bool = False
+    difference: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.at_most is None) == (self.at_least is None):
+            raise RgfError(f"the bound on {self.metric} needs exactly one of at_most and at_least")
+
+    def limit(self, baseline: Mapping[str, float]) -> float:
+        """The bound as a number."""
+        factor = baseline[self.metric] if self.relative else 1.0
+        bound = factor * (self.at_least if self.at_most is None else self.at_most)  # type: ignore[operator]
+        return bound + baseline[self.metric] if self.difference else bound
+
+    def violation(self, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> float:
+        """Optuna's form of the constraint: feasible when ≤ 0, in units of the metric."""
+        excess = metrics[self.metric] - self.limit(baseline)
+        return -excess if self.at_most is None else excess
+
+    def __str__(self) -> str:
+        sign, limit = ("≥", self.at_least) if self.at_most is None else ("≤", self.at_most)
+        if self.difference:
+            return f"{self.metric} {sign} baseline {limit:+g}"
+        return f"{self.metric} {sign} {limit:g}{' × baseline' if self.relative else ''}"
 
 
 @dataclass(frozen=True)

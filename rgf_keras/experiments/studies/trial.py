@@ -94,17 +94,12 @@ class TrialRun(Run):
 def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcome:
     """Evaluate a configuration, and log what the study's function has not logged itself.
 
-    Args:
-        study: what must be measured, and how.
-        config: of the trial.
-        context: its run is a :class:`TrialRun`.
-
     Raises:
         RgfError: the objective or what a bound is on is not measured; anything that the study's
             function refuses.
     """
     run = context.run
-    assert isinstance(run, TrialRun)
+    assert isinstance(run, TrialRun)  # which knows what is logged
     context.folder.mkdir(parents=True, exist_ok=True)
     run.log_params(config.flat())
     try:
@@ -115,7 +110,7 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
         return Outcome(run.evaluation, str(error), pruned=run.is_reported)
     if rest := {name: x for name, x in metrics.items() if name not in run.logged}:
         run.run.log_metrics(rest)
-    for place, name in study.measured.items():
+    for place, name in study.required_metrics.items():
         if name not in metrics:
             known = ", ".join(sorted(metrics))
             raise RgfError(f"{place}: '{name}' is not measured; measured are {known}")
