@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 # States of the trials that the budget counts.
 COUNTED = (*ENDED, TrialState.RUNNING)
 
-# How many feasible trials are repeated beside the baseline.
-CANDIDATES = 3
-
 
 class Stage(ABC):
     """Trials of one Optuna study, each under a lease.
@@ -230,8 +227,7 @@ class Repeats(Stage):
     """The baseline and the best feasible trials with the same few fresh seeds.
 
     They are trials of an Optuna study of their own, so that neither the budget nor the sampler
-    counts them. Their seeds are the configuration's plus 1, 2, ...: of everything random, data and
-    oracles included.
+    counts them. Their seeds are those after the search's, see :meth:`Study.retrained`.
 
     Args:
         search: what is to be repeated when it is done, as often as its study says.
@@ -260,7 +256,7 @@ class Repeats(Stage):
         original = self.search.trials[trial.user_attrs["of"]]
         fixed, is_baseline = FixedTrial(original.params), original.user_attrs["baseline"]
         config = self.study.configure(fixed, is_baseline)  # type: ignore[arg-type]
-        return config.with_values({"seed": config.seed + trial.user_attrs["seed"]})
+        return self.study.retrained(config, self.study.trainings - 1 + trial.user_attrs["seed"])
 
     def tags(self, trial: optuna.Trial) -> dict[str, int]:
         return {"repeat_of": trial.user_attrs["of"], "repeat_seed": trial.user_attrs["seed"]}
@@ -276,7 +272,7 @@ class Repeats(Stage):
         baseline = ranking.baseline_trial(self.search.optuna_study).number
         trials = sorted(finished(self.search.optuna_study), key=lambda t: (t.value, t.number))
         others = [t.number for t in trials if feasible(t) and t.number != baseline]
-        return [baseline, *others[:CANDIDATES]]
+        return [baseline, *others[: self.study.candidates]]
 
 
 def running(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

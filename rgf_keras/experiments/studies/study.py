@@ -58,8 +58,12 @@ class Study:
         pruner: makes the Optuna pruner, e.g. ``lambda: optuna.pruners.HyperbandPruner(2, 16)`` (in
             epochs). It sees the objective at every evaluation epoch (``evaluation.every``), or more
             than the worst while a bound is missed that the baseline of that epoch sets.
-        repeats: fresh seeds with which the baseline and the best feasible trials are run again in
-            the end, at least 2; 0 for none. The ranking is then by their means.
+        trainings: seeds with which every trial is trained; its result is their mean. One that can
+            no longer win is pruned after fewer.
+        repeats: fresh seeds with which the baseline and the best feasible trials are trained again
+            in the end, at least 2; 0 for none. The ranking is then by their means, and a difference
+            is a finding only if its interval over these trainings excludes zero.
+        candidates: how many trials are repeated beside the baseline.
         evaluate: (config, context) → numbers by name, or an object that has them as ``metrics``;
             the config's kind is that of ``baseline``. An assessment if not given.
         worst: what a trial without a result is worth, beyond all that ``minimize`` can be.
@@ -79,7 +83,9 @@ class Study:
     num_trials: int = 20
     sampler: Callable[[int], optuna.samplers.BaseSampler] = _sampler
     pruner: Callable[[], BasePruner] = NopPruner
-    repeats: int = 0
+    trainings: int = 1
+    repeats: int = 3
+    candidates: int = 3
     evaluate: Evaluate = _assess
     worst: float = WORST
     judge: InitVar[Any] = None  # what evaluate was called before 0.2
@@ -95,6 +101,9 @@ class Study:
             object.__setattr__(self, "evaluate", _from_judge(judge))
         if self.num_trials < 1:
             raise RgfError(f"the number of trials must be at least 1, received {self.num_trials}")
+        for name in ("trainings", "candidates"):
+            if getattr(self, name) < 1:
+                raise RgfError(f"{name} must be at least 1, received {getattr(self, name)}")
         if self.repeats < 0 or self.repeats == 1:
             raise RgfError(f"repeats must be 0 or at least 2, received {self.repeats}")
 
@@ -127,6 +136,16 @@ class Study:
         except Exception as error:  # whatever the user's function raises
             message = f"study '{self.name}' suggests a bad configuration: {_cause(error)}"
             raise RgfError(message) from error
+
+    def retrained(self, config: ExperimentConfig, number: int) -> ExperimentConfig:
+        """A configuration with the seeds of another training, counted from 0.
+
+        Data and oracles of an assessment stay; of other studies everything random is another.
+        """
+        if number and self.evaluate is _assess:
+            first = number * config.evaluation.num_trainings  # type: ignore[attr-defined]
+            return config.with_values({"evaluation.first_training": first})
+        return config.with_values({"seed": config.seed + number}) if number else config
 
     @quiet()
     def check(self) -> dict[str, BaseDistribution]:
@@ -228,6 +247,7 @@ def plan(study: Study) -> dict[str, Any]:
         "subject_to": [str(bound) for bound in study.subject_to],
         "search_space": {name: _range(values) for name, values in space.items()},
         "num_trials": study.num_trials,
+        "trainings": study.trainings,
         "repeats": study.repeats,
         "epochs_per_trial": study.baseline.training.epochs,
         "baseline": study.baseline.flat(),

@@ -1,7 +1,7 @@
 """One trial: its evaluation, what Optuna's pruner is shown meanwhile, and how it ends."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,16 @@ import optuna
 from rgf_keras.config import ExperimentConfig
 from rgf_keras.errors import Diverged, RgfError, first_line
 from rgf_keras.experiments.studies.optuna_adapter import snapshot
-from rgf_keras.experiments.studies.ranking import baseline_trial
+from rgf_keras.experiments.studies.ranking import (
+    TRAININGS,
+    Spread,
+    baseline_trial,
+    feasible,
+    finished,
+)
 from rgf_keras.experiments.studies.study import Study
-from rgf_keras.tracking.tracker import Context, Run
+from rgf_keras.metrics import catalogue
+from rgf_keras.tracking.tracker import Context, MemoryTracker, Run
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,9 @@ class TrialRun(Run):
 def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcome:
     """Evaluate a configuration, and log what the study's function has not logged itself.
 
+    Trials of the search are trained as often as the study says. What every training came to is
+    kept in Optuna's record, so that a trial that was killed goes on with the next.
+
     Raises:
         RgfError: the objective or what a bound is on is not measured; anything that the study's
             function refuses.
@@ -102,21 +112,60 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
     assert isinstance(run, TrialRun)  # which knows what is logged
     context.folder.mkdir(parents=True, exist_ok=True)
     run.log_params(config.flat())
-    try:
-        metrics = _numbers(study.evaluate(config, context))
-    except Diverged as error:
-        return Outcome({}, str(error))
-    except optuna.TrialPruned as error:
-        return Outcome(run.evaluation, str(error), pruned=run.is_reported)
+    trainings = list(run.trial.user_attrs.get(TRAININGS, []))
+    num_trainings = study.trainings if run.is_reported else 1
+    metrics = catalogue.over_trainings(trainings) if trainings else {}
+    while len(trainings) < num_trainings:
+        if trainings and not run.is_baseline and (reason := _cannot_win(run, trainings)):
+            return Outcome(metrics, reason, pruned=True)
+        try:
+            trainings.append(_train(study, config, context, len(trainings)))
+        except Diverged as error:
+            return Outcome({}, str(error))
+        except optuna.TrialPruned as error:
+            return Outcome(run.evaluation, str(error), pruned=run.is_reported)
+        metrics = catalogue.over_trainings(trainings)
+        for place, name in study.required_metrics.items():
+            if name not in metrics:
+                known = ", ".join(sorted(metrics))
+                raise RgfError(f"{place}: '{name}' is not measured; measured are {known}")
+            if not math.isfinite(metrics[name]):
+                return Outcome({}, f"{name} is {metrics[name]}")
+        if num_trainings > 1:
+            run.trial.set_user_attr(TRAININGS, trainings)
     if rest := {name: x for name, x in metrics.items() if name not in run.logged}:
         run.run.log_metrics(rest)
-    for place, name in study.required_metrics.items():
-        if name not in metrics:
-            known = ", ".join(sorted(metrics))
-            raise RgfError(f"{place}: '{name}' is not measured; measured are {known}")
-        if not math.isfinite(metrics[name]):
-            return Outcome({}, f"{name} is {metrics[name]}")
+    if num_trainings > 1:
+        run.run.log_metrics(metrics)
     return Outcome(metrics)
+
+
+def _train(
+    study: Study, config: ExperimentConfig, context: Context, number: int
+) -> dict[str, float]:
+    """What one training comes to. The trial's run shows the first, of others only the numbers."""
+    if number:
+        run = MemoryTracker().start(f"training {number + 1}", {})
+        folder = context.folder / f"training-{number + 1}"
+        folder.mkdir(exist_ok=True)
+        context = replace(context, run=run, folder=folder)
+    metrics = _numbers(study.evaluate(study.retrained(config, number), context))
+    return {name: value for name, value in metrics.items() if number == 0 or "/" in name}
+
+
+def _cannot_win(run: TrialRun, trainings: list[dict[str, float]]) -> str:
+    """Why further trainings of a trial are not worth it; nothing if they are."""
+    known = finished(run.trial.study)
+    name = run.study.minimize
+    winner = min((t for t in known if feasible(t)), key=lambda t: t.value, default=None)
+    rivals = [numbers[name] for numbers in winner.user_attrs.get(TRAININGS, [])] if winner else []
+    spread = Spread.of([[x[name] for x in t.user_attrs.get(TRAININGS, [])] for t in known])
+    own = [numbers[name] for numbers in trainings]
+    if rivals and spread and spread.is_larger(own, rivals):
+        return f"after {len(own)} of {run.study.trainings} trainings worse than trial " + str(
+            winner.number  # type: ignore[union-attr]
+        )
+    return ""
 
 
 def _numbers(result: Any) -> dict[str, float]:
