@@ -39,9 +39,12 @@ Trial = dict[str, Any]
 
 def assessment_table(table: "list[Row]") -> Table:
     """The z-table: one line per class and one for all samples, 80 columns wide."""
+    if table[-1].trainings_r:
+        return _table_of_trainings(table)
     view = Table(
         title="% of images with the factor, by the class that the oracle names",
-        caption="u: balanced model; r: the model under test; * another verdict by Holm's p",
+        caption="u: balanced model; r: the model under test; * another verdict by Holm's p\n"
+        "a test of samples, which calls half the rows of equal models different",
         box=None,
         padding=(0, 1, 0, 0),
     )
@@ -57,6 +60,34 @@ def assessment_table(table: "list[Row]") -> Table:
             str(row.n_r),
             _share(row.p_r, row.p_r_low, row.p_r_high),
             values.number(row.z_two_sample, ".1f"),
+            _p_value(row.p_value),
+            f"{row.verdict}{changed}",
+            style="bold" if row.rare else None,
+        )
+    return view
+
+
+def _table_of_trainings(table: "list[Row]") -> Table:
+    from rgf_keras.metrics.rgf_table import num_trainings
+
+    tested, known = num_trainings(table)
+    view = Table(
+        title=f"% of images with the factor, by class; trainings: {tested} against {known}",
+        caption="u: balanced models; r: model under test; * another verdict by Holm's p"
+        + ("\nset evaluation.num_references to 3 or more for verdicts" if known < 3 else ""),
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    for column in ("class", "P_u", "P_r", "P_r − P_u", "p", "verdict"):
+        justify: Literal["left", "right"] = "left" if column in ("class", "verdict") else "right"
+        view.add_column(column, justify=justify, no_wrap=True)
+    for row in table:
+        changed = "*" if row.verdict_holm != row.verdict else ""
+        view.add_row(
+            f"{row.name} (rare)" if row.rare else row.name,
+            _share(row.p_u, row.p_u_low, row.p_u_high),
+            _share(row.p_r, row.p_r_low, row.p_r_high),
+            _share(row.difference, row.difference_low, row.difference_high).replace("-", "−"),
             _p_value(row.p_value),
             f"{row.verdict}{changed}",
             style="bold" if row.rare else None,

@@ -13,6 +13,7 @@ import scipy
 from rgf_keras.experiments.studies.ranking import TRAININGS, Spread, finished, spread
 from rgf_keras.figures import charts
 from rgf_keras.figures.charts import Picture, data_url
+from rgf_keras.metrics.rgf import TOO_FEW_TRAININGS
 from rgf_keras.metrics.rgf_table import mostly_too_few
 from rgf_keras.reports import outcome, values
 from rgf_keras.reports.outcome import Summary, Trial
@@ -153,7 +154,8 @@ def _verdict(run: RunRecord) -> str:
     verdicts = Counter(row.verdict for row in run.table)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     start = "Yes" if verdicts["memorized"] else "No"
-    start = "Cannot tell" if mostly_too_few(run.table) else start
+    undecided = mostly_too_few(run.table) or verdicts[TOO_FEW_TRAININGS] > 0
+    start = "Cannot tell" if undecided else start
     gap = values.interval(run.metrics, "rgf/gap")
     return f"{start}: of {len(run.table)} cases {counts}; gap {gap}."
 
@@ -187,7 +189,9 @@ def _differ(trials: Sequence[optuna.trial.FrozenTrial], spread: Spread | None) -
         return False
     num_trainings = len(trials[0].user_attrs.get(TRAININGS, [0]))
     chance = spread.std**2 / num_trainings
-    ratio = float(np.var([trial.value for trial in trials], ddof=1)) / chance if chance else np.inf
+    ratio = (
+        float(np.var([trial.values[0] for trial in trials], ddof=1)) / chance if chance else np.inf
+    )
     return bool(scipy.stats.f.sf(ratio, len(trials) - 1, spread.degrees) < 0.05)
 
 

@@ -154,7 +154,8 @@ class Search(Stage):
     prefix = "trial"
 
     def __init__(self, optuna_study: optuna.Study, study: Study, leases: "Leases", seed: int):
-        super().__init__(optuna_study, study, leases)
+        begun = study.as_begun(optuna_study.user_attrs.get("key"))
+        super().__init__(optuna_study, begun, leases)
         self.seed = seed
         # Samplers of finite spaces stop a study that they have been through.
         optuna_study.stop = lambda: optuna_study.set_user_attr("exhausted", True)  # type: ignore[method-assign]

@@ -119,6 +119,24 @@ class Study:
         bounds = [str(bound) for bound in self.subject_to]
         return key_of({"baseline": flatten(self.baseline), "of": self.minimize, "bounds": bounds})
 
+    def as_begun(self, key: str | None) -> Self:
+        """The study as it was begun if that was before assessments compared trainings.
+
+        Its trials are then compared with one reference, as those that have ended were.
+
+        Args:
+            key: of the stored study; None if there is none.
+        """
+        if key in (None, self.key) or not isinstance(self.baseline, AssessConfig):
+            return self
+        before = replace(
+            self,
+            baseline=self.baseline.of_one_training(),
+            suggest=lambda trial: self.suggest(trial).of_one_training(),  # type: ignore[attr-defined]
+        )
+        is_default = self.baseline.evaluation.compares_as_by_default
+        return before if is_default and before.key == key else self
+
     def with_options(self, **options: Any) -> Self:
         """A copy with other values of those attributes whose option is not None."""
         return replace(self, **{name: x for name, x in options.items() if x is not None})

@@ -12,10 +12,10 @@ from rgf_keras.errors import Diverged, RgfError, first_line
 from rgf_keras.experiments.studies.optuna_adapter import snapshot
 from rgf_keras.experiments.studies.ranking import (
     TRAININGS,
-    Spread,
     baseline_trial,
     feasible,
     finished,
+    spread,
 )
 from rgf_keras.experiments.studies.study import Study
 from rgf_keras.metrics import catalogue
@@ -155,17 +155,16 @@ def _train(
 
 def _cannot_win(run: TrialRun, trainings: list[dict[str, float]]) -> str:
     """Why further trainings of a trial are not worth it; nothing if they are."""
-    known = finished(run.trial.study)
-    name = run.study.minimize
-    winner = min((t for t in known if feasible(t)), key=lambda t: t.value, default=None)
-    rivals = [numbers[name] for numbers in winner.user_attrs.get(TRAININGS, [])] if winner else []
-    spread = Spread.of([[x[name] for x in t.user_attrs.get(TRAININGS, [])] for t in known])
-    own = [numbers[name] for numbers in trainings]
-    if rivals and spread and spread.is_larger(own, rivals):
-        return f"after {len(own)} of {run.study.trainings} trainings worse than trial " + str(
-            winner.number  # type: ignore[union-attr]
-        )
-    return ""
+    known, noise = finished(run.trial.study), spread(run.trial.study)
+    kept = [trial for trial in known if feasible(trial) and TRAININGS in trial.user_attrs]
+    if not (kept and noise):
+        return ""
+    winner = min(kept, key=lambda trial: trial.values[0])
+    trained = trainings, winner.user_attrs[TRAININGS]
+    own, others = ([numbers[run.study.minimize] for numbers in each] for each in trained)
+    if not noise.is_larger(own, others):
+        return ""
+    return f"worse than trial {winner.number} after {len(own)} of {run.study.trainings} trainings"
 
 
 def _numbers(result: Any) -> dict[str, float]:
