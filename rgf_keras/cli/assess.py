@@ -106,8 +106,8 @@ def calibrate_command(
     with open_context("calibrate", work, tracking_uri, workspace) as context:
         result = calibrate(chosen, context, seeds, skewed, spec)
     found = result.calibration
-    views = report.calls_table(found), report.needs_table(found), *report.gap_lines(found)
-    show(as_json, result.record(), *views)
+    views = report.calls_table(found), report.needs_table(found)
+    show(as_json, result.record(), *views, *report.gap_lines(found))
     err.print(f"picture and numbers: {work}", highlight=False, soft_wrap=True)
 
 
