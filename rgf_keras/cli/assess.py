@@ -55,7 +55,7 @@ def assess_command(
 
     work = work_folder(chosen, workspace)
     with open_context("assess", work, tracking_uri, workspace) as context:
-        result = assess(chosen, context, WorkersSpec(workers))
+        result = assess(chosen, context, WorkersSpec(workers, prepare=import_keras))
     lines = [f"{key}: {value:.3f}" for key, value in catalogue.overall(result.metrics).items()]
     record = {"metrics": result.metrics, "table": to_records(result.table)}
     show(as_json, record, outcome.assessment_table(result.table), *lines)
@@ -102,12 +102,12 @@ def calibrate_command(
     from rgf_keras.reports import calibration as report
     from rgf_keras.runtime.workers import WorkersSpec
 
-    work = work_folder(chosen, workspace)
+    work, spec = work_folder(chosen, workspace), WorkersSpec(workers, prepare=import_keras)
     with open_context("calibrate", work, tracking_uri, workspace) as context:
-        result = calibrate(chosen, context, seeds, skewed, WorkersSpec(workers))
+        result = calibrate(chosen, context, seeds, skewed, spec)
     found = result.calibration
-    views = report.calls_table(found), report.needs_table(found), *report.gap_lines(found)
-    show(as_json, result.record(), *views)
+    views = report.calls_table(found), report.needs_table(found)
+    show(as_json, result.record(), *views, *report.gap_lines(found))
     err.print(f"picture and numbers: {work}", highlight=False, soft_wrap=True)
 
 

@@ -57,6 +57,7 @@ class EvaluationConfig(Config):
             compared, which is the least that says anything, else one.
         num_trainings: R_r, trainings of the model under test, with such seeds. With several,
             numbers are means over trainings, and their intervals are over trainings.
+        first_training: number of the first of these, counted from 0; what a study's repeats raise.
         alpha: two-sided level.
         min_class_samples: fewer samples of a class are too few.
         num_resamples: bootstrap resamples for the Fréchet distance's interval.
@@ -76,6 +77,7 @@ class EvaluationConfig(Config):
     test: Literal["trainings", "two_sample", "sample", "reference"] = "trainings"
     num_references: Positive | None = Field(None, json_schema_extra=LATER)
     num_trainings: Positive = Field(1, json_schema_extra=LATER)
+    first_training: int = Field(0, ge=0, json_schema_extra=LATER)
     alpha: float = Field(0.05, gt=0, lt=1)
     min_class_samples: Positive = 10
     num_resamples: int = Field(100, ge=2)
@@ -90,6 +92,11 @@ class EvaluationConfig(Config):
         from rgf_keras.metrics.verdicts import MIN_REFERENCES  # with it comes SciPy
 
         return self.num_references or (MIN_REFERENCES if self.test == "trainings" else 1)
+
+    @property
+    def trainings(self) -> range:
+        """Numbers of the trainings of the model under test."""
+        return range(self.first_training, self.first_training + self.num_trainings)
 
     @property
     def compares_as_by_default(self) -> bool:
@@ -186,6 +193,7 @@ class AssessConfig(ExperimentConfig):
         depends on.
         """
         single = {"test": "two_sample", "num_references": None, "num_trainings": 1}
+        single["first_training"] = 0
         evaluation = self.evaluation.model_copy(update=single)
         return self.model_copy(update={"evaluation": evaluation})
 

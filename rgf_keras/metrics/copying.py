@@ -139,7 +139,7 @@ def copies_csv(copying: Iterable[Copying]) -> str:
 def tail(generated: np.ndarray, test: np.ndarray) -> Tail:
     """Test for few copies: a precedence test (Nelson 1963) of the smallest distances.
 
-    The k-th smallest test distance is the radius, with k = ⌈n / 200⌉ and at least 5. If generated and test images
+    The k-th smallest test distance is the radius, with k = ⌈n / 200⌉ and at least 5. If both kinds
     came from one distribution, every order of their distances would be equally likely: x or more
     generated images lie nearer just if fewer than k of the k + x − 1 smallest distances are test
     images', which is hypergeometric. So p holds its level exactly, and ties make it larger.

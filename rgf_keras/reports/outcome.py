@@ -114,7 +114,8 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
         "trials": trials,
         "best": winner.number,
         "answer": _answer(optuna_study, winner, again),
-        "caution": _caution(optuna_study, winner, again),
+        "finding": _finding(winner, again),
+        "caution": _caution(winner, again),
     }
 
 
@@ -211,7 +212,8 @@ def record_study(
         shown = {summary["minimize"], *winner["limits"]} & winner["metrics"].keys()
         metrics = {f"best/{name.split('/')[-1]}": winner["metrics"][name] for name in sorted(shown)}
         run.log_metrics(metrics, step=len(summary["trials"]))
-        run.set_tags({"best_trial": summary["best"], "answer": summary["answer"]})
+        names = {"best": "best_trial", "answer": "answer", "finding": "finding"}
+        run.set_tags({tag: summary[name] for name, tag in names.items()})
 
 
 def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
@@ -294,30 +296,35 @@ def _answer(
     bounds = " within the bounds" if winner.constraints else ""
     least = f"memorizes least{bounds}: {label}"
     least = least if values.is_memorization(name) else f"has the lowest {label}{bounds}:"
-    start = f"Trial {winner.number} ({parameters(winner.params)}) {least} {own}"
+    trial = f"rial {winner.number} ({parameters(winner.params)}) {least} {own}"
     if repeated is None:
-        return f"{start}, baseline {baseline_metrics(optuna_study)[name]:.3f}."
-    return f"{start}, {_against(repeated, again[baseline_trial(optuna_study).number])}."
+        return f"T{trial}, baseline {baseline_metrics(optuna_study)[name]:.3f}."
+    difference = repeated.difference
+    assert difference is not None  # the baseline has none, and is not the winner
+    seeds = f"over {repeated.objective.n} fresh trainings each"
+    other = f"baseline {again[baseline_trial(optuna_study).number].objective}, difference"
+    if _finding(winner, again):
+        return f"Finding: t{trial}, {other} {difference} {seeds}."
+    advice = f"about {difference.needed} trainings of each would tell one of this size"
+    return f"No difference found: t{trial}, {other} {difference} {seeds}; {advice}."
 
 
-def _caution(
-    optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
-) -> str:
+def _caution(winner: "FrozenTrial", again: dict[int, RepeatSummary]) -> str:
     """What to know before believing that one trial is better than the baseline."""
     reason = winner.user_attrs["reason"]
     if winner.user_attrs["baseline"] or winner.number in again or reason:
         return ""
-    name = optuna_study.user_attrs["minimize"]
-    return values.overlap(baseline_metrics(optuna_study), winner.user_attrs["metrics"], name)
+    return (
+        "Not confirmed: other seeds may turn this round. Run the study with --repeats 3 or more to "
+        "train the best and the baseline again."
+    )
 
 
-def _against(repeated: RepeatSummary, baseline: RepeatSummary) -> str:
-    """A repeated trial's objective beside the baseline's."""
-    difference = repeated.difference
-    if difference is None:
-        return f"baseline {baseline.objective}"
-    chance = ", which may be chance" if difference.low <= 0 <= difference.high else ""
-    return f"baseline {baseline.objective}, difference {difference}{chance}"
+def _finding(winner: "FrozenTrial", again: dict[int, RepeatSummary]) -> bool:
+    """Whether the best trial is better than the baseline by more than trainings scatter."""
+    repeated = again.get(winner.number)
+    difference = repeated.difference if repeated and repeated.feasible else None
+    return difference is not None and difference.is_found and difference.value < 0
 
 
 def parameters(values: dict[str, Any]) -> str:

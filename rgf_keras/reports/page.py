@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import optuna
+import scipy
 
-from rgf_keras.experiments.studies.ranking import finished
+from rgf_keras.experiments.studies.ranking import TRAININGS, Spread, finished, spread
 from rgf_keras.figures import charts
 from rgf_keras.figures.charts import Picture, data_url
 from rgf_keras.metrics.rgf import TOO_FEW_TRAININGS
@@ -169,15 +171,28 @@ def _copying(metrics: Mapping[str, float]) -> str:
 def importance(optuna_study: optuna.Study) -> dict[str, float]:
     """Share of the objective's variance that each parameter explains (fANOVA), largest first.
 
-    The baseline has no parameters and is left out; empty with fewer than four other trials.
+    The baseline has no parameters and is left out. Empty with fewer than four other trials, or
+    where they differ no more than trainings of one of them do (F test), as far as that is known.
     """
     trials = [trial for trial in finished(optuna_study) if trial.params]
-    if len(trials) < 4:
+    if len(trials) < 4 or not _differ(trials, spread(optuna_study)):
         return {}
     searched = optuna.create_study()
     searched.add_trials(trials)
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     return optuna.importance.get_param_importances(searched, evaluator=evaluator)
+
+
+def _differ(trials: Sequence[optuna.trial.FrozenTrial], spread: Spread | None) -> bool:
+    """Whether trials' results scatter by more than trainings do."""
+    if spread is None:
+        return False
+    num_trainings = len(trials[0].user_attrs.get(TRAININGS, [0]))
+    chance = spread.std**2 / num_trainings
+    ratio = (
+        float(np.var([trial.values[0] for trial in trials], ddof=1)) / chance if chance else np.inf
+    )
+    return bool(scipy.stats.f.sf(ratio, len(trials) - 1, spread.degrees) < 0.05)
 
 
 def _with_means(summary: Summary) -> Summary:

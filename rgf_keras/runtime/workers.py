@@ -56,11 +56,13 @@ class WorkersSpec:
         num_workers: tasks at a time.
         num_threads: of each process; its share of the cores if None.
         cluster: where the processes are, and what each gets; None for this machine.
+        prepare: called in a new process of this machine before anything else is imported.
     """
 
     num_workers: int = 1
     num_threads: int | None = None
     cluster: ClusterShare | None = None
+    prepare: Callable[[], None] | None = None
 
     @property
     def in_this_process(self) -> bool:
@@ -80,7 +82,8 @@ class WorkersSpec:
         """
         if self.cluster:
             return RayWorkers(task, shared, self.num_workers, self.cluster)
-        return Processes(task, shared, self.num_workers, self.num_threads, reuse)
+        options = self.num_workers, self.num_threads, reuse, self.prepare
+        return Processes(task, shared, *options)
 
 
 def run_all(

@@ -147,7 +147,7 @@ def assess(config: AssessConfig, context: Context, resources: WorkersSpec = ALON
     run.log_params(config.flat())
     run.set_tags({"data_sha256": skewed.fingerprint[:16], "seed": config.seed})
     trainings = Trainings(config, materials, folder, context.progress)
-    numbers = range(config.evaluation.num_trainings)
+    numbers = config.evaluation.trainings
     known = range(config.evaluation.references)
     if not resources.in_this_process:
         trainings.spread({"balanced": known, "skewed": numbers[1:]}, resources)
@@ -179,11 +179,13 @@ def _first_training(
 ) -> tuple[Trained, Evidence]:
     """The training that is evaluated and shown while it is under way, and its evidence."""
     run, folder, config = context.run, context.folder, evaluation.config
-    if kept := trainings.find("skewed", 0):
+    number = config.evaluation.first_training
+    if kept := trainings.find("skewed", number):
         for epoch, logs in enumerate(kept.epochs, 1):
             run.log_metrics({**logs, "epoch": epoch}, step=epoch)
         return kept, evaluation.evidence(kept.images)
-    data, checkpoints = evaluation.materials.data, trainings.checkpoints("skewed", 0)
+    data, checkpoints = evaluation.materials.data, trainings.checkpoints("skewed", number)
+    config = config.of_training(number)
     trainer = evaluation.materials.trainer(config, data.skewed, checkpoints)
     every = config.evaluation.every or config.training.epochs
     newest: list[Evidence] = []
@@ -213,7 +215,7 @@ def _first_training(
         # The last epoch was evaluated, unless a run that had been killed found training finished.
         (evidence,) = newest or [look(trainer.model)]
         model, epochs = trainer.model, trainer.history.epochs
-        trained = trainings.keep("skewed", 0, model, evidence.images, epochs)
+        trained = trainings.keep("skewed", number, model, evidence.images, epochs)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trained, evidence
 

@@ -103,9 +103,11 @@ def build_trainer(
     data = {"images": dataset.images}
     if getattr(model, "conditional", False):
         data["labels"] = dataset.labels
+    rows = np.tile(np.arange(len(dataset)), training.passes_per_epoch)
     if not hasattr(model, "players"):
+        data = {name: array[rows] for name, array in data.items()}
         return FitTrainer(model, data, batch_size=training.batch_size, seed=config.seed)
-    steps = len(dataset) // training.images_per_step
+    steps = len(rows) // training.images_per_step
     setting = Setting(dataset.images, steps, extractor, cache)
     return Trainer(
         model,
@@ -113,6 +115,7 @@ def build_trainer(
         training.build_optimizers([player.name for player in model.players()]),
         batch_size=training.batch_size,
         seed=config.seed,
+        rows=rows,
         regularizers=[
             hook
             for _, mitigation in config.mitigations()
