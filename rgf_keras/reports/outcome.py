@@ -15,11 +15,14 @@ from rich.table import Table
 
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
+    SPACES,
+    Difference,
     Mean,
     RepeatSummary,
     baseline_metrics,
     baseline_trial,
     best,
+    differences,
     feasible,
     repeats,
 )
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from rgf_keras.metrics.rgf_table import Row
     from rgf_keras.tracking.tracker import Tracker
 
+C_T = "copying/c_t/"  # how its names in spaces begin
 Summary = dict[str, Any]
 Trial = dict[str, Any]
 
@@ -103,6 +107,9 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
     """
     winner = best(optuna_study)
     again = repeats(optuna_study)
+    found = {} if winner.user_attrs["baseline"] else differences(optuna_study, winner.number)
+    elsewhere = _elsewhere(optuna_study, winner, found)
+    is_finding = _finding(winner, again, elsewhere)
     ended = optuna_study.get_trials(states=ENDED)
     trials = [_trial(trial, again.get(trial.number)) for trial in ended]
     return {
@@ -113,8 +120,9 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
         "quality": _quality(optuna_study, winner.user_attrs["metrics"]),
         "trials": trials,
         "best": winner.number,
-        "answer": _answer(optuna_study, winner, again),
-        "finding": _finding(winner, again),
+        "answer": " ".join([_answer(optuna_study, winner, again, is_finding), *_tell(elsewhere)]),
+        "finding": is_finding,
+        "differences": {name: asdict(each) for name, each in found.items()},
         "caution": _caution(winner, again),
     }
 
@@ -277,8 +285,19 @@ def _objective(trial: Trial) -> str:
     return "–" if trial["value"] is None else f"{trial['value']:.3f}"
 
 
+def _tell(elsewhere: dict[str, Difference]) -> list[str]:
+    return [
+        f"In {space}, which its mitigation does not use, C_T differs by {difference}"
+        f"{'' if difference.is_found else ', which may be chance'}."
+        for space, difference in elsewhere.items()
+    ]
+
+
 def _answer(
-    optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
+    optuna_study: "optuna.Study",
+    winner: "FrozenTrial",
+    again: dict[int, RepeatSummary],
+    is_finding: bool,
 ) -> str:
     name = optuna_study.user_attrs["minimize"]
     label = values.label(name)
@@ -303,8 +322,11 @@ def _answer(
     assert difference is not None  # the baseline has none, and is not the winner
     seeds = f"over {repeated.objective.n} fresh trainings each"
     other = f"baseline {again[baseline_trial(optuna_study).number].objective}, difference"
-    if _finding(winner, again):
+    if is_finding:
         return f"Finding: t{trial}, {other} {difference} {seeds}."
+    if difference.is_found and difference.value < 0 and repeated.feasible:
+        start = "No finding, for it is seen only in the space that the mitigation uses"
+        return f"{start}: t{trial}, {other} {difference} {seeds}."
     advice = f"about {difference.needed} trainings of each would tell one of this size"
     return f"No difference found: t{trial}, {other} {difference} {seeds}; {advice}."
 
@@ -320,11 +342,34 @@ def _caution(winner: "FrozenTrial", again: dict[int, RepeatSummary]) -> str:
     )
 
 
-def _finding(winner: "FrozenTrial", again: dict[int, RepeatSummary]) -> bool:
-    """Whether the best trial is better than the baseline by more than trainings scatter."""
+def _finding(
+    winner: "FrozenTrial", again: dict[int, RepeatSummary], elsewhere: dict[str, Difference]
+) -> bool:
+    """Whether the best trial is better than the baseline by more than trainings scatter.
+
+    Less copying must be seen in a space that its mitigations do not use, too.
+    """
     repeated = again.get(winner.number)
     difference = repeated.difference if repeated and repeated.feasible else None
-    return difference is not None and difference.is_found and difference.value < 0
+    if difference is None or not difference.is_found or difference.value > 0:
+        return False
+    return not elsewhere or any(each.low > 0 for each in elsewhere.values())
+
+
+def _elsewhere(
+    optuna_study: "optuna.Study", winner: "FrozenTrial", found: dict[str, Difference]
+) -> dict[str, Difference]:
+    """By space that the best trial's mitigations do not use: how much larger its C_T is there."""
+    used = winner.user_attrs.get(SPACES, [])
+    if not (used and optuna_study.user_attrs["minimize"].startswith("copying/")):
+        return {}
+    spaces = {name: name.removeprefix(C_T) for name in found if name.startswith(C_T)}
+    bounds = ("_low", "_high")
+    return {
+        space: found[name]
+        for name, space in spaces.items()
+        if space not in used and not space.endswith(bounds)
+    }
 
 
 def parameters(values: dict[str, Any]) -> str:

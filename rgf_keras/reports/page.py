@@ -10,7 +10,7 @@ import numpy as np
 import optuna
 import scipy
 
-from rgf_keras.experiments.studies.ranking import TRAININGS, Spread, finished, spread
+from rgf_keras.experiments.studies.ranking import TRAININGS, Difference, Spread, finished, spread
 from rgf_keras.figures import charts
 from rgf_keras.figures.charts import Picture, data_url
 from rgf_keras.metrics.rgf import TOO_FEW_TRAININGS
@@ -221,6 +221,9 @@ def _study_metrics(summary: Summary, trials: Sequence[Trial]) -> list[MetricRow]
     again = trials[-1]["repeats"]
     how = f"mean of {again['objective']['n']} seeds" if again else "searched for its minimum"
     remarks[summary["minimize"]] = how
+    for name, each in summary["differences"].items():
+        told = f"difference over fresh trainings {Difference(**each)}"
+        remarks[name] = f"{remarks[name]}; {told}" if name in remarks else told
     return [
         values.row(name, [trial["metrics"] for trial in trials], remarks.get(name, ""))
         for name in _shown_metrics(summary)

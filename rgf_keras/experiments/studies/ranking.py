@@ -16,6 +16,7 @@ CONFIDENCE = 0.95
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 FAR_OUTSIDE = 1e6  # how far a trial without a result is outside every bound
 REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's repeats
+SPACES = "spaces"  # the attribute that names the spaces that a trial's mitigations use
 TRAININGS = "trainings"  # the attribute that holds what each training of a trial came to
 POWER = 0.8  # with which as many trainings as are advised would find a difference
 
@@ -234,6 +235,20 @@ def repeats(optuna_study: optuna.Study) -> dict[int, RepeatSummary]:
         return {}
     bounds = [Bound(**values) for values in optuna_study.user_attrs["subject_to"]]
     return {number: _summary(by_seed, baseline, bounds) for number, by_seed in runs.items()}
+
+
+def differences(optuna_study: optuna.Study, number: int) -> dict[str, Difference]:
+    """Differences of a trial's repeats to the baseline's, in every metric that all of them have."""
+    runs = _repeat_runs(optuna_study)
+    sides = [runs.get(n, {}) for n in (number, baseline_trial(optuna_study).number)]
+    metrics = [[run.user_attrs["metrics"] for run in side.values()] for side in sides]
+    if min(map(len, metrics)) < 2:
+        return {}
+    names = set.intersection(*(set(each) for side in metrics for each in side))
+    return {
+        name: Difference.between(*([each[name] for each in side] for side in metrics))
+        for name in sorted(names)
+    }
 
 
 def spread(optuna_study: optuna.Study) -> Spread | None:

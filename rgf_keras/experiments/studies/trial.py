@@ -7,10 +7,11 @@ from typing import Any
 
 import optuna
 
-from rgf_keras.config import ExperimentConfig
+from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.errors import Diverged, RgfError, first_line
 from rgf_keras.experiments.studies.optuna_adapter import snapshot
 from rgf_keras.experiments.studies.ranking import (
+    SPACES,
     TRAININGS,
     baseline_trial,
     feasible,
@@ -112,6 +113,8 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
     assert isinstance(run, TrialRun)  # which knows what is logged
     context.folder.mkdir(parents=True, exist_ok=True)
     run.log_params(config.flat())
+    if isinstance(config, AssessConfig):
+        run.trial.set_user_attr(SPACES, sorted(config.spaces_of_mitigations))
     trainings = list(run.trial.user_attrs.get(TRAININGS, []))
     num_trainings = study.trainings if run.is_reported else 1
     metrics = catalogue.over_trainings(trainings) if trainings else {}
