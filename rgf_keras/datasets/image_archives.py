@@ -45,12 +45,13 @@ def list_archive(path: Path) -> ImageFiles:
     unpacked = 0
     with _reading(path):
         for name, size, is_file in (_list_zip if is_zip else _list_tar)(path):
+            _check_name(path, name)
             reason = sort_out(name) if is_file else SPECIAL
             if reason:
                 left_out[reason].append(printable(name))
                 continue
             unpacked += size
-            _check_member(path, name, size, unpacked)
+            _check_size(path, name, size, unpacked)
             members.append(name)
     for name, count in Counter(members).items():
         if count > 1:
@@ -78,15 +79,29 @@ def _list_tar(path: Path) -> Iterator[tuple[str, int, bool]]:
         for member in archive:
             if not member.isdir():
                 yield member.name, member.size, member.isreg() and not member.issparse()
-        # tarfile takes a damaged header for the end.
-        archive.fileobj.seek(archive.offset)  # type: ignore[union-attr]
-        if archive.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):  # type: ignore[union-attr]
-            raise tarfile.ReadError("a header is damaged")
+        _check_end(archive)
 
 
-def _check_member(path: Path, name: str, size: int, unpacked: int) -> None:
+def _check_end(archive: tarfile.TarFile) -> None:
+    """tarfile takes damaged headers for the end, and what is cut off there for whole."""
+    file = archive.fileobj
+    assert file is not None
+    file.seek(archive.offset)
+    rest = file.read(tarfile.RECORDSIZE)
+    if not rest:
+        raise tarfile.ReadError("its end is missing")
+    while rest:
+        if rest.strip(b"\0"):
+            raise tarfile.ReadError("more follows its end, or a header is damaged")
+        rest = file.read(tarfile.RECORDSIZE)
+
+
+def _check_name(path: Path, name: str) -> None:
     if name.startswith("/") or ".." in PurePosixPath(name.replace("\\", "/")).parts:
         raise RgfError(f"{path} holds {printable(name)}, a path out of it; pack it again")
+
+
+def _check_size(path: Path, name: str, size: int, unpacked: int) -> None:
     if size > MAX_FILE_BYTES:
         raise RgfError(
             f"{path} holds {printable(name)} of {size} bytes; an image may have {MAX_FILE_BYTES}"

@@ -18,8 +18,6 @@ AT_ONCE = 16 * 2**20  # bytes of an array that are read together
 MAX_IMAGE_BYTES = 2**30
 ROUNDING = 1e-4  # how far out of its range a value may be, as a share of the range
 
-DAMAGED = (*archive.DAMAGED, MemoryError, OverflowError, SyntaxError, RecursionError)
-
 Range = tuple[float, float]
 Batches = Callable[[], Iterator[np.ndarray]]
 
@@ -79,12 +77,14 @@ def open_arrays(spec: str) -> ArrayFile:
             if key:
                 raise ArgumentError(f"'{spec}': a .npy file has no array '{key}'; leave that out")
             opened = np.load(path, mmap_mode="r", allow_pickle=False)
+            _check_shape(path, opened.shape)
             return ArrayFile(lambda: _guarded(path, _slices(opened)), None, layout)
         shapes = _list_arrays(path)
         key = _choose(path, shapes, key)
+        _check_shape(path, shapes[key])
         labels = _read_labels(path, shapes, shapes[key][0])
         return ArrayFile(lambda: _guarded(path, _stream(path, key)), labels, layout)
-    except DAMAGED as error:
+    except archive.DAMAGED as error:
         if isinstance(error, RgfError):  # a bad argument, which is a ValueError too
             raise
         raise _damaged(path, error) from error
@@ -147,8 +147,8 @@ def to_nhwc(name: str, array: np.ndarray, layout: str | None) -> np.ndarray:
         raise RgfError(f"{name} must hold arrays of integers or floats, received {received}")
     shape = array.shape
     if len(shape) == 3 and 0 not in shape:
-        if shape[2] in (1, 3, 4) or shape[0] in (3, 4):
-            raise RgfError(f"{name} has the shape {shape}, of one image; save it as array[None]")
+        if shape[2] in (1, 3, 4):
+            raise _one_image(name, shape)
         return array[..., None]
     if len(shape) != 4 or 0 in shape[1:]:
         raise RgfError(f"{name} has the shape {shape}; images are (N, H, W, C) or (N, C, H, W)")
@@ -167,6 +167,13 @@ def to_nhwc(name: str, array: np.ndarray, layout: str | None) -> np.ndarray:
             "e.g. FILE.npy:NCHW, or make it (N, H, W, C) with more pixels than channels"
         )
     return array if places[0] == "NHWC" else np.moveaxis(array, 1, 3)
+
+
+def _one_image(name: str, shape: tuple[int, ...]) -> RgfError:
+    return RgfError(
+        f"{name} has the shape {shape}, as one image has; save it as array[None], or grey images "
+        "as array[..., None]"
+    )
 
 
 def _range(
@@ -194,10 +201,16 @@ def _guarded(path: Path, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     """The same, where damage is told in one line."""
     try:
         yield from batches
-    except DAMAGED as error:
+    except archive.DAMAGED as error:
         if isinstance(error, RgfError):
             raise
         raise _damaged(path, error) from error
+
+
+def _check_shape(path: Path, shape: tuple[int, ...]) -> None:
+    """A few rows of grey images have such a shape too, so the whole array is asked."""
+    if len(shape) == 3 and shape[0] in (3, 4):
+        raise _one_image(str(path), shape)
 
 
 def _slices(array: np.ndarray) -> Iterator[np.ndarray]:
