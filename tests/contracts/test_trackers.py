@@ -128,6 +128,17 @@ def test_pictures_of_a_series(records, tmp_path):
     assert records.read(run.id).images == {("samples", 8): 8, ("samples", 16): 16}
 
 
+def test_a_picture_is_recorded_upright(records, tmp_path):
+    run = records.tracker.start("trial", {})
+    stored = Image.new("RGB", (4, 4), (7, 0, 0))
+    stored.paste((9, 0, 0), (0, 2, 4, 4))  # shown above, for orientation 3 is half a turn
+    tags = Image.Exif()
+    tags[0x0112] = 3
+    stored.save(tmp_path / "samples.png", exif=tags)
+    run.log_image(tmp_path / "samples.png", "samples", 1)
+    assert records.read(run.id).images == {("samples", 1): 9}
+
+
 def test_a_finished_run_goes_on_under_its_id(records):
     parent = records.tracker.start("study", {})
     run = records.tracker.start("trial", {}, parent=parent.id)
