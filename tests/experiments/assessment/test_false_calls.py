@@ -1,7 +1,6 @@
 """What verdicts over trainings are worth, on fresh seeds of three models (hours on two cores).
 
-``pytest -m slow tests/experiments/assessment/test_false_calls.py``; references are kept in the cache
-folder.
+References are kept in the cache folder.
 """
 
 import pytest
