@@ -85,8 +85,7 @@ class FeatureExtractor(ABC):
             raise ArgumentError(f"{self.name}: there are no images to extract features of")
 
         def compute() -> dict[str, np.ndarray]:
-            entry = keras.Input(self.prepare(images[:1]).shape[1:])
-            network = keras.Model(entry, self(entry))
+            network = self._compiled(self.prepare(images[:1]).shape[1:])
             size = batch_size or self.batch_size
             parts = [
                 network.predict_on_batch(self.prepare(images[i : i + size]))
@@ -103,6 +102,14 @@ class FeatureExtractor(ABC):
         if not np.isfinite(features).all():
             raise RgfError(f"{self.name}: some features are not finite; check images and weights")
         return features
+
+    def _compiled(self, shape: tuple[int, ...]) -> keras.Model:
+        """What is run on images of a shape; JAX needs half a minute to compile an Inception."""
+        models = vars(self).setdefault("_models", {})
+        if shape not in models:
+            entry = keras.Input(shape)
+            models[shape] = keras.Model(entry, self(entry))
+        return models[shape]
 
 
 class Pixels(FeatureExtractor):

@@ -19,10 +19,12 @@ class Moments:
     Attributes:
         mean: (d,).
         covariance: (d, d).
+        count: of how many features; None if that is not known.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
     if not np.isfinite(features).all():
         raise ArgumentError("features must be finite; received NaN or infinity")
     mean = np.average(features, axis=0, weights=weights)
-    return Moments(mean, np.atleast_2d(np.cov(features.T, fweights=weights)))
+    return Moments(mean, np.atleast_2d(np.cov(features.T, fweights=weights)), len(features))
 
 
 def distance(first: Moments, second: Moments) -> float:
@@ -93,7 +95,7 @@ def read_moments(path: str | Path) -> Moments:
         raise RgfError(f"there are no statistics {path}") from None
     except archive.DAMAGED as error:
         raise RgfError(
-            f"{path} holds no statistics ({first_line(error)}); give an .npz with arrays mu and sigma"
+            f"{path} holds no statistics ({first_line(error)}); give an .npz with mu and sigma"
         ) from error
     width = found.mean.size
     if found.mean.shape != (width,) or found.covariance.shape != (width, width):
@@ -104,15 +106,15 @@ def read_moments(path: str | Path) -> Moments:
     return found
 
 
-def frechet_distance(real: np.ndarray | Moments, generated: np.ndarray) -> float:
+def frechet_distance(real: np.ndarray | Moments, generated: np.ndarray | Moments) -> float:
     """Fréchet distance of two sets of features.
 
     It is called FID only when the features are those of the Inception network of 2015, see
     :class:`rgf_keras.metrics.features.FIDFeatures`.
 
     Args:
-        real: (n, d), or the statistics of such features.
-        generated: (m, d).
+        real: (n, d), or their statistics.
+        generated: (m, d), or their statistics.
 
     Returns:
         The distance, ≥ 0. With n or m ≤ d it is finite but biased upward, and a warning says so.
@@ -123,17 +125,15 @@ def frechet_distance(real: np.ndarray | Moments, generated: np.ndarray) -> float
     >>> frechet_distance(np.array([[-1.0], [1.0]]), np.array([[1.0], [5.0]]))  # 3² + (√8 − √2)²
     11.0
     """
-    second = moments(generated)
-    if isinstance(real, Moments):
-        first, smallest = real, len(generated)
-    else:
-        first, smallest = moments(real), min(len(real), len(generated))
-    width = len(second.mean)
-    if len(first.mean) != width:
-        received = first.mean.shape if isinstance(real, Moments) else np.shape(real)
+    first, second = (x if isinstance(x, Moments) else moments(x) for x in (real, generated))
+    width = len(first.mean)
+    if len(second.mean) != width:
+        sets = real, generated
+        received = [x.mean.shape if isinstance(x, Moments) else np.shape(x) for x in sets]
         raise ArgumentError(
-            f"features differ in width: {received} and {np.shape(generated)}; use one extractor"
+            f"features differ in width: {received[0]} and {received[1]}; use one extractor for both"
         )
+    smallest = min(each.count or width + 1 for each in (first, second))
     if smallest <= width:
         warnings.warn(
             f"Fréchet distance of {smallest} samples in {width} dimensions: "

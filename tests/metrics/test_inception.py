@@ -16,7 +16,7 @@ from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.metrics import frechet, inception
 from rgf_keras.metrics.features import FIDFeatures, TorchvisionInception, extractor
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("quick_compilation")]
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "torchvision_inception.npz"
 
@@ -38,7 +38,7 @@ def nowhere(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def features(digits):
+def features(digits, quick_compilation):
     """Of some digits, by the way in which they are resized."""
     return {how: FIDFeatures(how).extract(digits[:6]) for how in ("tf1", "clean")}
 
