@@ -54,6 +54,8 @@ class EvaluationConfig(Config):
         embedding: whose features distances are measured in: the class oracle's (``oracle``),
             ``pixels``, a network of ``metrics.features.APPLICATIONS`` or a guest's extractor.
         embedding_weights: of such a network: ``"imagenet"`` or a file.
+        copying_embeddings: in whose features copying is measured, named likewise; None for the
+            embedding above and ``pixels``. A mitigation must not use all of them.
         metrics: guests' metrics, which every evaluation measures as well: ``module:attr``,
             ``file.py:attr`` or an entry point of ``rgf_keras.metrics``.
     """
@@ -68,6 +70,7 @@ class EvaluationConfig(Config):
     num_resamples: int = Field(100, ge=2)
     embedding: str = Field("oracle", json_schema_extra=LATER)
     embedding_weights: str = Field("imagenet", json_schema_extra=LATER)
+    copying_embeddings: tuple[str, ...] | None = Field(None, json_schema_extra=LATER)
     metrics: tuple[str, ...] = Field((), json_schema_extra=LATER)
 
 
@@ -114,6 +117,33 @@ class AssessConfig(ExperimentConfig):
                 yield name, value
         for name, hook in self.regularizers.items():
             yield f"regularizers.{name}", hook
+
+    @property
+    def copying_spaces(self) -> tuple[str, ...]:
+        """In which copying is measured; by default one at least that no mitigation uses."""
+        named = self.evaluation.copying_embeddings
+        if named is not None:
+            return named
+        spaces = dict.fromkeys((self.evaluation.embedding, "pixels"))
+        return (*spaces, "oracle") if self.spaces_of_mitigations >= spaces.keys() else (*spaces,)
+
+    @property
+    def spaces_of_mitigations(self) -> frozenset[str]:
+        """In which mitigations keep generated images from training images."""
+        return frozenset().union(*(mitigation.spaces for _, mitigation in self.mitigations()))
+
+    @model_validator(mode="after")
+    def _copying_is_measured_elsewhere(self) -> "AssessConfig":
+        spaces = self.copying_spaces
+        key = "evaluation.copying_embeddings"
+        if len(set(spaces)) < max(1, len(spaces)):
+            raise ValueError(f"{key}: name at least one embedding, and each only once")
+        if self.spaces_of_mitigations >= set(spaces):
+            raise ValueError(
+                f"{key}: a mitigation keeps images apart in {' and '.join(spaces)}, so that "
+                "copying must be measured in another space too; add pixels, oracle or a network"
+            )
+        return self
 
     @model_validator(mode="after")
     def _mitigations_fit_the_model(self) -> "AssessConfig":

@@ -61,6 +61,11 @@ class Mitigation(Config):
         """The hooks that it puts into a training, if it is on."""
         return []
 
+    @property
+    def spaces(self) -> frozenset[str]:
+        """Names of the embeddings in which it keeps generated images from training images."""
+        return frozenset()
+
     def off(self) -> Self:
         """As it is by default."""
         return type(self)()
@@ -131,6 +136,10 @@ class RejectionConfig(Mitigation):
     @property
     def active(self) -> bool:
         return self.threshold is not None or self.quantile is not None
+
+    @property
+    def spaces(self) -> frozenset[str]:
+        return frozenset([self.embedding] if self.active else [])
 
     @model_validator(mode="after")
     def _one_threshold(self) -> "RejectionConfig":

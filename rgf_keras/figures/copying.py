@@ -27,7 +27,7 @@ def plot_pairs(path: Path, generated: np.ndarray, train: np.ndarray, copying: Co
     worst = np.argsort(copying.generated, kind="stable")[:NUM_PAIRS]
     pairs = np.concatenate([generated[worst], train[copying.nearest[worst]]])
     axis = Figure((0.8 * len(worst), 2.2)).subplots()
-    title = "nearest to a training image first, with their distance"
+    title = f"nearest to a training image first, with their distance in {copying.space}"
     _plot_rows(axis, pairs, ["generated", "training"], title)
     places = (np.arange(len(worst)) + 0.5) * (generated.shape[2] + 2)
     axis.set_xticks(places, [f"{copying.generated[i]:.3f}" for i in worst], fontsize=7)
@@ -40,7 +40,8 @@ def plot_distances(path: Path, copying: Copying, test_name: str = "test images")
     axis = Figure((6, 3)).subplots()
     for density, label in zip(densities, ("generated images", test_name), strict=True):
         axis.stairs(density, edges, fill=True, alpha=0.5, label=label)
-    axis.set(xlabel="cosine distance to the nearest training image", yticks=[])
+    x_label = f"cosine distance in {copying.space} to the nearest training image"
+    axis.set(xlabel=x_label, yticks=[])
     axis.legend()
     return save(axis, path)
 

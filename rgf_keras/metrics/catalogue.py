@@ -6,57 +6,19 @@ measured while training all follow from :data:`METRICS`. A guest's metric is one
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Literal
-
-import numpy as np
 
 from rgf_keras import plugins
 from rgf_keras.errors import ArgumentError, RgfError
-from rgf_keras.metrics import copying, frechet, rgf_table
+from rgf_keras.metrics import frechet, rgf_table
+from rgf_keras.metrics.copying import Copying
+from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.frechet import Estimate
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of a trained generator when it is measured.
-
-    Attributes:
-        images: (m, H, W, C) uint8, its samples.
-        table: the z-table of these images.
-        space: name of the embedding of all features.
-        features: (m, d) of the images.
-        held_out: (n, d) of balanced held-out images, whose distribution stands for quality.
-        copying_features: makes the features of the training images and of held-out images of
-            their kind, (l, d) and (k, d).
-        confidence: (m,) in [0, 1], the class oracle's; None without one.
-        accuracies: of the oracles on held-out images, by name.
-        min_class_samples: fewer samples of a class are too few.
-        num_resamples: of bootstrap intervals.
-        seed: of everything random in measuring.
-    """
-
-    images: np.ndarray
-    table: Sequence[rgf_table.Row]
-    space: str
-    features: np.ndarray
-    held_out: np.ndarray
-    copying_features: Callable[[], tuple[np.ndarray, np.ndarray]]
-    confidence: np.ndarray | None = None
-    accuracies: Mapping[str, float] | None = None
-    min_class_samples: int = 10
-    num_resamples: int = 100
-    seed: int = 0
-
-    @cached_property
-    def copying(self) -> copying.Copying:
-        """How near the images lie to training images."""
-        return copying.measure(*self.copying_features(), self.features, self.seed)
-
-
-Value = float | Estimate | Mapping[str, float] | None
+Value = float | Estimate | Mapping[str, float | Estimate] | None
 
 
 @dataclass(frozen=True)
@@ -64,11 +26,12 @@ class Metric:
     """One number, or one for each class.
 
     Attributes:
-        key: its name in records and bounds; ``{space}`` stands for the name of the embedding,
-            ``{class}`` for the name of a class.
+        key: its name in records and bounds; ``{space}`` stands for the name of the space in which
+            quality is measured, ``{class}`` for the name of a class, and ``{copying_space}`` for
+            that of a space in which copying is measured.
         label: what reports call it.
-        compute: what it is of some evidence: a number, one with an interval, numbers by class, or
-            None where there is none. Metrics without it are measured elsewhere.
+        compute: what it is of some evidence: a number, one with an interval, some by name of a
+            class or space, or None where there is none. Metrics without it are measured elsewhere.
         unit: ``"%"`` for shares in [0, 1], ``"nats"``, or none.
         better: which values are better; empty for what only describes.
         interval: its value with an interval, where that costs too much while training.
@@ -90,6 +53,11 @@ class Metric:
         start, brace, _ = self.key.partition("{")
         return key.startswith(start) if brace else key == self.key
 
+    @property
+    def is_one(self) -> bool:
+        """Whether it is one number, not one of each class or space of copying."""
+        return "{class}" not in self.key and "{copying_space}" not in self.key
+
 
 def _gap(evidence: Evidence) -> Estimate:
     bounds = rgf_table.gap_interval(evidence.table, evidence.seed)
@@ -107,6 +75,40 @@ def _memorized(column: str) -> Callable[[Evidence], float]:
 
 def _accuracy(oracle: str) -> Callable[[Evidence], float | None]:
     return lambda e: (e.accuracies or {}).get(oracle)
+
+
+def _in_each_space(
+    key: str,
+    label: str,
+    value: Callable[[Copying], float | Estimate],
+    unit: Literal["", "%"] = "",
+    better: Literal["", "lower", "higher"] = "",
+) -> Metric:
+    """A value of copying in each space."""
+
+    def compute(evidence: Evidence) -> Value:
+        return {name: value(copying) for name, copying in evidence.copying_by_space.items()}
+
+    names = f"copying/{key}/{{copying_space}}", f"{label} in {{copying_space}}"
+    return Metric(*names, compute, unit, better)
+
+
+def _corrected(p_value: Callable[[Copying], float]) -> Callable[[Evidence], float]:
+    """The smallest p of all spaces, by Bonferroni."""
+
+    def compute(evidence: Evidence) -> float:
+        values = [p_value(copying) for copying in evidence.copying_by_space.values()]
+        return min(1.0, len(values) * min(values))
+
+    return compute
+
+
+def _deficit(copying: Copying) -> float:
+    return max(0.0, -copying.c_t.value)
+
+
+def _existing(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 METRICS: tuple[Metric, ...] = (
@@ -138,19 +140,49 @@ METRICS: tuple[Metric, ...] = (
         shown=True,
     ),
     Metric(
-        "copying/c_t", "C_T (below 0: copies)", lambda e: e.copying.c_t, "", "higher", shown=True
+        "copying/c_t",
+        "C_T (below 0: copies)",
+        lambda e: e.copying.c_t,
+        better="higher",
+        shown=True,
     ),
     Metric(
         "copying/deficit",
         "copying deficit",
-        lambda e: max(0.0, -e.copying.c_t.value),
+        lambda e: _deficit(e.copying),
         better="lower",
         shown=True,
     ),
-    Metric("copying/c_t_p", "p of copying", lambda e: e.copying.p_value, better="higher"),
-    Metric("copying/distance", "distance to training images", lambda e: e.copying.distance),
-    Metric("copying/distance_test", "test images' distance", lambda e: e.copying.distance_test),
-    Metric("copying/authenticity", "authenticity", lambda e: e.copying.authenticity, "%", "higher"),
+    Metric("copying/c_t_p", "p of copying", _corrected(lambda c: c.p_value), "", "higher"),
+    Metric(
+        "copying/excess",
+        "images nearer than chance",
+        lambda e: max(c.tail.excess for c in e.copying_by_space.values()),
+        unit="%",
+        better="lower",
+        shown=True,
+    ),
+    Metric("copying/tail_p", "p of few copies", _corrected(lambda c: c.tail.p_value), "", "higher"),
+    _in_each_space("c_t", "C_T", lambda c: c.c_t, better="higher"),
+    Metric(
+        "copying/c_t_mean/{copying_space}",
+        "C_T (mean of classes) in {copying_space}",
+        lambda e: _existing({name: e.space(name).c_t_mean for name in e.copying_spaces}),
+        better="higher",
+    ),
+    _in_each_space("c_t_p", "p of copying", lambda c: c.p_value, better="higher"),
+    _in_each_space(
+        "excess", "images nearer than chance", lambda c: c.tail.excess, unit="%", better="lower"
+    ),
+    _in_each_space("tail_p", "p of few copies", lambda c: c.tail.p_value, better="higher"),
+    _in_each_space(
+        "num_copies", "images nearer than any test image", lambda c: float(len(c.copies))
+    ),
+    _in_each_space("distance", "distance to training images", lambda c: c.distance),
+    _in_each_space("distance_test", "test images' distance", lambda c: c.distance_test),
+    _in_each_space(
+        "authenticity", "authenticity", lambda c: c.authenticity, unit="%", better="higher"
+    ),
     Metric(
         "quality/oracle_confidence",
         "oracle confidence",
@@ -198,7 +230,7 @@ def measure(
     for metric in metrics:
         if metric.compute and (metric.while_training or not while_training):
             interval = None if while_training else metric.interval
-            key = metric.key.replace("{space}", evidence.space)
+            key = metric.key.replace("{space}", evidence.embedding)
             values |= _name_values(key, (interval or metric.compute)(evidence))
     return values
 
@@ -214,33 +246,47 @@ def find(key: str) -> Metric | None:
 
 
 def label(key: str) -> str:
-    """What reports call a metric: its name if it is a guest's, or one of many.
+    """What reports call a metric: its name if it is a guest's, or a class's.
 
-    >>> label("rgf/class_coverage"), label("mine/sharpness")
-    ('classes covered', 'mine/sharpness')
+    >>> label("rgf/class_coverage"), label("copying/c_t/pixels"), label("mine/sharpness")
+    ('classes covered', 'C_T in pixels', 'mine/sharpness')
     """
     metric = find(key)
-    return metric.label if metric and "{class}" not in metric.key else key
+    if metric is None or "{class}" in metric.key:
+        return key
+    name = key.removeprefix(metric.key.partition("{")[0])
+    return metric.label.replace("{copying_space}", name)
 
 
 def overall(values: Mapping[str, float]) -> dict[str, float]:
-    """The values that are of no single class, without the bounds of their intervals.
+    """The values that are of no single class or space, without the bounds of their intervals.
 
     >>> overall({"rgf/gap": 0.4, "rgf/gap_low": 0.3, "rgf/z_7": 2.0, "guest/contrast": 0.1})
     {'rgf/gap': 0.4, 'guest/contrast': 0.1}
     """
     metrics = {key: find(key) for key in values if not key.endswith(("_low", "_high"))}
-    return {key: values[key] for key, m in metrics.items() if m is None or "{class}" not in m.key}
+    return {key: values[key] for key, m in metrics.items() if m is None or m.is_one}
 
 
-def keys(space: str, guests: Iterable[Metric] = ()) -> list[str]:
-    """Names that a bound on an assessment may have, in an embedding; those of classes aside.
+def keys(
+    space: str, copying_spaces: Iterable[str] = (), guests: Iterable[Metric] = ()
+) -> list[str]:
+    """Names that a bound on an assessment may have; those of classes aside.
+
+    Args:
+        space: in which quality is measured.
+        copying_spaces: in which copying is.
+        guests: what is measured beside :data:`METRICS`.
 
     >>> keys("oracle")[:3]
     ['rgf/gap', 'quality/frechet_oracle', 'rgf/class_coverage']
     """
     measured = [metric.key for metric in (*METRICS, *guests) if metric.compute]
-    return [key.replace("{space}", space) for key in measured if "{class}" not in key]
+    names: list[str] = []
+    for key in (key.replace("{space}", space) for key in measured if "{class}" not in key):
+        each = copying_spaces if "{copying_space}" in key else [""]
+        names += [key.replace("{copying_space}", name) for name in each]
+    return names
 
 
 def guests(names: Iterable[str]) -> Iterator[Metric]:
@@ -277,12 +323,16 @@ def _name_values(key: str, value: Value) -> dict[str, float]:
     """The numbers of a metric by their names."""
     if value is None:
         return {}
-    if isinstance(value, Estimate):
-        named = {key: value.value, f"{key}_low": value.low, f"{key}_high": value.high}
-    elif isinstance(value, Mapping):
-        named = {key.replace("{class}", name): each for name, each in value.items()}
+    if isinstance(value, Mapping):
+        filled = {_fill(key, name): each for name, each in value.items()}
     else:
-        named = {key: value}
+        filled = {key: value}
+    named: dict[str, float] = {}
+    for name, each in filled.items():
+        if isinstance(each, Estimate):
+            named |= {name: each.value, f"{name}_low": each.low, f"{name}_high": each.high}
+        else:
+            named[name] = each
     for name, number in named.items():
         try:
             named[name] = float(number)
@@ -296,3 +346,10 @@ def _name_values(key: str, value: Value) -> dict[str, float]:
                 f"the metric {name} is not a number (NaN); a metric that has no value is None"
             )
     return named
+
+
+def _fill(key: str, name: str) -> str:
+    """The key of a class or space of copying."""
+    return (
+        key.replace("{class}", name) if "{class}" in key else key.replace("{copying_space}", name)
+    )

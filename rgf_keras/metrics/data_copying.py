@@ -199,7 +199,9 @@ def cells(
     from sklearn.decomposition import PCA
 
     names = ["train", *(f"others[{i}]" for i in range(len(others)))]
-    train, *rest = check_features(**dict(zip(names, (train, *others), strict=True)))
+    checked = check_features(**dict(zip(names, (train, *others), strict=True)))
+    kind = np.result_type(np.float32, *checked)  # k-means takes no others than it was fitted on
+    train, *rest = (features.astype(kind, copy=False) for features in checked)
     if min(num_cells, num_components) < 1:
         raise ArgumentError(
             f"num_cells and num_components must be at least 1, received {num_cells}, "

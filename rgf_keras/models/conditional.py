@@ -95,17 +95,25 @@ class ConditionalGAN(AdversarialModel):
             seed: of the latents.
             fast: without effect, as is ``progress``.
             progress: see above.
-            labels: (num_samples,) integers; by default 0, 1, ..., num_classes − 1, again and again.
+            labels: (num_samples,) integers; see :meth:`requested_labels` for the default.
 
         Raises:
             ArgumentError: labels of another shape or that are no classes.
         """
         return self.decode(self.sample_latents(num_samples, seed), labels)
 
+    def requested_labels(self, num_samples: int) -> np.ndarray:
+        """Labels of samples that none were asked for: 0, 1, ..., num_classes − 1, again and again.
+
+        Returns:
+            (num_samples,) integers.
+        """
+        return np.resize(np.arange(self.num_classes), num_samples)
+
     def decode(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Latents (n, latent_dim), and labels as for :meth:`sample`, to images in [−1, 1]."""
         classes = np.arange(self.num_classes)
-        labels = np.resize(classes, len(latents)) if labels is None else np.asarray(labels)
+        labels = self.requested_labels(len(latents)) if labels is None else np.asarray(labels)
         require(
             labels.shape == (len(latents),),
             f"labels must be ({len(latents)},), received {labels.shape}",

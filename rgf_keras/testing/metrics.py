@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from rgf_keras.metrics import catalogue, rgf_table
-from rgf_keras.metrics.catalogue import Evidence, Metric
+from rgf_keras.metrics.catalogue import Metric
+from rgf_keras.metrics.evidence import Evidence, SetName
 
 CLASSES = ("first", "second")
 
@@ -46,17 +47,17 @@ def make_evidence(num_images: int = 40, seed: int = 0) -> Evidence:
         seed: of images, labels and features.
     """
     rng = np.random.default_rng(seed)
-    train, test, held_out, features = rng.standard_normal((4, num_images, 6))
+    names: list[SetName] = ["train", "test", "held_out", "generated"]
+    sets = dict(zip(names, rng.standard_normal((4, num_images, 6)), strict=True))
     classes, factor = rng.integers(2, size=(2, num_images))
     counts = rgf_table.count(classes, factor, num_classes=2, num_values=2)
     table = rgf_table.build(counts, counts[:, ::-1], CLASSES, 1, "two_sample", 0.05, 5)
     return Evidence(
         images=rng.integers(0, 256, (num_images, 28, 28, 1), np.uint8),
         table=table,
-        space="oracle",
-        features=features,
-        held_out=held_out,
-        copying_features=lambda: (train, test),
+        embedding="oracle",
+        embed=lambda space, name: sets[name],
+        copying_spaces=["oracle", "pixels"],
         confidence=rng.uniform(size=num_images),
         accuracies={"class": 0.9, "factor": 1.0},
         min_class_samples=5,

@@ -19,6 +19,7 @@ from rgf_keras.metrics.frechet import Estimate
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 8, 6, 3), dtype=np.uint8)
 NEAR = Copying(
+    space="pixels",
     c_t=Estimate(-1.0, -2.0, 0.5),
     p_value=0.2,
     distance=0.5,
@@ -27,6 +28,8 @@ NEAR = Copying(
     generated=RNG.random(40),
     nearest=RNG.integers(0, 40, 40),
     test=RNG.random(30),
+    relative=RNG.random(40),
+    relative_test=RNG.random(30),
 )
 LOSSES = [{"real_loss/f0": 0.7, "real_loss/f1": 0.9}, {"real_loss/f0": 0.6, "real_loss/f1": 1.0}]
 VALUES = RNG.normal(size=40)

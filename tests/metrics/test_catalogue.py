@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rgf_keras.errors import ArgumentError, RgfError
-from rgf_keras.metrics import copying, frechet, rgf_table
+from rgf_keras.metrics import copying, data_copying, frechet, rgf_table
 from rgf_keras.metrics.catalogue import (
     METRICS,
     Evidence,
@@ -20,6 +20,7 @@ from rgf_keras.metrics.catalogue import (
     label,
     measure,
 )
+from rgf_keras.metrics.data_copying import SETS
 from rgf_keras.metrics.frechet import Estimate
 
 OF_CLASSES = ("rgf/z_", "rgf/p_r_", "rgf/p_u_")
@@ -33,17 +34,18 @@ ELSEWHERE = {"privacy/epsilon", "quality/held_out_log_prob", "quality/held_out_e
 def evidence():
     """120 images of two classes and their features."""
     rng = np.random.default_rng(0)
-    train, held_out, features, test = (rng.normal(size=(n, 3)) for n in (150, 90, 120, 80))
+    numbers = {"train": 150, "held_out": 90, "generated": 120, "test": 80}
+    sets = {"pixels": {name: rng.normal(size=(n, 3)) for name, n in numbers.items()}}
+    sets["oracle"] = {**sets["pixels"], "generated": 3 + rng.normal(size=(120, 3))}
     table = rgf_table.build(
         np.array([[50, 10], [20, 40], [70, 50]]), np.full((3, 2), 60), ("cat", "dog"), 1
     )
     return Evidence(
         images=rng.integers(0, 256, (120, 4, 4, 1), np.uint8),
         table=table,
-        space="pixels",
-        features=features,
-        held_out=held_out,
-        copying_features=lambda: (train, test),
+        embedding="pixels",
+        embed=lambda space, name: sets[space][name],
+        copying_spaces=["pixels", "oracle"],
         confidence=rng.uniform(size=120),
         accuracies={"class": 0.9},
         num_resamples=5,
@@ -83,7 +85,8 @@ def test_labels(key, expected):
 
 def test_find():
     for metric in METRICS:
-        key = metric.key.format(space="oracle", **{"class": "7"})
+        names = {"space": "oracle", "class": "7", "copying_space": "pixels"}
+        key = metric.key.format(**names)
         assert find(key) is metric
         assert metric.matches(key)
     assert find("rgf/z_a class/of mine") is find("rgf/z_{class}")
@@ -93,11 +96,13 @@ def test_find():
 def test_keys_are_what_a_bound_may_name(evidence):
     mine = Metric("mine/{space}", "mine", lambda e: 1)
     later = Metric("mine/later", "measured elsewhere")
-    names = keys("pixels", [mine, later])
+    names = keys("pixels", ["pixels", "oracle"], [mine, later])
     assert len(set(names)) == len(names)
     assert names[-1] == "mine/pixels"
     assert not set(names) & (ELSEWHERE | {"mine/later"})
-    values = measure(replace(evidence, accuracies={"class": 0.9, "factor": 1}), [*METRICS, mine])
+    labels = {name: np.zeros(len(evidence.embed("pixels", name)), int) for name in SETS}
+    everything = replace(evidence, accuracies={"class": 0.9, "factor": 1}, labels=labels)
+    values = measure(everything, [*METRICS, mine])
     assert set(names) == {
         name for name in values if not name.startswith(OF_CLASSES) and name[-4:] not in BOUNDS
     }
@@ -118,17 +123,42 @@ def test_what_is_measured(evidence):
     assert [values[f"quality/frechet_pixels{name}"] for name in names] == [
         *(expected.value, expected.low, expected.high)
     ]
-    copies = copying.measure(*evidence.copying_features(), evidence.features, 3)
-    assert values["copying/c_t"] == copies.c_t.value
-    assert values["copying/c_t_low"] == copies.c_t.low
-    assert values["copying/deficit"] == max(0, -copies.c_t.value)
-    assert values["copying/c_t_p"] == copies.p_value
-    assert values["copying/authenticity"] == copies.authenticity
+    assert values["quality/oracle_confidence"] == evidence.confidence.mean()
     assert values["quality/oracle_confidence"] == evidence.confidence.mean()
     assert values["rgf/class_coverage"] == 1
     assert values["rgf/num_memorized"] == sum(r.verdict == "memorized" for r in evidence.table) > 0
     assert values["rgf/p_r_dog"] == pytest.approx(40 / 60)
     assert values["oracle/class_accuracy"] == 0.9
+
+
+def test_copying_is_measured_in_every_space_and_the_worst_counts(evidence):
+    values = measure(evidence)
+    for space in ("pixels", "oracle"):
+        sets = (evidence.embed(space, name) for name in ("train", "test", "generated"))
+        expected = copying.measure(*sets, 3, space)
+        estimate = [values[f"copying/c_t/{space}{end}"] for end in ("", "_low", "_high")]
+        assert estimate == [expected.c_t.value, expected.c_t.low, expected.c_t.high]
+        assert values[f"copying/c_t_p/{space}"] == expected.p_value
+        assert values[f"copying/tail_p/{space}"] == expected.tail.p_value
+        assert values[f"copying/num_copies/{space}"] == len(expected.copies)
+        assert values[f"copying/authenticity/{space}"] == expected.authenticity
+    assert evidence.copying.space == "pixels"  # samples in the oracle's are far from all
+    assert values["copying/c_t"] == values["copying/c_t/pixels"] < values["copying/c_t/oracle"]
+    assert values["copying/deficit"] == max(0, -values["copying/c_t"])
+    each = [values["copying/tail_p/pixels"], values["copying/tail_p/oracle"]]
+    assert values["copying/tail_p"] == min(1, 2 * min(each))
+
+
+def test_c_t_is_the_mean_of_the_classes_where_they_are_known(evidence):
+    numbers = {"train": 150, "test": 80, "generated": 120}
+    labels = {name: np.arange(n) % 2 for name, n in numbers.items()}
+    known = replace(evidence, labels=labels)
+    sets = [evidence.embed("pixels", name) for name in numbers]
+    expected = data_copying.c_t_per_class(*sets, *labels.values(), seed=3).c_t
+    assert measure(known)["copying/c_t_mean/pixels"] == expected
+    few = replace(evidence, labels=labels | {"test": np.arange(80) // 61})  # 19 of one class
+    assert "copying/c_t_mean/pixels" not in measure(few)
+    assert "copying/c_t_mean/pixels" not in measure(evidence)
 
 
 def test_while_training_only_what_is_cheap(evidence):
@@ -153,7 +183,7 @@ def test_copying_is_measured_once(evidence, monkeypatch):
     original = copying.measure
     monkeypatch.setattr(copying, "measure", lambda *args: calls.append(args) or original(*args))
     measure(replace(evidence))
-    assert len(calls) == 1
+    assert [call[-1] for call in calls] == ["pixels", "oracle"]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +260,7 @@ def test_a_function_is_a_metric(module, evidence):
     values = measure(evidence, [*METRICS, metric])
     assert values["guest/sharpness"] == evidence.images.std()
     assert "guest/sharpness" not in measure(evidence, [metric], while_training=True)
-    assert keys("oracle", [metric])[-1] == "guest/sharpness"
+    assert keys("oracle", guests=[metric])[-1] == "guest/sharpness"
 
 
 def test_an_object_that_can_be_called_is_one_too(module):

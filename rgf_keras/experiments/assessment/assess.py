@@ -19,10 +19,13 @@ from rgf_keras.experiments.assessment.materials import (
     real_loss_callbacks,
     reference_model,
 )
+from rgf_keras.experiments.assessment.oracles import Labels
 from rgf_keras.figures import copying as copying_figures
 from rgf_keras.figures import images as figures
 from rgf_keras.metrics import catalogue, rgf_table
-from rgf_keras.metrics.catalogue import Evidence, Metric
+from rgf_keras.metrics.catalogue import Metric
+from rgf_keras.metrics.copying import copies_csv
+from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.tracking.tracker import Context, Run
@@ -82,16 +85,27 @@ class Evaluation:
         return Evidence(
             images=images,
             table=table,
-            space=materials.embedding.name,
-            features=materials.features(images, labels),
-            held_out=materials.held_out_features,
-            copying_features=materials.copying_features,
+            embedding=materials.embedding.name,
+            embed=materials.embed(images, labels),
+            copying_spaces=[each.name for each in materials.copying_embeddings],
+            labels=self._classes(model, labels),
             confidence=labels.confidence,
             accuracies=materials.oracles.accuracies,
             min_class_samples=evaluation.min_class_samples,
             num_resamples=evaluation.num_resamples,
             seed=self.config.seed,
         )
+
+    def _classes(self, model: keras.Model, labels: Labels) -> dict[str, np.ndarray] | None:
+        """Classes of the data and the samples; None where there are no classes to tell apart."""
+        data = self.materials.data
+        if data.skewed.num_classes == 1:
+            return None
+        generated = labels.classes
+        if hasattr(model, "requested_labels"):
+            generated = model.requested_labels(len(generated))
+        train, test = data.skewed.labels, data.held_out_skewed.labels
+        return {"train": train, "test": test, "generated": generated}
 
 
 def assess(config: AssessConfig, context: Context) -> Assessment:
@@ -178,6 +192,7 @@ def _write(
         "rgf_table.csv": rgf_table.to_csv(evidence.table),
         "rgf_table.json": json.dumps(record, indent=1),
         "epochs.json": json.dumps(curves),
+        "copies.csv": copies_csv(evidence.copying_by_space.values()),
     }
     for name, text in texts.items():
         (folder / name).write_text(text)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,7 +27,8 @@ from rgf_keras.experiments.assessment.oracles import (
     train_oracles,
 )
 from rgf_keras.metrics import rgf_table
-from rgf_keras.metrics.features import FeatureExtractor, extractor
+from rgf_keras.metrics.evidence import Embed, SetName
+from rgf_keras.metrics.features import FeatureExtractor, OracleFeatures, extractor
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.training import RealLossByFactor, ReportProgress
 
@@ -40,15 +42,15 @@ class Materials:
     Attributes:
         data: D_u, D_r and held-out images.
         oracles: of class and factor.
-        embedding: in which distances are measured.
-        held_out_features: (n, d) of the balanced held-out images.
+        embedding: in which quality is measured.
+        copying_embeddings: in which copying is measured.
         cache: where features are kept.
     """
 
     data: Sets
     oracles: Oracles
     embedding: FeatureExtractor
-    held_out_features: np.ndarray
+    copying_embeddings: Sequence[FeatureExtractor]
     cache: Cache
 
     def count(self, labels: Labels) -> np.ndarray:
@@ -57,15 +59,21 @@ class Materials:
         num_classes, num_values = balanced.num_classes, len(balanced.factor_values)
         return rgf_table.count(labels.classes, labels.factor, num_classes, num_values)
 
-    def features(self, images: np.ndarray, labels: Labels) -> np.ndarray:
-        """(n, d) features of images that were labelled."""
-        return _features(self.embedding, images, labels)
+    def embed(self, images: np.ndarray, labels: Labels) -> Embed:
+        """Features of the data and of images that were labelled, in any space."""
+        data = self.data
+        sets = {"held_out": data.held_out, "train": data.skewed, "test": data.held_out_skewed}
+        embeddings = {each.name: each for each in (*self.copying_embeddings, self.embedding)}
 
-    def copying_features(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features of the skewed training images and of held-out ones of their kind."""
-        images = self.data.skewed.images, self.data.held_out_skewed.images
-        train, test = (self.embedding.extract(each, self.cache) for each in images)
-        return train, test
+        def features(space: str, name: SetName) -> np.ndarray:
+            embedding = embeddings[space]
+            if name != "generated":
+                return embedding.extract(sets[name].images, self.cache)
+            if isinstance(embedding, OracleFeatures) and labels.features is not None:
+                return labels.features  # computed when it labelled them
+            return embedding.extract(images)
+
+        return features
 
     def trainer(self, config: AssessConfig, dataset: Dataset, checkpoints) -> AnyTrainer:
         """A model as configured, ready to be trained on one of the sets."""
@@ -88,11 +96,10 @@ def prepare(config: AssessConfig, cache: Cache, progress: Progress = SILENT) -> 
         balanced, _ = planted(data, "train", config.seed, cache, progress)
     check_oracles(balanced, config.oracle)
     oracles = train_oracles(balanced, sets.held_out, config.oracle, config.seed, cache, progress)
-    evaluation = config.evaluation
-    embedding = extractor(evaluation.embedding, evaluation.embedding_weights, oracles.classes)
-    images = sets.held_out.images
-    features = _features(embedding, images, oracles.label(images))
-    return Materials(sets, oracles, embedding, features, cache)
+    names = config.evaluation.embedding, *config.copying_spaces
+    weights = config.evaluation.embedding_weights
+    embedding, *others = (extractor(name, weights, oracles.classes) for name in names)
+    return Materials(sets, oracles, embedding, others, cache)
 
 
 def check_embeddings(config: AssessConfig, images: Dataset) -> None:
@@ -102,21 +109,24 @@ def check_embeddings(config: AssessConfig, images: Dataset) -> None:
         RgfError: nobody knows an embedding or has its weights; it is the class oracle's, and there
             is a single class.
     """
-    used = {"evaluation": (config.evaluation.embedding, config.evaluation.embedding_weights)}
-    if config.rejection.active:
-        used["rejection"] = config.rejection.embedding, config.rejection.embedding_weights
-    for key, (name, weights) in used.items():
+    evaluation, rejection = config.evaluation, config.rejection
+    used = [("evaluation.embedding", evaluation.embedding, evaluation.embedding_weights)]
+    for name in config.copying_spaces:
+        used.append(("evaluation.copying_embeddings", name, evaluation.embedding_weights))
+    if rejection.active:
+        used.append(("rejection.embedding", rejection.embedding, rejection.embedding_weights))
+    for key, name, weights in used:
         if name == "oracle" and images.num_classes == 1:
             raise RgfError(
-                f"{key}.embedding: the images of {images.name} have a single class, so that there "
-                f"is no class oracle whose features tell them apart; set {key}.embedding=pixels or "
+                f"{key}: the images of {images.name} have a single class, so that there "
+                f"is no class oracle whose features tell them apart; set {key}=pixels or "
                 "to the name of a network"
             )
         if name != "oracle":
             try:
                 extractor(name, weights)
             except RgfError as error:
-                raise RgfError(f"{key}.embedding: {error}") from error
+                raise RgfError(f"{key}: {error}") from error
 
 
 def reference_model(
@@ -172,10 +182,3 @@ def real_loss_callbacks(
         return []
     rare = held_out.take(np.flatnonzero(held_out.labels == config.data.rare_class))
     return [RealLossByFactor(rare.images, rare.planted == len(rare.factor_values) - 1)]
-
-
-def _features(embedding: FeatureExtractor, images: np.ndarray, labels: Labels) -> np.ndarray:
-    """The class oracle has embedded images already when it labelled them."""
-    if embedding.name == "oracle" and labels.features is not None:
-        return labels.features
-    return embedding.extract(images)

@@ -157,7 +157,7 @@ def _point(
 
     def nearness(extractor: FeatureExtractor, test: Dataset) -> Copying:
         of_train, of_test, generated = features(extractor, test)
-        return copying.measure(of_train, of_test, generated, seed)
+        return copying.measure(of_train, of_test, generated, seed, extractor.name)
 
     by_reference = {name: nearness(embedding, test) for name, test in held_out.items()}
     (name, test), *_ = held_out.items()

@@ -200,13 +200,15 @@ def _check_metrics(study: Study) -> None:
             "the study its own evaluate"
         )
     evaluation = study.baseline.evaluation
-    space, guests = evaluation.embedding, tuple(catalogue.guests(evaluation.metrics))
-    known = [*catalogue.keys(space, guests), "privacy/epsilon"]
-    # Names that only a result tells: those of classes, and of a guest's embedding.
+    space, copying_spaces = evaluation.embedding, study.baseline.copying_spaces
+    guests = tuple(catalogue.guests(evaluation.metrics))
+    known = [*catalogue.keys(space, copying_spaces, guests), "privacy/epsilon"]
+    # Names that only a result tells: those of classes, and of guests' embeddings.
+    untold = ["{class}"]
+    untold += ["{space}"] if _is_guests(space) else []
+    untold += ["{copying_space}"] if any(map(_is_guests, copying_spaces)) else []
     metrics = (*catalogue.METRICS, *guests)
-    starts = [metric.key.partition("{")[0] for metric in metrics if "{class}" in metric.key]
-    if plugins.is_guest(space) or metadata.entry_points(group="rgf_keras.features", name=space):
-        starts += [metric.key.partition("{")[0] for metric in metrics if "{space}" in metric.key]
+    starts = [m.key.partition("{")[0] for m in metrics for name in untold if name in m.key]
     for place, name in study.measured.items():
         value = name.removesuffix("_low").removesuffix("_high")  # of an interval's end
         if not (value in known or name.startswith(tuple(starts)) or name.endswith("/acceptance")):
@@ -214,6 +216,11 @@ def _check_metrics(study: Study) -> None:
                 f"study '{study.name}': {place}: an assessment does not measure '{name}'"
                 + (did_you_mean(name, known) or f"; it measures {', '.join(known)}")
             )
+
+
+def _is_guests(space: str) -> bool:
+    entries = metadata.entry_points(group="rgf_keras.features", name=space)
+    return plugins.is_guest(space) or bool(entries)
 
 
 def _from_judge(judge: Callable[..., Any]) -> Evaluate:
