@@ -246,7 +246,8 @@ class TorchvisionInception(KerasFeatures):
         RgfError: weights that cannot be had.
     """
 
-    MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+    DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
     batch_size = 50
 
     def __init__(self, weights: str | None = None):
@@ -254,7 +255,7 @@ class TorchvisionInception(KerasFeatures):
 
     def __call__(self, images: Any) -> Any:
         images = _rgb(inception.bilinear(images, align_corners=True)) / 2 + 0.5
-        return super().__call__((images - np.float32(self.MEAN)) / np.float32(self.DEVIATION))
+        return super().__call__((images - self.MEAN) / self.DEVIATION)
 
 
 def _rgb(images: Any) -> Any:
@@ -291,8 +292,10 @@ def extractor(
             )
         return OracleFeatures(oracle)
     file = None if weights == "imagenet" else weights
-    ours = {each: partial(make, file) for each, make in INCEPTIONS.items()}
-    ours |= {each: partial(Application, each, weights) for each in APPLICATIONS}
+    ours: dict[str, Callable[[], FeatureExtractor]] = {
+        **{each: partial(make, file) for each, make in INCEPTIONS.items()},
+        **{each: partial(Application, each, weights) for each in APPLICATIONS},
+    }
     make = plugins.resolve("features", name, {"oracle": None, "pixels": Pixels, **ours})
     made = make if isinstance(make, FeatureExtractor) else plugins.attempt(name, make)
     if not isinstance(made, FeatureExtractor):

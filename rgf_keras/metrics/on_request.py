@@ -55,9 +55,12 @@ def _mifid(evidence: Evidence) -> float:
     return copies.mifid(_against(FID, "train")(evidence), distance)
 
 
-def _of_sets(name: str, compute: Callable[..., float]) -> Callable[[Evidence], float]:
-    """A value of held-out and generated images in the evaluation's embedding."""
-    return lambda e: getattr(compute(e.held_out, e.features), name)
+def _precision_recall(evidence: Evidence) -> distribution.PrecisionRecall:
+    return distribution.precision_recall(evidence.held_out, evidence.features)
+
+
+def _density_coverage(evidence: Evidence) -> distribution.DensityCoverage:
+    return distribution.density_coverage(evidence.held_out, evidence.features)
 
 
 def _metric(
@@ -91,15 +94,12 @@ ON_REQUEST: tuple[Metric, ...] = (
         for of, (name, images) in SETS.items()
     ),
     _metric("mifid_train", "MiFID to training images", _mifid, spaces=(FID,)),
-    *(
-        _metric(f"{name}_{{space}}", name, _of_sets(name, compute), unit, "higher")
-        for name, compute, unit in (
-            ("precision", distribution.precision_recall, "%"),
-            ("recall", distribution.precision_recall, "%"),
-            ("density", distribution.density_coverage, ""),
-            ("coverage", distribution.density_coverage, "%"),
-        )
+    _metric(
+        "precision_{space}", "precision", lambda e: _precision_recall(e).precision, "%", "higher"
     ),
+    _metric("recall_{space}", "recall", lambda e: _precision_recall(e).recall, "%", "higher"),
+    _metric("density_{space}", "density", lambda e: _density_coverage(e).density, "", "higher"),
+    _metric("coverage_{space}", "coverage", lambda e: _density_coverage(e).coverage, "%", "higher"),
 )
 
 

@@ -94,6 +94,8 @@ class Evaluation:
             min_class_samples=evaluation.min_class_samples,
             num_resamples=evaluation.num_resamples,
             seed=self.config.seed,
+            statistics=materials.statistics,
+            cache=materials.cache,
         )
 
     def _classes(self, model: keras.Model, labels: Labels) -> dict[str, np.ndarray] | None:
