@@ -15,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.command("assess")(assess.assess_command)
+app.command("calibrate")(assess.calibrate_command)
 app.command("reject")(reject.reject_command)
 app.command("score")(score.score_command)
 app.command("reproduce")(reproduce.reproduce_command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rgf_keras.cli.options import err, open_tracker
+from rgf_keras.cli.quiet import import_keras
 
 if TYPE_CHECKING:
     import optuna
@@ -29,7 +30,7 @@ def workers_spec(workers: int, cluster: str | None, cpus: float, gpus: float) ->
     from rgf_keras.runtime.workers import WorkersSpec
 
     share = None if cluster is None else ClusterShare(cluster, cpus, gpus)
-    return WorkersSpec(workers, cluster=share)
+    return WorkersSpec(workers, cluster=share, prepare=import_keras)
 
 
 def run_study(

@@ -34,7 +34,9 @@ def reject_command(
     from rgf_keras.config import AssessConfig
 
     # Copying is asked about images that are not skewed: half of every class with the factor.
-    settings = ["data.rarity=0.5", "evaluation.reference=shared", *(set_ or [])]
+    # It is about images and not about verdicts, for which one training is enough.
+    one = [f"evaluation.{each}" for each in ("test=two_sample", "num_references=null")]
+    settings = ["data.rarity=0.5", "evaluation.reference=shared", *one, *(set_ or [])]
     chosen = read_config(AssessConfig, config, settings, {"seed": seed})
     thresholds = [_parse(text) for text in threshold or ["none", "auto"]]
     for value in thresholds:

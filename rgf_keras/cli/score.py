@@ -53,7 +53,7 @@ def score_command(
     from rgf_keras.runtime.ray import ClusterShare
 
     share = ClusterShare(cluster, cpus_per_worker, gpus_per_worker) if cluster else None
-    resources = Resources(workers, threads, share, ensemble)
+    resources = Resources(workers, threads, share, import_keras, ensemble)
     images, held_out = load_images(chosen.data)
     planned = scores.plan(chosen, images, resources)
     others = {folder.name: report.other_scores(folder) for folder in against or []}

@@ -1,5 +1,6 @@
 """`rgf study`: run and show Optuna studies."""
 
+import gc
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,10 +62,14 @@ def study_show(
     as_json: options.Json = False,
 ) -> None:
     """Show what a study has found so far."""
-    from rgf_keras.experiments.studies.storage import find_study
-    from rgf_keras.reports import outcome
+    gc.disable()  # a sixth of the time is the search for garbage among what is imported
+    try:
+        from rgf_keras.experiments.studies.storage import find_study
+        from rgf_keras.reports import outcome
 
-    _show(outcome.study_summary(find_study(name, storage, workspace)), as_json)
+        _show(outcome.study_summary(find_study(name, storage, workspace)), as_json)
+    finally:
+        gc.enable()
 
 
 def _show(summary: dict[str, Any], as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """Everything that determines one assessment."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,7 @@ from rgf_keras.config.mitigation import (
 )
 from rgf_keras.config.model import GANConfig, ModelConfig, families_with
 from rgf_keras.config.training import TrainingConfig
+from rgf_keras.errors import RgfError
 
 
 class OracleConfig(Config):
@@ -47,7 +48,16 @@ class EvaluationConfig(Config):
         reference: whose P_u to compare with: a balanced model trained like the one under test
             (``own``) or without its mitigation (``shared``, as the paper did for spectral
             decoupling).
-        test: which z decides.
+        test: what decides: ``trainings`` compares trainings, and needs three references; the others
+            compare samples of two trainings, as the paper does, and call far more than ``alpha`` of
+            equal models different: ``two_sample`` 53 % of rows, ``sample`` (what the paper's tables
+            fit) and ``reference`` (its Eq. 1) 68 %, measured with eight equal GANs.
+        num_references: R_u, trainings of the reference, with the seeds ``seed``, ``seed + 1``, …;
+            they are kept for all that compares with it. None for three where trainings are
+            compared, which is the least that says anything, else one.
+        num_trainings: R_r, trainings of the model under test, with such seeds. With several,
+            numbers are means over trainings, and their intervals are over trainings.
+        first_training: number of the first of these, counted from 0; what a study's repeats raise.
         alpha: two-sided level.
         min_class_samples: fewer samples of a class are too few.
         num_resamples: bootstrap resamples for the Fréchet distance's interval.
@@ -68,7 +78,10 @@ class EvaluationConfig(Config):
     fast: bool = False
     every: Positive | None = None
     reference: Literal["own", "shared"] = "own"
-    test: Literal["two_sample", "sample", "reference"] = "two_sample"
+    test: Literal["trainings", "two_sample", "sample", "reference"] = "trainings"
+    num_references: Positive | None = Field(None, json_schema_extra=LATER)
+    num_trainings: Positive = Field(1, json_schema_extra=LATER)
+    first_training: int = Field(0, ge=0, json_schema_extra=LATER)
     alpha: float = Field(0.05, gt=0, lt=1)
     min_class_samples: Positive = 10
     num_resamples: int = Field(100, ge=2)
@@ -92,6 +105,60 @@ class EvaluationConfig(Config):
                 "evaluation.reference_statistics are of one resizing: name quality/fid or "
                 "quality/clean_fid in evaluation.metrics, not both"
             )
+        return self
+
+    @property
+    def references(self) -> int:
+        """R_u as a number."""
+        from rgf_keras.metrics.verdicts import MIN_REFERENCES  # with it comes SciPy
+
+        return self.num_references or (MIN_REFERENCES if self.test == "trainings" else 1)
+
+    @property
+    def trainings(self) -> range:
+        """Numbers of the trainings of the model under test."""
+        return range(self.first_training, self.first_training + self.num_trainings)
+
+    @property
+    def compares_as_by_default(self) -> bool:
+        """Whether nothing else is asked for than the default test of the default trainings."""
+        names = "test", "num_references", "num_trainings"
+        return all(getattr(self, name) == type(self).model_fields[name].default for name in names)
+
+    def designs(self, num_seeds: int, num_skewed: int) -> list[tuple[int, int]]:
+        """The pairs (R_r, R_u) that a calibration looks at: ours, and one against all others.
+
+        Args:
+            num_seeds: balanced trainings, from which both sides are taken.
+            num_skewed: skewed ones.
+
+        Raises:
+            RgfError: more trainings are compared than there are seeds.
+        """
+        from rgf_keras.metrics.verdicts import MIN_REFERENCES  # with it comes SciPy
+
+        tested, known = self.num_trainings, max(self.references, MIN_REFERENCES)
+        if num_seeds < tested + known:
+            raise RgfError(
+                f"evaluation.num_trainings {tested} and evaluation.num_references {known} are more "
+                f"trainings than {num_seeds} seeds; give --seeds {tested + known} or more"
+            )
+        if 0 < num_skewed < tested:
+            raise RgfError(
+                f"evaluation.num_trainings {tested} is more than {num_skewed} skewed trainings; "
+                f"give --skewed {tested} or more"
+            )
+        return list(dict.fromkeys([(tested, known), (1, num_seeds - 1)]))
+
+    @model_validator(mode="after")
+    def _samples_are_of_one_training(self) -> Self:
+        if self.test != "trainings":
+            for name in ("num_references", "num_trainings"):
+                if (getattr(self, name) or 1) > 1:
+                    raise ValueError(
+                        f"{name}: the test '{self.test}' compares samples of one training with "
+                        "those of another; set test to trainings, or leave it out"
+                    )
         return self
 
 
@@ -138,6 +205,22 @@ class AssessConfig(ExperimentConfig):
                 yield name, value
         for name, hook in self.regularizers.items():
             yield f"regularizers.{name}", hook
+
+    def of_one_training(self) -> Self:
+        """A copy that compares one training with one reference by their samples.
+
+        That is what an assessment was before trainings were compared, so that the key of this copy
+        finds what was kept then; and how many trainings are compared is nothing that a single one
+        depends on.
+        """
+        single = {"test": "two_sample", "num_references": None, "num_trainings": 1}
+        single["first_training"] = 0
+        evaluation = self.evaluation.model_copy(update=single)
+        return self.model_copy(update={"evaluation": evaluation})
+
+    def of_training(self, number: int) -> Self:
+        """A copy for the training of this number: data and oracles are the first one's still."""
+        return self.model_copy(update={"seed": self.seed + number})
 
     @property
     def copying_spaces(self) -> tuple[str, ...]:

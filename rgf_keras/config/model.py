@@ -1,7 +1,7 @@
 """Models, one class per family: a model's configuration builds it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -213,10 +213,7 @@ ModelConfig = Annotated[
     GANConfig | SAGANConfig | BigGANConfig | VAEConfig | DiffusionConfig | CustomConfig,
     Field(discriminator="family"),
 ]
-FAMILIES: tuple[type[FamilyConfig], ...] = (
-    *(GANConfig, SAGANConfig, BigGANConfig),
-    *(VAEConfig, DiffusionConfig, CustomConfig),
-)
+FAMILIES: tuple[type[FamilyConfig], ...] = get_args(get_args(ModelConfig)[0])
 
 
 def families_with(player: str) -> list[str]:

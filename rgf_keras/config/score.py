@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rgf_keras.config.assess import ExperimentConfig
 from rgf_keras.config.base import Positive
@@ -46,6 +46,15 @@ class ScoreConfig(ExperimentConfig):
     quantile: float = Field(0.95, gt=0, lt=1)
     tolerance: float | None = Field(None, gt=0)
     full_run: bool = True
+
+    @model_validator(mode="after")
+    def _epochs_are_passes(self) -> "ScoreConfig":
+        if self.training.passes_per_epoch > 1:
+            raise ValueError(
+                "training.passes_per_epoch: a score is taken by single passes; set it to 1 and "
+                "training.epochs higher"
+            )
+        return self
 
     @property
     def scored_epochs(self) -> list[int]:

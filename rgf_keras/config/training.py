@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rgf_keras.config.base import LATER, Config, Positive
 from rgf_keras.config.mitigation import PrivacyConfig
@@ -107,7 +107,9 @@ class TrainingConfig(Config):
     """How to train.
 
     Attributes:
-        epochs: passes over the training images.
+        epochs: how often the model is looked at; each is a pass over the training images, or
+            several.
+        passes_per_epoch: more than one for few images, so that an epoch is not a step or two.
         batch_size: images per step.
         optimizer: for every player.
         player_optimizers: for single players instead, by name, e.g. ``discriminator``.
@@ -118,6 +120,7 @@ class TrainingConfig(Config):
     """
 
     epochs: Positive = 200
+    passes_per_epoch: Positive = Field(1, json_schema_extra=LATER)
     batch_size: Positive = 64
     optimizer: OptimizerConfig = OptimizerConfig()
     player_optimizers: dict[str, OptimizerConfig] = Field({})
@@ -142,6 +145,15 @@ class TrainingConfig(Config):
 
         noise, delta = self.privacy.noise_multiplier, self.privacy.delta
         return privacy_metrics(noise, delta, self.epochs, self.batch_size, num_images)
+
+    @model_validator(mode="after")
+    def _privacy_counts_passes(self) -> "TrainingConfig":
+        if self.privacy.active and self.passes_per_epoch > 1:
+            raise ValueError(
+                "training.passes_per_epoch: the ε of private training is of single passes; set it "
+                "to 1 and training.epochs higher"
+            )
+        return self
 
     @property
     def images_per_step(self) -> int:

@@ -10,6 +10,7 @@ same rule: of each class and value those with the smallest numbers, so that all 
 large and have the same shares as planted ones would.
 """
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,7 @@ def balanced(
     factor: Factor | None,
     seed: int,
     cache: Cache | None = None,
-    progress: Progress = SILENT,
+    progress: Progress | None = SILENT,
 ) -> Dataset:
     """D_u: in every class each value of the factor is equally frequent (Frontiers in AI 2025).
 
@@ -43,6 +44,7 @@ def balanced(
         ArgumentError: too few images of a class or value, or the data set has a factor already (or
             has none of its own).
     """
+    progress = _not_none(progress)
     num_values = _count_values(dataset, factor)
     shares = np.full((dataset.num_classes, num_values), 1 / num_values)
     return _arrange(dataset, factor, seed, shares, cache, progress)
@@ -55,7 +57,7 @@ def skewed(
     seed: int,
     rarity: float = 1.0,
     cache: Cache | None = None,
-    progress: Progress = SILENT,
+    progress: Progress | None = SILENT,
 ) -> Dataset:
     """D_r: the rare value belongs to one class (Frontiers in AI 2025, framework and Appendix E).
 
@@ -79,6 +81,7 @@ def skewed(
             f"rare_class {rare_class} is not a class of {dataset.name}; "
             f"classes are 0 to {dataset.num_classes - 1}"
         )
+    progress = _not_none(progress)
     num_values = _count_values(dataset, factor)
     if num_values == 1:
         return balanced(dataset, factor, seed, cache, progress)
@@ -89,6 +92,13 @@ def skewed(
     others = np.repeat((1 - rare)[:, None] / (num_values - 1), num_values - 1, axis=1)
     shares = np.column_stack([others, rare])
     return _arrange(dataset, factor, seed, shares, cache, progress)
+
+
+def _not_none(progress: Progress | None) -> Progress:
+    if progress is None:
+        message = "progress=None will go with the next release; leave progress out"
+        warnings.warn(message, DeprecationWarning, stacklevel=3)
+    return progress or SILENT
 
 
 def counts(dataset: Dataset) -> np.ndarray:

@@ -6,9 +6,11 @@ measured while training all follow from :data:`METRICS`. A guest's metric is one
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal
+
+import numpy as np
 
 from rgf_keras import plugins
 from rgf_keras.errors import ArgumentError, RgfError
@@ -17,11 +19,28 @@ from rgf_keras.metrics.copying import Copying
 from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.frechet import Estimate
 from rgf_keras.metrics.metric import Metric, Value
+from rgf_keras.metrics.trainings import t_interval
 
 
 def _gap(evidence: Evidence) -> Estimate:
-    bounds = rgf_table.gap_interval(evidence.table, evidence.seed)
-    return Estimate(rgf_table.mean_gap(evidence.table), *bounds)
+    """Over trainings if there are several, else of the samples of one."""
+    table, least = evidence.table, evidence.min_class_samples
+    compared = rgf_table.compare(table, least, evidence.seed)
+    if compared and len(compared.gaps) > 1:
+        return Estimate(compared.gap, compared.gap_low, compared.gap_high)
+    bounds = rgf_table.gap_interval(table, evidence.seed, min_class_samples=least)
+    return Estimate(rgf_table.mean_gap(table), *bounds)
+
+
+def _gap_p(column: str) -> Callable[[Evidence], float]:
+    """A p of the gap over trainings; 1 where there are not the trainings to say anything."""
+
+    def p(evidence: Evidence) -> float:
+        compared = rgf_table.compare(evidence.table, evidence.min_class_samples, evidence.seed)
+        value = getattr(compared, column) if compared else math.nan
+        return 1.0 if math.isnan(value) else value
+
+    return p
 
 
 def _frechet(evidence: Evidence) -> Estimate:
@@ -151,6 +170,14 @@ METRICS: tuple[Metric, ...] = (
         better="higher",
         while_training=True,
     ),
+    Metric("rgf/gap_p", "p of the gap (permutation)", _gap_p("gap_p"), better="higher"),
+    Metric(
+        "rgf/gap_p_prediction",
+        "p of the gap (prediction)",
+        _gap_p("gap_p_prediction"),
+        "",
+        "higher",
+    ),
     Metric("rgf/num_memorized", "cases memorized", _memorized("verdict"), "", "lower"),
     Metric(
         "rgf/num_memorized_holm", "cases memorized (Holm)", _memorized("verdict_holm"), "", "lower"
@@ -194,6 +221,29 @@ def measure(
             interval = None if while_training else metric.interval
             key = metric.key.replace("{space}", evidence.embedding)
             values |= _name_values(key, (interval or metric.compute)(evidence))
+    return values
+
+
+def over_trainings(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The means of several trainings' numbers; intervals become those of means over trainings.
+
+    Args:
+        measured: what :func:`measure` said of each. What it said only of the first stays as it is,
+            as does a p-value, whose mean is none.
+
+    >>> over_trainings([{"x": 1.0, "x_low": 0.9, "x_high": 1.1}, {"x": 3.0}])["x"]
+    2.0
+    """
+    first, *others = measured
+    values = dict(first)
+    shared = [key for key in first if others and all(key in other for other in others)]
+    for key in shared:
+        if key.endswith(("_low", "_high")) or any(part.endswith("_p") for part in key.split("/")):
+            continue
+        each = np.array([numbers[key] for numbers in measured])
+        values[key] = float(each.mean())
+        if f"{key}_low" in first:
+            values[f"{key}_low"], values[f"{key}_high"] = t_interval(each)
     return values
 
 

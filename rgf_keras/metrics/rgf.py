@@ -13,9 +13,13 @@ import scipy
 
 from rgf_keras.errors import ArgumentError, unknown_name
 from rgf_keras.metrics.checks import check_share
+from rgf_keras.metrics.trainings import compare_trainings as compare_trainings
+from rgf_keras.metrics.verdicts import TOO_FEW as TOO_FEW
+from rgf_keras.metrics.verdicts import TOO_FEW_TRAININGS as TOO_FEW_TRAININGS
+from rgf_keras.metrics.verdicts import decide as decide
+from rgf_keras.metrics.verdicts import holm as holm
 
 Test = Literal["two_sample", "sample", "reference"]
-TOO_FEW = "too few samples"
 
 
 def proportion_z(
@@ -149,30 +153,6 @@ def verdict(z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
     ['learned', 'memorized', 'deviates', 'too few samples']
     """
     return decide(p_value(z), z, rare, alpha)
-
-
-def decide(p: np.ndarray, z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
-    """What a z says with a p-value of one's own, e.g. an adjusted one; see :func:`verdict`."""
-    p, z, rare = np.broadcast_arrays(_float(p), _float(z), np.asarray(rare, bool))
-    expected = np.where(rare, z > 0, z < 0)
-    return np.select(
-        [np.isnan(z), p > alpha, expected], [TOO_FEW, "learned", "memorized"], "deviates"
-    )
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjustment of (n,) p-values; NaNs are no tests and stay NaN.
-
-    >>> holm([0.01, 0.04, np.nan, 0.03]).tolist()
-    [0.03, 0.06, nan, 0.06]
-    """
-    p = _float(p)
-    adjusted = np.full(p.shape, np.nan)
-    tests = np.flatnonzero(~np.isnan(p))
-    order = tests[np.argsort(p[tests])]
-    steps = (len(order) - np.arange(len(order))) * p[order]
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
 
 
 def wilson_interval(

@@ -8,11 +8,11 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from rgf_keras.backend.protocol import Tensor
 from rgf_keras.errors import RgfError
 from rgf_keras.models.arguments import require, require_range
-from rgf_keras.models.pixels import to_uint8
 from rgf_keras.runtime.progress import SILENT, Progress
 
 Batch = Mapping[str, Tensor]
@@ -251,3 +251,13 @@ def _own_error(error: BaseException | None) -> RgfError | None:
     while error is not None and not isinstance(error, RgfError):
         error = error.__context__
     return error
+
+
+def to_float(images):
+    """uint8 to float32 in [−1, 1], tensor or array to tensor."""
+    return ops.cast(images, "float32") / 127.5 - 1.0
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """[−1, 1] to uint8, rounded; values outside are clipped."""
+    return np.clip(np.round((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)

@@ -9,9 +9,8 @@ from keras import ops
 
 from rgf_keras.models.adversarial import NON_SATURATING, AdversarialModel
 from rgf_keras.models.arguments import require_choice, require_range
-from rgf_keras.models.base import Batch, Tensor
+from rgf_keras.models.base import Batch, Tensor, to_float
 from rgf_keras.models.networks import conv_decoder, conv_encoder, mlp
-from rgf_keras.models.pixels import to_float
 
 Architecture = Literal["mlp", "conv"]
 

@@ -8,9 +8,8 @@ import numpy as np
 from keras import layers, ops
 
 from rgf_keras.models.arguments import require
-from rgf_keras.models.base import Batch, Loss, Player, constructor_arguments
+from rgf_keras.models.base import Batch, Loss, Player, constructor_arguments, to_float
 from rgf_keras.models.networks import initializers
-from rgf_keras.models.pixels import to_float
 
 
 @keras.saving.register_keras_serializable("rgf_keras")

@@ -10,7 +10,7 @@ from keras import ops
 from rgf_keras import backend
 from rgf_keras.models.architectures import ARCHITECTURES, ArchitectureName, networks
 from rgf_keras.models.arguments import require, require_choice, require_range
-from rgf_keras.models.base import Batch, LikelihoodModel, Loss, Player, Tensor
+from rgf_keras.models.base import Batch, LikelihoodModel, Loss, Player, Tensor, to_float
 from rgf_keras.models.importance import LogWeights, log_mean_weight
 from rgf_keras.models.likelihoods import (
     OBSERVATIONS,
@@ -21,7 +21,6 @@ from rgf_keras.models.likelihoods import (
     LikelihoodName,
     ObservationName,
 )
-from rgf_keras.models.pixels import to_float
 from rgf_keras.models.robust import OutlierComponent, beta_cross_entropy
 
 FLOAT32_BYTES = 4

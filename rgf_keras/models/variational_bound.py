@@ -11,9 +11,8 @@ from keras import ops
 from scipy.special import log_ndtr
 
 from rgf_keras import backend
-from rgf_keras.models.base import Tensor
+from rgf_keras.models.base import Tensor, to_float
 from rgf_keras.models.noise_schedules import NoiseSchedule
-from rgf_keras.models.pixels import to_float
 from rgf_keras.models.sampling import STEPS_PER_CALL, Denoiser, whole_batches
 
 HALF_BIN = 1 / 255  # of 8-bit pixels in [−1, 1]

@@ -15,11 +15,14 @@ from rich.table import Table
 
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
+    SPACES,
+    Difference,
     Mean,
     RepeatSummary,
     baseline_metrics,
     baseline_trial,
     best,
+    differences,
     feasible,
     repeats,
 )
@@ -33,15 +36,19 @@ if TYPE_CHECKING:
     from rgf_keras.metrics.rgf_table import Row
     from rgf_keras.tracking.tracker import Tracker
 
+C_T = "copying/c_t/"  # how its names in spaces begin
 Summary = dict[str, Any]
 Trial = dict[str, Any]
 
 
 def assessment_table(table: "list[Row]") -> Table:
     """The z-table: one line per class and one for all samples, 80 columns wide."""
+    if table[-1].trainings_r:
+        return _table_of_trainings(table)
     view = Table(
         title="% of images with the factor, by the class that the oracle names",
-        caption="u: balanced model; r: the model under test; * another verdict by Holm's p",
+        caption="u: balanced model; r: the model under test; * another verdict by Holm's p\n"
+        "a test of samples, which calls half the rows of equal models different",
         box=None,
         padding=(0, 1, 0, 0),
     )
@@ -64,6 +71,34 @@ def assessment_table(table: "list[Row]") -> Table:
     return view
 
 
+def _table_of_trainings(table: "list[Row]") -> Table:
+    from rgf_keras.metrics.rgf_table import num_trainings
+
+    tested, known = num_trainings(table)
+    view = Table(
+        title=f"% of images with the factor, by class; trainings: {tested} against {known}",
+        caption="u: balanced models; r: model under test; * another verdict by Holm's p"
+        + ("\nset evaluation.num_references to 3 or more for verdicts" if known < 3 else ""),
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    for column in ("class", "P_u", "P_r", "P_r − P_u", "p", "verdict"):
+        justify: Literal["left", "right"] = "left" if column in ("class", "verdict") else "right"
+        view.add_column(column, justify=justify, no_wrap=True)
+    for row in table:
+        changed = "*" if row.verdict_holm != row.verdict else ""
+        view.add_row(
+            f"{row.name} (rare)" if row.rare else row.name,
+            _share(row.p_u, row.p_u_low, row.p_u_high),
+            _share(row.p_r, row.p_r_low, row.p_r_high),
+            _share(row.difference, row.difference_low, row.difference_high).replace("-", "−"),
+            _p_value(row.p_value),
+            f"{row.verdict}{changed}",
+            style="bold" if row.rare else None,
+        )
+    return view
+
+
 def study_summary(optuna_study: "optuna.Study") -> Summary:
     """Everything a reader or a program wants to know of a study, JSON-able.
 
@@ -72,6 +107,9 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
     """
     winner = best(optuna_study)
     again = repeats(optuna_study)
+    found = {} if winner.user_attrs["baseline"] else differences(optuna_study, winner.number)
+    elsewhere = _elsewhere(optuna_study, winner, found)
+    is_finding = _finding(winner, again, elsewhere)
     ended = optuna_study.get_trials(states=ENDED)
     trials = [_trial(trial, again.get(trial.number)) for trial in ended]
     return {
@@ -82,8 +120,10 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
         "quality": _quality(optuna_study, winner.user_attrs["metrics"]),
         "trials": trials,
         "best": winner.number,
-        "answer": _answer(optuna_study, winner, again),
-        "caution": _caution(optuna_study, winner, again),
+        "answer": " ".join([_answer(optuna_study, winner, again, is_finding), *_tell(elsewhere)]),
+        "finding": is_finding,
+        "differences": {name: asdict(each) for name, each in found.items()},
+        "caution": _caution(winner, again),
     }
 
 
@@ -180,7 +220,8 @@ def record_study(
         shown = {summary["minimize"], *winner["limits"]} & winner["metrics"].keys()
         metrics = {f"best/{name.split('/')[-1]}": winner["metrics"][name] for name in sorted(shown)}
         run.log_metrics(metrics, step=len(summary["trials"]))
-        run.set_tags({"best_trial": summary["best"], "answer": summary["answer"]})
+        names = {"best": "best_trial", "answer": "answer", "finding": "finding"}
+        run.set_tags({tag: summary[name] for name, tag in names.items()})
 
 
 def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
@@ -244,8 +285,19 @@ def _objective(trial: Trial) -> str:
     return "–" if trial["value"] is None else f"{trial['value']:.3f}"
 
 
+def _tell(elsewhere: dict[str, Difference]) -> list[str]:
+    return [
+        f"In {space}, which its mitigation does not use, C_T differs by {difference}"
+        f"{'' if difference.is_found else ', which may be chance'}."
+        for space, difference in elsewhere.items()
+    ]
+
+
 def _answer(
-    optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
+    optuna_study: "optuna.Study",
+    winner: "FrozenTrial",
+    again: dict[int, RepeatSummary],
+    is_finding: bool,
 ) -> str:
     name = optuna_study.user_attrs["minimize"]
     label = values.label(name)
@@ -263,30 +315,61 @@ def _answer(
     bounds = " within the bounds" if winner.constraints else ""
     least = f"memorizes least{bounds}: {label}"
     least = least if values.is_memorization(name) else f"has the lowest {label}{bounds}:"
-    start = f"Trial {winner.number} ({parameters(winner.params)}) {least} {own}"
+    trial = f"rial {winner.number} ({parameters(winner.params)}) {least} {own}"
     if repeated is None:
-        return f"{start}, baseline {baseline_metrics(optuna_study)[name]:.3f}."
-    return f"{start}, {_against(repeated, again[baseline_trial(optuna_study).number])}."
+        return f"T{trial}, baseline {baseline_metrics(optuna_study)[name]:.3f}."
+    difference = repeated.difference
+    assert difference is not None  # the baseline has none, and is not the winner
+    seeds = f"over {repeated.objective.n} fresh trainings each"
+    other = f"baseline {again[baseline_trial(optuna_study).number].objective}, difference"
+    if is_finding:
+        return f"Finding: t{trial}, {other} {difference} {seeds}."
+    if difference.is_found and difference.value < 0 and repeated.feasible:
+        start = "No finding, for it is seen only in the space that the mitigation uses"
+        return f"{start}: t{trial}, {other} {difference} {seeds}."
+    advice = f"about {difference.needed} trainings of each would tell one of this size"
+    return f"No difference found: t{trial}, {other} {difference} {seeds}; {advice}."
 
 
-def _caution(
-    optuna_study: "optuna.Study", winner: "FrozenTrial", again: dict[int, RepeatSummary]
-) -> str:
+def _caution(winner: "FrozenTrial", again: dict[int, RepeatSummary]) -> str:
     """What to know before believing that one trial is better than the baseline."""
     reason = winner.user_attrs["reason"]
     if winner.user_attrs["baseline"] or winner.number in again or reason:
         return ""
-    name = optuna_study.user_attrs["minimize"]
-    return values.overlap(baseline_metrics(optuna_study), winner.user_attrs["metrics"], name)
+    return (
+        "Not confirmed: other seeds may turn this round. Run the study with --repeats 3 or more to "
+        "train the best and the baseline again."
+    )
 
 
-def _against(repeated: RepeatSummary, baseline: RepeatSummary) -> str:
-    """A repeated trial's objective beside the baseline's."""
-    difference = repeated.difference
-    if difference is None:
-        return f"baseline {baseline.objective}"
-    chance = ", which may be chance" if difference.low <= 0 <= difference.high else ""
-    return f"baseline {baseline.objective}, difference {difference}{chance}"
+def _finding(
+    winner: "FrozenTrial", again: dict[int, RepeatSummary], elsewhere: dict[str, Difference]
+) -> bool:
+    """Whether the best trial is better than the baseline by more than trainings scatter.
+
+    Less copying must be seen in a space that its mitigations do not use, too.
+    """
+    repeated = again.get(winner.number)
+    difference = repeated.difference if repeated and repeated.feasible else None
+    if difference is None or not difference.is_found or difference.value > 0:
+        return False
+    return not elsewhere or any(each.low > 0 for each in elsewhere.values())
+
+
+def _elsewhere(
+    optuna_study: "optuna.Study", winner: "FrozenTrial", found: dict[str, Difference]
+) -> dict[str, Difference]:
+    """By space that the best trial's mitigations do not use: how much larger its C_T is there."""
+    used = winner.user_attrs.get(SPACES, [])
+    if not (used and optuna_study.user_attrs["minimize"].startswith("copying/")):
+        return {}
+    spaces = {name: name.removeprefix(C_T) for name in found if name.startswith(C_T)}
+    bounds = ("_low", "_high")
+    return {
+        space: found[name]
+        for name, space in spaces.items()
+        if space not in used and not space.endswith(bounds)
+    }
 
 
 def parameters(values: dict[str, Any]) -> str:

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import optuna
+import scipy
 
-from rgf_keras.experiments.studies.ranking import finished
+from rgf_keras.experiments.studies.ranking import TRAININGS, Difference, Spread, finished, spread
 from rgf_keras.figures import charts
 from rgf_keras.figures.charts import Picture, data_url
+from rgf_keras.metrics.rgf import TOO_FEW_TRAININGS
 from rgf_keras.metrics.rgf_table import mostly_too_few
 from rgf_keras.reports import outcome, values
 from rgf_keras.reports.outcome import Summary, Trial
@@ -151,7 +154,8 @@ def _verdict(run: RunRecord) -> str:
     verdicts = Counter(row.verdict for row in run.table)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     start = "Yes" if verdicts["memorized"] else "No"
-    start = "Cannot tell" if mostly_too_few(run.table) else start
+    undecided = mostly_too_few(run.table) or verdicts[TOO_FEW_TRAININGS] > 0
+    start = "Cannot tell" if undecided else start
     gap = values.interval(run.metrics, "rgf/gap")
     return f"{start}: of {len(run.table)} cases {counts}; gap {gap}."
 
@@ -167,15 +171,28 @@ def _copying(metrics: Mapping[str, float]) -> str:
 def importance(optuna_study: optuna.Study) -> dict[str, float]:
     """Share of the objective's variance that each parameter explains (fANOVA), largest first.
 
-    The baseline has no parameters and is left out; empty with fewer than four other trials.
+    The baseline has no parameters and is left out. Empty with fewer than four other trials, or
+    where they differ no more than trainings of one of them do (F test), as far as that is known.
     """
     trials = [trial for trial in finished(optuna_study) if trial.params]
-    if len(trials) < 4:
+    if len(trials) < 4 or not _differ(trials, spread(optuna_study)):
         return {}
     searched = optuna.create_study()
     searched.add_trials(trials)
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     return optuna.importance.get_param_importances(searched, evaluator=evaluator)
+
+
+def _differ(trials: Sequence[optuna.trial.FrozenTrial], spread: Spread | None) -> bool:
+    """Whether trials' results scatter by more than trainings do."""
+    if spread is None:
+        return False
+    num_trainings = len(trials[0].user_attrs.get(TRAININGS, [0]))
+    chance = spread.std**2 / num_trainings
+    ratio = (
+        float(np.var([trial.values[0] for trial in trials], ddof=1)) / chance if chance else np.inf
+    )
+    return bool(scipy.stats.f.sf(ratio, len(trials) - 1, spread.degrees) < 0.05)
 
 
 def _with_means(summary: Summary) -> Summary:
@@ -204,6 +221,9 @@ def _study_metrics(summary: Summary, trials: Sequence[Trial]) -> list[MetricRow]
     again = trials[-1]["repeats"]
     how = f"mean of {again['objective']['n']} seeds" if again else "searched for its minimum"
     remarks[summary["minimize"]] = how
+    for name, each in summary["differences"].items():
+        told = f"difference over fresh trainings {Difference(**each)}"
+        remarks[name] = f"{remarks[name]}; {told}" if name in remarks else told
     return [
         values.row(name, [trial["metrics"] for trial in trials], remarks.get(name, ""))
         for name in _shown_metrics(summary)

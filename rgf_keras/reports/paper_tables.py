@@ -1,15 +1,19 @@
 """The paper's tables (Frontiers in AI 2025) of one or several assessments."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rgf_keras.metrics.rgf import TOO_FEW
-from rgf_keras.metrics.rgf_table import Row
+from rgf_keras.metrics import rgf_table
+from rgf_keras.metrics.rgf import TOO_FEW, TOO_FEW_TRAININGS
+from rgf_keras.metrics.rgf_table import FALSE_CALLS, Row, num_trainings
 from rgf_keras.reports.values import number
 from rgf_keras.tracking.records import RunRecord
 
-LETTERS = {"learned": "L", "memorized": "M", "deviates": "D", TOO_FEW: "–"}
-WILSON = "With 95 % Wilson intervals."
+LETTERS = {
+    "learned": "L", "memorized": "M", "deviates": "D", TOO_FEW: "–", TOO_FEW_TRAININGS: "?",
+}  # fmt: skip
+INTERVALS = "With 95 % intervals: over trainings, or Wilson's of the samples of a single one."
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,19 @@ def paper_tables(runs: Sequence[RunRecord]) -> list[PaperTable]:
             "z of every class (Tables 1 and 2)",
             runs,
             lambda row: number(row.z_two_sample, ".1f"),
-            "Two-sample z of P_r − P_u, which decides; significant beyond ±1.96. Memorization is "
-            "expected above in the rare class (•) and below in all others.",
+            "Two-sample z of P_r − P_u of the first training of each; significant beyond ±1.96. "
+            "Memorization is expected above in the rare class (•) and below in all others. "
+            + _false_calls("two_sample"),
         ),
         _by_class(
             "z_paper",
             "z as the paper prints it (Tables 1 and 2)",
             runs,
             lambda row: number(row.z_sample, ".1f"),
-            "One-sample z with the sample's own variance; – where P_r is 0 or 1.",
+            "One-sample z with the sample's own variance; – where P_r is 0 or 1. "
+            + _false_calls("sample"),
         ),
+        *_differences(runs),
         _verdicts(runs),
         _by_class(
             "counts",
@@ -75,14 +82,14 @@ def paper_tables(runs: Sequence[RunRecord]) -> list[PaperTable]:
             "P_u, share of the rare value in samples of the balanced model (Table C.3)",
             runs[:1],
             lambda row: _share(row.p_u, row.p_u_low, row.p_u_high),
-            f"{WILSON} {shared}",
+            f"{INTERVALS} {shared}",
         ),
         _by_class(
             "p_r",
             "P_r, share of the rare value in samples of the model on skewed data (Table C.4)",
             runs,
             lambda row: _share(row.p_r, row.p_r_low, row.p_r_high),
-            WILSON,
+            INTERVALS,
         ),
         PaperTable(
             "oracles",
@@ -123,13 +130,46 @@ def _by_class(
     return PaperTable(key, title, ["class", *first, *(run.label for run in runs)], rows, note)
 
 
+def _false_calls(test: rgf_table.Test) -> str:
+    return (
+        "It knows nothing of how trainings differ: of equal models with another seed it called "
+        f"{FALSE_CALLS[test]:.0%} of rows different."
+    )
+
+
+def _differences(runs: Sequence[RunRecord]) -> list[PaperTable]:
+    """What decides where trainings are compared; nothing if no run compares them."""
+    if not any(row.trainings_r for run in runs for row in run.table):
+        return []
+    compared = {run.label: num_trainings(run.table) for run in runs}
+    numbers = "; ".join(f"{name}: {r} against {u}" for name, (r, u) in compared.items() if r)
+    return [
+        _by_class(
+            "differences",
+            "P_r − P_u over trainings",
+            runs,
+            _difference,
+            f"With 95 % intervals and p over trainings ({numbers}), which decide.",
+        )
+    ]
+
+
+def _difference(row: Row) -> str:
+    if math.isnan(row.p_value) or not row.trainings_r:
+        return "–"
+    bounds = (row.difference, row.difference_low, row.difference_high)
+    value, low, high = (number(x, "+.2f") for x in bounds)
+    return f"{value} [{low}, {high}], p {number(row.p_value, '.2g')}"
+
+
 def _verdicts(runs: Sequence[RunRecord]) -> PaperTable:
     table = _by_class(
         "verdicts",
         "Learned or memorized (Table 4)",
         runs,
         lambda row: LETTERS[row.verdict],
-        "L learned, M memorized, D deviates in the other direction, – too few samples.",
+        "L learned, M memorized, D deviates in the other direction, – too few samples, ? too few "
+        "trainings.",
     )
     for verdict in ("learned", "memorized", "deviates"):
         numbers = [str(sum(row.verdict == verdict for row in run.table)) for run in runs]

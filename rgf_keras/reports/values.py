@@ -98,7 +98,10 @@ def about_intervals(name: str) -> str:
         return ""
     if name.startswith("memorization/"):
         return "The intervals are over the repeats of a score."
-    return "The intervals are of the samples drawn; two trainings can differ by more."
+    return (
+        "The intervals are over the trainings of each if there are several, else of the samples "
+        "drawn; two trainings can differ by more."
+    )
 
 
 def overlap(first: Mapping[str, float], second: Mapping[str, float], name: str) -> str:

@@ -76,9 +76,11 @@ def _trainings(config: Experiment) -> Iterator[tuple[str, int]]:
             yield f"full {config.to_yaml()}", _steps(config, num)
     else:
         num = len(source(config.data, "train"))
-        yield config.to_yaml(), _steps(config, num)
         balanced = config.unmitigated() if config.evaluation.reference == "shared" else config
-        yield f"balanced {balanced.to_yaml()}", _steps(config, num)
+        for number in range(config.evaluation.num_trainings):
+            yield config.of_training(number).to_yaml(), _steps(config, num)
+        for number in range(config.evaluation.references):
+            yield f"balanced {balanced.of_training(number).to_yaml()}", _steps(config, num)
 
 
 def _steps(config: Experiment, num_images: int) -> int:

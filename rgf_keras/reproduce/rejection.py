@@ -139,7 +139,9 @@ def _tau(run: RunRecord) -> float:
 
 def _config(scale: str, model: str, tau: float) -> AssessConfig:
     base = parse(SETTINGS[scale][model], AssessConfig)
-    base = base.with_values({"evaluation.reference": "shared"})
+    base = base.with_values(
+        {"evaluation.reference": "shared", "evaluation.test": "two_sample"}  # one training of each
+    )
     if tau == 0:
         return base
     threshold: dict[str, Any] = (

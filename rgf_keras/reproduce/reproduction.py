@@ -50,6 +50,7 @@ class Reproduction:
             minimize=self.minimize,
             subject_to=(),  # all are wanted
             num_trials=len(self.runs),
+            repeats=0,
             sampler=lambda seed: optuna.samplers.GridSampler({"run": names}, seed=0),
             **self.study_options,
         )

@@ -100,8 +100,9 @@ def _learned(model: str, verdicts: Sequence[str]) -> str:
 
 def _config(model: str, factor: str, rare_class: int, scale: str) -> AssessConfig:
     data = {"data.factor": factor, "data.rare_class": rare_class}
-    # The paper compares spectral decoupling with the plain GAN's P_u.
-    base = AssessConfig().with_values({**data, **SETTINGS[scale], "evaluation.reference": "shared"})
+    # The paper compares one training with one, and spectral decoupling with the plain GAN's P_u.
+    compared = {"evaluation.reference": "shared", "evaluation.test": "two_sample"}
+    base = AssessConfig().with_values({**data, **SETTINGS[scale], **compared})
     stop_epoch = base.training.epochs * 2 // 5
     changes: dict[str, dict[str, Any]] = {
         "VAE": {"model.family": "vae", **LIKELIHOOD},

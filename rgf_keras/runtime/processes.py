@@ -3,9 +3,10 @@
 import contextlib
 import itertools
 import multiprocessing
+import pickle
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -48,10 +49,16 @@ class Processes:
     """
 
     def __init__(
-        self, task: Task, shared: Any, num_workers: int, num_threads: int | None, reuse: bool
+        self,
+        task: Task,
+        shared: Any,
+        num_workers: int,
+        num_threads: int | None,
+        reuse: bool,
+        prepare: Callable[[], None] | None = None,
     ):
         self.num_workers, self._num_threads = num_workers, num_threads
-        self._task, self._shared, self._reuse = task, shared, reuse
+        self._prepare, self._work, self._reuse = prepare, pickle.dumps((task, shared)), reuse
         self._gpus = machine.visible_gpus()
         self._busy: dict[Connection, _Worker] = {}
         self._idle: list[_Worker] = []
@@ -90,7 +97,7 @@ class Processes:
         sharers = 1 if alone else self.num_workers
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(there, self._task, self._shared))
+        process = context.Process(target=_serve, args=(there, self._prepare, self._work))
         with machine.variables(machine.environment(slot, sharers, self._gpus, self._num_threads)):
             process.start()
         there.close()  # so that the end of the process is the end of the pipe
@@ -131,9 +138,12 @@ class _PipeProgress(Progress):
         self.pipe.send((*self.message, done, total))
 
 
-def _serve(pipe: Connection, task: Task, shared: Any) -> None:
+def _serve(pipe: Connection, prepare: Callable[[], None] | None, work: bytes) -> None:
     """Run tasks, in a worker's process, as their arguments come, until the pipe is closed."""
     machine.end_with_parent()
+    if prepare:
+        prepare()
+    task, shared = pickle.loads(work)
     with contextlib.suppress(EOFError):
         while True:
             argument = pipe.recv()

@@ -1,12 +1,18 @@
 """Workers: where tasks run, so many at a time, on this machine or on a Ray cluster."""
 
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rgf_keras.errors import RgfError
 from rgf_keras.runtime.processes import Processes
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.runtime.ray import ClusterShare, RayWorkers
 from rgf_keras.runtime.tasks import Task, TaskResult
+
+# A task that killed so many processes is given up.
+MAX_DEATHS = 3
 
 
 class Workers(Protocol):
@@ -50,11 +56,13 @@ class WorkersSpec:
         num_workers: tasks at a time.
         num_threads: of each process; its share of the cores if None.
         cluster: where the processes are, and what each gets; None for this machine.
+        prepare: called in a new process of this machine before anything else is imported.
     """
 
     num_workers: int = 1
     num_threads: int | None = None
     cluster: ClusterShare | None = None
+    prepare: Callable[[], None] | None = None
 
     @property
     def in_this_process(self) -> bool:
@@ -74,4 +82,44 @@ class WorkersSpec:
         """
         if self.cluster:
             return RayWorkers(task, shared, self.num_workers, self.cluster)
-        return Processes(task, shared, self.num_workers, self.num_threads, reuse)
+        options = self.num_workers, self.num_threads, reuse, self.prepare
+        return Processes(task, shared, *options)
+
+
+def run_all(
+    workers: Workers,
+    arguments: Sequence[Any],
+    progress: Callable[[Any], Progress],
+    name: Callable[[Any], str],
+) -> Iterator[Any]:
+    """Run the workers' task with each argument; what a worker was at that died is run again.
+
+    Args:
+        workers: where.
+        arguments: one for each task, hashable.
+        progress: of the task of an argument.
+        name: what such a task is called.
+
+    Yields:
+        The arguments, as their tasks end.
+
+    Raises:
+        RgfError: what a task raises, or one keeps killing its processes.
+    """
+    waiting, deaths = list(arguments)[::-1], Counter[Any]()
+    while waiting or workers.num_busy:
+        while waiting and workers.num_busy < workers.num_workers:
+            argument = waiting.pop()
+            workers.start(argument, progress(argument))
+        for result in workers.wait(seconds=1.0):
+            if not result.cause_of_death:
+                yield result.argument
+                continue
+            waiting.append(result.argument)
+            deaths[result.argument] += 1
+            if deaths[result.argument] == MAX_DEATHS:
+                raise RgfError(
+                    f"{MAX_DEATHS} processes died at {name(result.argument)}, the last one by "
+                    f"{result.cause_of_death} (signal 9 is often a lack of memory); what they said "
+                    "is above; try fewer --workers"
+                )

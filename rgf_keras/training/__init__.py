@@ -7,9 +7,8 @@ from rgf_keras.training.callbacks import Evaluate, RealLossByFactor, ReportProgr
 from rgf_keras.training.ensemble import Ensemble
 from rgf_keras.training.fit import FitTrainer
 from rgf_keras.training.privacy import Privacy
-from rgf_keras.training.regularizers import Regularizer, SpectralDecoupling
+from rgf_keras.training.regularizers import Regularizer, SpectralDecoupling, after, until
 from rgf_keras.training.rejection import MemorizationRejection
-from rgf_keras.training.schedules import after, until
 from rgf_keras.training.trainer import History, Trainer
 
 __all__ = [

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from rgf_keras.errors import Diverged, RgfError, first_line
-from rgf_keras.models.pixels import to_float
+from rgf_keras.models.base import to_float
 from rgf_keras.training.trainer import History
 
 

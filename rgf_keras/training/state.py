@@ -1,8 +1,10 @@
-"""The state of a training: what updates change, and in which order images are seen."""
+"""The state of a training: what updates change, the order of images, and checkpoints of both."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,6 +13,9 @@ from keras import ops
 
 from rgf_keras import archive, backend
 from rgf_keras.backend.protocol import Function, Run
+from rgf_keras.errors import RgfError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -131,3 +136,34 @@ class State:
         for average, weight in zip(self.averages, weights, strict=True):
             average.assign(ops.copy(weight.value))
         self.step.assign(0)
+
+
+class Checkpoints:
+    """The last few checkpoints of one run, in one folder: atomic, checksummed, never only one.
+
+    Args:
+        folder: made when the first checkpoint is written.
+        keep: how many to keep.
+    """
+
+    def __init__(self, folder: str | Path, keep: int = 2):
+        self.folder, self.keep = Path(folder), keep
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*.npz"))
+
+    def save(self, step: int, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Path:
+        """Write one, then drop the oldest beyond ``keep``."""
+        path = archive.save(self.folder / f"step-{step:09d}.npz", arrays, header)
+        for old in self._paths()[: -self.keep]:
+            old.unlink()
+        return path
+
+    def latest(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """The newest one that is whole, or None; damaged ones are passed over with a warning."""
+        for path in reversed(self._paths()):
+            try:
+                return archive.load(path)
+            except RgfError as error:
+                logger.warning("falling back to the previous checkpoint: %s", error)
+        return None

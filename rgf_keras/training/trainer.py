@@ -14,12 +14,10 @@ from keras import ops
 from rgf_keras import backend
 from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.models.arguments import require
-from rgf_keras.models.base import Batch, Loss, Player, Tensor
-from rgf_keras.models.pixels import to_float
-from rgf_keras.training.checkpoints import Checkpoints
+from rgf_keras.models.base import Batch, Loss, Player, Tensor, to_float
 from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer
-from rgf_keras.training.state import Order, State
+from rgf_keras.training.state import Checkpoints, Order, State
 
 # One call into the fused loop should take about this long: long enough that Python costs nothing,
 # short enough that progress moves and an interrupt is answered.

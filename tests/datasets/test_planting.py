@@ -3,12 +3,14 @@
 import itertools
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from rgf_keras.datasets import Colour, Dataset, Plain, balanced, counts, factor, read, skewed
 from rgf_keras.errors import ArgumentError, RgfError
+from rgf_keras.runtime import progress
 
 SIZES = (10, 11, 7, 2)  # images of classes 0 to 3
 COLOUR = Colour()
@@ -352,3 +354,21 @@ def test_a_bad_factor_is_told_in_one_line(guests, attribute, parameters, message
 def test_colour_needs_grey_images():
     with pytest.raises(RgfError, match=r"needs grey images .* received \(1, 2, 2, 3\)"):
         COLOUR.apply(np.zeros((1, 2, 2, 3), np.uint8), np.zeros(1, int), np.zeros(1, int), 0)
+
+
+def test_what_version_0_1_called_progress_warns():
+    with pytest.warns(DeprecationWarning, match="runtime.progress.Progress"):
+        from rgf_keras.datasets.factors import Progress
+    assert Progress is progress.Progress
+    with pytest.raises(ImportError):
+        from rgf_keras.datasets.factors import Nothing  # noqa: F401
+
+
+@pytest.mark.parametrize("factor", [COLOUR, Plain()])
+def test_no_progress_warns_where_it_is_given(factor):
+    dataset = make()
+    for plant in (balanced, partial(skewed, rare_class=0)):
+        with pytest.warns(DeprecationWarning, match="leave progress out") as warnings:
+            planted = plant(dataset, factor, seed=0, progress=None)
+        assert [warning.filename for warning in warnings] == [__file__]
+        np.testing.assert_array_equal(planted.images, plant(dataset, factor, seed=0).images)

@@ -32,6 +32,7 @@ SMALL = {values}
 study = replace(
     whole,
     baseline=whole.baseline.with_values(SMALL),
+    repeats=0,
     suggest=lambda trial: whole.suggest(trial).with_values(SMALL),
 )
 """

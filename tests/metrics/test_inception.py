@@ -231,7 +231,7 @@ def test_weights_that_are_missing_say_how_to_get_them(nowhere, monkeypatch):
 
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     for name in ("fid", "clean_fid"):
-        with pytest.raises(RgfError, match=r"cannot download .*no network.*set RGF_DATA_DIR to"):
+        with pytest.raises(RgfError, match=r"cannot download .*no network.*; put .* pip install"):
             extractor(name)
     with pytest.raises(RgfError, match=r"there is no inception_v3_.*pth; download .*RGF_DATA_DIR"):
         extractor("torchvision_inception")

@@ -216,3 +216,38 @@ def test_records_are_read_back():
 
 def _draw(rng, *shares):
     return [rng.binomial(100, p) for p in shares]
+
+
+# Four trainings of the balanced and two of the skewed model.
+ONES = [50, 50, 2, 102], [40, 60, 2, 102], [55, 35, 1, 91], [45, 52, 2, 99]
+MORE_BALANCED = np.stack([counts(ones, [100, 100, 5, 205]) for ones in ONES])
+MORE_SKEWED = np.stack([SKEWED, counts([10, 95, 2, 107], [100, 100, 4, 204])])
+
+
+def test_a_table_over_trainings():
+    table = build(MORE_SKEWED, MORE_BALANCED, test="trainings")
+    a, b, c, _ = table
+    assert (a.n_r, a.counts_r, a.n_u, a.trainings_r) == (200, (160, 40), 400, (70, 30, 90, 10))
+    assert (a.verdict, b.verdict, c.verdict) == ("memorized", "memorized", "too few samples")
+    first = build(MORE_SKEWED[0], MORE_BALANCED[0])[0]
+    assert (a.z_two_sample, a.z_sample) == (first.z_two_sample, first.z_sample)
+    assert a.difference == pytest.approx(a.p_r - a.p_u)
+    assert a.difference_low < a.difference < a.difference_high < 0
+    assert a.p_u_low < a.p_u < a.p_u_high
+    compared = rgf_table.compare(table)
+    assert compared.p_value[:2].tolist() == [a.p_value, b.p_value]
+    again = rgf_table.from_records(json.loads(json.dumps(rgf_table.to_records(table))))
+    assert repr(again) == repr(table)
+    assert rgf_table.compare(again).gap == compared.gap
+
+
+def test_a_single_training_has_the_gap_of_its_samples():
+    single = build(test="trainings")
+    assert {row.verdict for row in single} == {"too few trainings", "too few samples"}
+    assert rgf_table.mean_gap(single) == pytest.approx(rgf_table.mean_gap(build()))
+    assert rgf_table.gap_interval(single, 0) == pytest.approx(rgf_table.gap_interval(build(), 0))
+    assert [row.p_r for row in single] == [row.p_r for row in build()]
+
+
+def test_tests_of_samples_are_of_the_first_trainings():
+    assert repr(build(MORE_SKEWED, MORE_BALANCED)) == repr(build(MORE_SKEWED[0], MORE_BALANCED[0]))

@@ -1,7 +1,9 @@
 """What a pool of processes does for whoever uses it, and what share of the machine each gets."""
 
 import os
+import sys
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -11,11 +13,18 @@ from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.runtime.tasks import TaskResult
 from rgf_keras.runtime.workers import WorkersSpec
 
+LIMIT = sys.getrecursionlimit()  # when this module was imported
+
 
 def log_process(path, argument, progress):
     """A task: says which process with how many threads is at it."""
     with open(path, "a") as file:
         file.write(f"{argument} {os.getpid()} {os.environ['OMP_NUM_THREADS']}\n")
+
+
+def log_limit(path, argument, progress):
+    """A task: says what it was imported under."""
+    path.write_text(str(LIMIT))
 
 
 def end(how, argument, progress):
@@ -48,6 +57,12 @@ def test_processes_are_kept_or_new(tmp_path, reuse, num_processes):
     lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
     assert [(task, threads) for task, _, threads in lines] == [(task, "3") for task in "abc"]
     assert len({process for _, process, _ in lines}) == num_processes
+
+
+def test_a_process_is_prepared_before_the_task_is_imported(tmp_path):
+    spec = WorkersSpec(2, prepare=partial(sys.setrecursionlimit, 1234))
+    run(spec, log_limit, tmp_path / "limit", [None])
+    assert (tmp_path / "limit").read_text() == "1234" != str(LIMIT)
 
 
 def test_a_death_is_a_result_and_a_new_process_takes_over():

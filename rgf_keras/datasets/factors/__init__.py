@@ -1,7 +1,9 @@
 """Factors: properties that can be planted in images."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from rgf_keras import plugins
 from rgf_keras.datasets.factors.base import Factor, Plain
@@ -14,6 +16,7 @@ from rgf_keras.datasets.factors.shape import (
     Thinning,
 )
 from rgf_keras.errors import ArgumentError, RgfError, did_you_mean
+from rgf_keras.runtime import progress
 
 # By name; the one list of what is built in.
 FACTORS: dict[str, Callable[..., Factor]] = {
@@ -84,3 +87,11 @@ def _is_factor(made: object) -> bool:
     has_names = isinstance(values, tuple) and all(isinstance(each, str) for each in values)
     has_name = isinstance(getattr(made, "name", None), str)
     return bool(values) and has_names and has_name and callable(getattr(made, "apply", None))
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Progress":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    message = "rgf_keras.datasets.factors.Progress is now rgf_keras.runtime.progress.Progress"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    return progress.Progress

@@ -1,7 +1,5 @@
-"""What the models of an assessment share: data, oracles, an embedding, the balanced model."""
+"""What the models of an assessment share: data, oracles, an embedding."""
 
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +7,7 @@ from functools import partial
 import keras
 import numpy as np
 
-from rgf_keras.cache import Arrays, Cache, key_of
+from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
@@ -18,7 +16,6 @@ from rgf_keras.experiments.assessment.models import (
     AnyTrainer,
     build_trainer,
     check_model,
-    draw_samples,
 )
 from rgf_keras.experiments.assessment.oracles import (
     Labels,
@@ -32,7 +29,7 @@ from rgf_keras.metrics.features import FeatureExtractor, OracleFeatures, extract
 from rgf_keras.metrics.frechet import Moments
 from rgf_keras.metrics.inception import NUM_FEATURES
 from rgf_keras.runtime.progress import SILENT, Progress
-from rgf_keras.training import RealLossByFactor, ReportProgress
+from rgf_keras.training import RealLossByFactor
 
 GRID_SIZE = 64
 
@@ -159,51 +156,6 @@ def check_embeddings(config: AssessConfig, images: Dataset) -> None:
                 raise RgfError(f"{key}: {error}") from error
             if key == "rejection.embedding" and not made.traceable:
                 raise RgfError(f"{key}: {name} cannot be used in training; use fid")
-
-
-def reference_model(
-    config: AssessConfig, materials: Materials, progress: Progress = SILENT
-) -> Arrays:
-    """The balanced model's counts per class, its first samples, and its curves for Figure 3."""
-    if config.evaluation.reference == "shared":
-        config = config.unmitigated()
-    # All of the configuration but the data, which the fingerprints stand for, and how results are
-    # evaluated: a mitigation that is added belongs to the key by itself.
-    identity = config.identity()
-    description = {
-        "config": {name: identity[name] for name in identity.keys() - {"data", "evaluation"}},
-        "samples": [config.evaluation.num_samples, config.evaluation.fast],
-        "balanced": materials.data.balanced.fingerprint,
-        "held_out": materials.data.held_out.fingerprint,
-        "rare_class": config.data.rare_class,
-        "backend": keras.backend.backend(),
-        "keras": keras.__version__,
-    }
-    cache = materials.cache
-
-    def compute() -> Arrays:
-        partial_work = cache.folder / f"reference-{key_of(description)}.partial"
-        trainer = materials.trainer(config, materials.data.balanced, partial_work)
-        trainer.fit(
-            config.training.epochs,
-            [
-                *real_loss_callbacks(trainer.model, materials.data.held_out, config),
-                ReportProgress(progress.task("model on balanced data")),
-            ],
-        )
-        with trainer.averaged_weights():
-            task = progress.task("samples of the balanced model")
-            images = draw_samples(trainer.model, config, task)
-        labels = materials.oracles.label(images)
-        shutil.rmtree(partial_work, ignore_errors=True)
-        curves = json.dumps(trainer.history.epochs).encode()
-        return {
-            "counts": materials.count(labels),
-            "images": images[:GRID_SIZE],
-            "epochs": np.frombuffer(curves, np.uint8),
-        }
-
-    return cache.get("reference", description, compute)
 
 
 def real_loss_callbacks(

@@ -1,6 +1,6 @@
 """From a configuration to a model: trained by our Trainer, or by a guest's own ``fit``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rgf_keras.errors import RgfError
 from rgf_keras.metrics.features import FeatureExtractor
 from rgf_keras.models import load_model, sample_uint8
 from rgf_keras.runtime.progress import SILENT, Progress
-from rgf_keras.training import FitTrainer, Trainer
+from rgf_keras.training import Ensemble, FitTrainer, Trainer
 
 AnyTrainer = Trainer | FitTrainer
 GUEST_FILE = "model.npz"
@@ -103,9 +103,11 @@ def build_trainer(
     data = {"images": dataset.images}
     if getattr(model, "conditional", False):
         data["labels"] = dataset.labels
+    rows = np.tile(np.arange(len(dataset)), training.passes_per_epoch)
     if not hasattr(model, "players"):
+        data = {name: array[rows] for name, array in data.items()}
         return FitTrainer(model, data, batch_size=training.batch_size, seed=config.seed)
-    steps = len(dataset) // training.images_per_step
+    steps = len(rows) // training.images_per_step
     setting = Setting(dataset.images, steps, extractor, cache)
     return Trainer(
         model,
@@ -113,6 +115,7 @@ def build_trainer(
         training.build_optimizers([player.name for player in model.players()]),
         batch_size=training.batch_size,
         seed=config.seed,
+        rows=rows,
         regularizers=[
             hook
             for _, mitigation in config.mitigations()
@@ -123,6 +126,32 @@ def build_trainer(
         ema_decay=training.ema_decay,
         ema_start=training.ema_start,
         checkpoint_dir=checkpoints,
+    )
+
+
+def build_ensemble(
+    configs: Sequence[AssessConfig], dataset: Dataset, checkpoints: Path
+) -> Ensemble:
+    """Models that differ in their seeds alone, to be trained in one program (JAX).
+
+    Args:
+        configs: what to train; without mitigations, which hook into single trainings.
+        dataset: the training images.
+        checkpoints: folder.
+    """
+    training = configs[0].training
+    first, *others = (build_model(config, dataset) for config in configs)
+    return Ensemble(
+        [first, *others],
+        {"images": dataset.images},
+        training.build_optimizers([player.name for player in first.players()]),
+        seeds=[config.seed for config in configs],
+        rows=[np.arange(len(dataset))] * len(configs),
+        checkpoint_dir=checkpoints,
+        batch_size=training.batch_size,
+        turns=training.player_turns,
+        ema_decay=training.ema_decay,
+        ema_start=training.ema_start,
     )
 
 

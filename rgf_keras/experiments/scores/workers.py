@@ -1,18 +1,13 @@
 """Fits spread over workers. A worker that dies is replaced, and what it was at continued."""
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from rgf_keras.errors import RgfError
 from rgf_keras.experiments.scores.fits import Fits
 from rgf_keras.experiments.scores.folds import Group
 from rgf_keras.runtime.progress import Progress
-from rgf_keras.runtime.workers import WorkersSpec
-
-# A group that killed so many processes is given up.
-MAX_DEATHS = 3
+from rgf_keras.runtime.workers import WorkersSpec, run_all
 
 
 @dataclass(frozen=True)
@@ -64,25 +59,6 @@ def train(fits: Fits, groups: Sequence[Group], resources: Resources, progress: P
         for group in groups:
             fits.train(group, parts[group])
         return
-    waiting, deaths = list(groups)[::-1], Counter[Group]()
     with closing(resources.open(Fits.train, fits, reuse=True)) as workers:
-        while waiting or workers.num_busy:
-            while waiting and workers.num_busy < workers.num_workers:
-                group = waiting.pop()
-                workers.start(group, parts[group])
-            for result in workers.wait(seconds=1.0):
-                if result.cause_of_death:
-                    waiting.append(result.argument)
-                    deaths[result.argument] += 1
-                    _check(deaths, result.cause_of_death)
-                else:
-                    parts[result.argument](steps[result.argument], total)
-
-
-def _check(deaths: Counter[Group], cause: str) -> None:
-    group, num = deaths.most_common(1)[0]
-    if num == MAX_DEATHS:
-        raise RgfError(
-            f"{num} processes died at {group[0].name}, the last one by {cause} (signal 9 is often "
-            "a lack of memory); what they said is above; try fewer --workers"
-        )
+        for group in run_all(workers, groups, parts.__getitem__, lambda group: group[0].name):
+            parts[group](steps[group], total)

@@ -1,6 +1,6 @@
-"""Which trial is best: by its result, or by the mean of its repeats if there are any."""
+"""Bounds, and which trial is best: by its result, or by the mean of its repeats if it has any."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +9,56 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.optuna_adapter import storage_of
-from rgf_keras.experiments.studies.study import FAR_OUTSIDE, Bound
 
 Runs = dict[int, FrozenTrial]  # by seed
 
 CONFIDENCE = 0.95
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+FAR_OUTSIDE = 1e6  # how far a trial without a result is outside every bound
 REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's repeats
+SPACES = "spaces"  # the attribute that names the spaces that a trial's mitigations use
+TRAININGS = "trainings"  # the attribute that holds what each training of a trial came to
+POWER = 0.8  # with which as many trainings as are advised would find a difference
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A constraint on a metric.
+
+    Attributes:
+        metric: e.g. ``"quality/frechet_oracle"``.
+        at_most: upper bound; exactly one of the two bounds is given.
+        at_least: lower bound.
+        relative: the bound is a factor of the baseline's value.
+        difference: the bound is what is added to the baseline's value, in units of the metric.
+    """
+
+    metric: str
+    at_most: float | None = None
+    at_least: float | None = None
+    relative: bool = False
+    difference: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.at_most is None) == (self.at_least is None):
+            raise RgfError(f"the bound on {self.metric} needs exactly one of at_most and at_least")
+
+    def limit(self, baseline: Mapping[str, float]) -> float:
+        """The bound as a number."""
+        factor = baseline[self.metric] if self.relative else 1.0
+        bound = factor * (self.at_least if self.at_most is None else self.at_most)  # type: ignore[operator]
+        return bound + baseline[self.metric] if self.difference else bound
+
+    def violation(self, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> float:
+        """Optuna's form of the constraint: feasible when ≤ 0, in units of the metric."""
+        excess = metrics[self.metric] - self.limit(baseline)
+        return -excess if self.at_most is None else excess
+
+    def __str__(self) -> str:
+        sign, limit = ("≥", self.at_least) if self.at_most is None else ("≤", self.at_most)
+        if self.difference:
+            return f"{self.metric} {sign} baseline {limit:+g}"
+        return f"{self.metric} {sign} {limit:g}{' × baseline' if self.relative else ''}"
 
 
 @dataclass(frozen=True)
@@ -41,17 +84,100 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How far trainings of one configuration scatter, pooled over configurations.
+
+    Attributes:
+        std: standard deviation over trainings.
+        degrees: of freedom.
+    """
+
+    std: float
+    degrees: int
+
+    @classmethod
+    def of(cls, groups: Iterable[Sequence[float]]) -> "Spread | None":
+        """The spread of groups of trainings; None if none has two.
+
+        >>> Spread.of([[1.0, 3.0], [5.0, 5.0, 5.0], [7.0]])
+        Spread(std=0.816496580927726, degrees=3)
+        """
+        several = [np.asarray(group) for group in groups if len(group) > 1]
+        degrees = sum(len(group) - 1 for group in several)
+        squares = sum(float(np.sum((group - group.mean()) ** 2)) for group in several)
+        return cls((squares / degrees) ** 0.5, degrees) if degrees else None
+
+    def is_larger(self, values: Sequence[float], others: Sequence[float]) -> bool:
+        """Whether the mean of some trainings lies above others' by more than chance (one-sided)."""
+        from scipy.special import stdtrit
+
+        error = self.std * (1 / len(values) + 1 / len(others)) ** 0.5
+        quantile = float(stdtrit(self.degrees, CONFIDENCE))
+        return float(np.mean(values) - np.mean(others)) > quantile * error
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of means over trainings, and its t-interval.
+
+    Attributes:
+        value, low, high: in units of what is measured.
+        needed: trainings of each that would probably tell a difference of this size from chance.
+    """
+
+    value: float
+    low: float
+    high: float
+    needed: int
+
+    @classmethod
+    def between(cls, values: Sequence[float], others: Sequence[float]) -> "Difference":
+        """Welch's interval if there are three or more of each, else Student's.
+
+        >>> Difference.between([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]).high < 0
+        True
+        """
+        from scipy.special import ndtri, stdtrit
+
+        n, m = len(values), len(others)
+        variances = [float(np.var(each, ddof=1)) for each in (values, others)]
+        pooled = ((n - 1) * variances[0] + (m - 1) * variances[1]) / (n + m - 2)
+        parts = [variances[0] / n, variances[1] / m]
+        degrees = float(n + m - 2)
+        if min(n, m) < 3 or not sum(parts):
+            parts = [pooled / n, pooled / m]
+        else:
+            squares = parts[0] ** 2 / (n - 1) + parts[1] ** 2 / (m - 1)
+            degrees = sum(parts) ** 2 / squares
+        value = float(np.mean(values) - np.mean(others))
+        half = sum(parts) ** 0.5 * float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+        quantiles = float(ndtri((1 + CONFIDENCE) / 2) + ndtri(POWER))
+        effect = abs(value) / pooled**0.5 if pooled else np.inf
+        most = 10_000  # more are out of reach
+        needed = most if effect < 0.01 else min(most, int(np.ceil(2 * (quantiles / effect) ** 2)))
+        return cls(value, value - half, value + half, max(2, needed))
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the interval excludes zero."""
+        return not self.low <= 0 <= self.high
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
 class RepeatSummary:
     """A trial's repeats with fresh seeds, its first run, for which it was chosen, not among them.
 
     Attributes:
         objective: the mean of the objective.
-        difference: the mean over seeds of its difference to the baseline's; None for the baseline.
+        difference: of its objective to the baseline's; None for the baseline.
         violations: of the bounds by the mean metrics, relative to the baseline's mean metrics.
     """
 
     objective: Mean
-    difference: Mean | None
+    difference: Difference | None
     violations: dict[str, float]
 
     @property
@@ -111,6 +237,30 @@ def repeats(optuna_study: optuna.Study) -> dict[int, RepeatSummary]:
     return {number: _summary(by_seed, baseline, bounds) for number, by_seed in runs.items()}
 
 
+def differences(optuna_study: optuna.Study, number: int) -> dict[str, Difference]:
+    """Differences of a trial's repeats to the baseline's, in every metric that all of them have."""
+    runs = _repeat_runs(optuna_study)
+    sides = [runs.get(n, {}) for n in (number, baseline_trial(optuna_study).number)]
+    metrics = [[run.user_attrs["metrics"] for run in side.values()] for side in sides]
+    if min(map(len, metrics)) < 2:
+        return {}
+    names = set.intersection(*(set(each) for side in metrics for each in side))
+    return {
+        name: Difference.between(*([each[name] for each in side] for side in metrics))
+        for name in sorted(names)
+    }
+
+
+def spread(optuna_study: optuna.Study) -> Spread | None:
+    """How far the objective scatters over trainings; None where nothing was trained twice."""
+    name = optuna_study.user_attrs["minimize"]
+    searched = [trial.user_attrs.get(TRAININGS, []) for trial in finished(optuna_study)]
+    groups = [[numbers[name] for numbers in trainings] for trainings in searched]
+    for runs in _repeat_runs(optuna_study).values():
+        groups.append([run.values[0] for run in runs.values() if not run.user_attrs["reason"]])
+    return Spread.of(groups)
+
+
 def _repeat_runs(optuna_study: optuna.Study) -> dict[int, Runs]:
     """Finished repeats by the number of their trial."""
     name, storage = optuna_study.study_name + REPEATS, storage_of(optuna_study)
@@ -123,13 +273,12 @@ def _repeat_runs(optuna_study: optuna.Study) -> dict[int, Runs]:
 
 
 def _summary(runs: Runs, baseline: Runs, bounds: Sequence[Bound]) -> RepeatSummary:
-    common = sorted(runs.keys() & baseline.keys()) if runs is not baseline else []
-    differences = [runs[seed].values[0] - baseline[seed].values[0] for seed in common]
+    own, others = ([run.values[0] for run in each.values()] for each in (runs, baseline))
     limits, means = _mean_metrics(bounds, baseline), _mean_metrics(bounds, runs)
     has_result = limits and not any(run.user_attrs["reason"] for run in runs.values())
     return RepeatSummary(
-        Mean.of([run.values[0] for run in runs.values()]),
-        Mean.of(differences) if len(differences) >= 2 else None,
+        Mean.of(own),
+        None if runs is baseline else Difference.between(own, others),
         {b.metric: b.violation(means, limits) if has_result else FAR_OUTSIDE for b in bounds},
     )
 

@@ -74,8 +74,8 @@ class StudySpec:
         )
         study.check()
         storage = open_storage(self.storage) if isinstance(self.storage, str) else self.storage
-        with quiet(), self.open_tracker() as tracker, leases(storage, self.name) as held:
-            with held.exclusive():
+        with quiet(), self.open_tracker() as tracker, leases(storage, self.name) as own:
+            with own.exclusive():
                 optuna_study = optuna.create_study(
                     study_name=self.name,
                     storage=storage,
@@ -83,7 +83,7 @@ class StudySpec:
                     load_if_exists=True,
                     direction="minimize",
                 )
-                search = Search(optuna_study, study, held, self.seed)
+                search = Search(optuna_study, study, own, self.seed)
                 runner = StudyRunner(self, search, tracker, on_trial)
             yield runner
 
@@ -114,7 +114,7 @@ class StudyRunner:
         self.study, self.optuna_study = search.study, search.optuna_study
         self.tracker, self.on_trial = tracker, on_trial
         self._parent = self._start_parent()
-        self._told = set(self._ended())
+        self._names_told = set(self._ended_trials())
 
     @property
     def stage(self) -> Stage:
@@ -128,8 +128,8 @@ class StudyRunner:
     def counts(self) -> tuple[int, int]:
         """Trials of the present stage that have ended, and all of them as far as they are known."""
         trials = self.stage.trials
-        ended = sum(trial.state in ENDED for trial in trials)
-        return ended, ended + len(running(trials)) + max(self.stage.room(trials), 0)
+        num_ended = sum(trial.state in ENDED for trial in trials)
+        return num_ended, num_ended + len(running(trials)) + max(self.stage.room(trials), 0)
 
     def run_next(self, progress: Progress) -> bool:
         """Run one trial; False if none is to be had now.
@@ -161,21 +161,22 @@ class StudyRunner:
 
     def tell(self) -> bool:
         """Call ``on_trial`` with trials that have ended since, whoever ran them; False if none."""
-        new = {name: x for name, x in self._ended().items() if name not in self._told}
-        for name, trial in new.items():
-            self._told.add(name)
-            self.on_trial(trial)
-        return bool(new)
+        trials = self._ended_trials()
+        new_names = [name for name in trials if name not in self._names_told]
+        self._names_told.update(new_names)
+        for name in new_names:
+            self.on_trial(trials[name])
+        return bool(new_names)
 
     def finish(self) -> None:
         """End the study's own run: all is done."""
         self.tracker.start(self.spec.name, {}, id=self._parent).finish()
 
-    def _ended(self) -> dict[str, FrozenTrial]:
-        """Trials and repeats that have ended, by name."""
+    def _ended_trials(self) -> dict[str, FrozenTrial]:
+        """Trials and repeats by name."""
         stages = (self.search, self.repeats)
-        named = {stage.name(trial): trial for stage in stages for trial in stage.trials}
-        return {name: trial for name, trial in named.items() if trial.state in ENDED}
+        trials = {stage.name(trial): trial for stage in stages for trial in stage.trials}
+        return {name: trial for name, trial in trials.items() if trial.state in ENDED}
 
     def _start_parent(self) -> str:
         """The id of the study's own run, which is begun if need be."""

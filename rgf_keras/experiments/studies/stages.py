@@ -14,24 +14,17 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from rgf_keras.config import ExperimentConfig
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies import optuna_adapter
-from rgf_keras.experiments.studies.ranking import (
-    ENDED,
-    REPEATS,
-    baseline_metrics,
-    baseline_trial,
-    feasible,
-    finished,
-)
-from rgf_keras.experiments.studies.study import FAR_OUTSIDE, Study
+from rgf_keras.experiments.studies import optuna_adapter, ranking
+from rgf_keras.experiments.studies.ranking import ENDED, FAR_OUTSIDE, feasible, finished
+from rgf_keras.experiments.studies.study import Study
 from rgf_keras.experiments.studies.trial import Outcome
 from rgf_keras.tracking.tracker import Run
 
 if TYPE_CHECKING:
     from rgf_keras.runtime.leases import Leases
 
-# How many feasible trials are repeated beside the baseline.
-CANDIDATES = 3
+# States of the trials that the budget counts.
+COUNTED = (*ENDED, TrialState.RUNNING)
 
 
 class Stage(ABC):
@@ -77,11 +70,11 @@ class Stage(ABC):
             if self.room(trials) < 1:
                 return None
             attributes = self.attributes(trials)
-            new = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
-            self.optuna_study.add_trial(new)
-            begun = self.trials[len(trials)]
-            self.leases.take(self.name(begun))
-            return self.resume(begun)
+            trial = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
+            self.optuna_study.add_trial(trial)
+            trial = self.trials[len(trials)]  # with its number
+            self.leases.take(self.name(trial))
+            return self.resume(trial)
 
     def close(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
         """End a trial in both records, and its lease.
@@ -97,11 +90,11 @@ class Stage(ABC):
         """How many trials could be claimed now, and how many somebody is at."""
         with self.leases.exclusive():
             trials = self.trials
-            begun = running(trials)
-            left = [trial for trial in begun if self._take(trial)]
-            for trial in left:
+            left_behind = [trial for trial in running(trials) if self._take(trial)]
+            for trial in left_behind:
                 self.leases.give_back(self.name(trial))
-            return len(left) + max(self.room(trials), 0), len(begun) - len(left)
+            claimable = len(left_behind) + max(self.room(trials), 0)
+            return claimable, len(running(trials)) - len(left_behind)
 
     def _take(self, trial: FrozenTrial) -> bool:
         """Take the lease of a trial that was running when it was looked up, if it still is."""
@@ -136,8 +129,7 @@ class Stage(ABC):
             self.optuna_study.tell(trial, state=TrialState.PRUNED)
             run.ending = "KILLED"
         else:
-            worst = self.study.worst
-            value = worst if outcome.reason else outcome.metrics[self.study.minimize]
+            value = self.study.worst if outcome.reason else outcome.metrics[self.study.minimize]
             self.optuna_study.tell(trial, value)
         run.set_tags({"pruned": outcome.pruned, "reason": outcome.reason})
 
@@ -162,7 +154,8 @@ class Search(Stage):
     prefix = "trial"
 
     def __init__(self, optuna_study: optuna.Study, study: Study, leases: "Leases", seed: int):
-        super().__init__(optuna_study, study, leases)
+        begun = study.as_begun(optuna_study.user_attrs.get("key"))
+        super().__init__(optuna_study, begun, leases)
         self.seed = seed
         # Samplers of finite spaces stop a study that they have been through.
         optuna_study.stop = lambda: optuna_study.set_user_attr("exhausted", True)  # type: ignore[method-assign]
@@ -176,8 +169,7 @@ class Search(Stage):
     def room(self, trials: Sequence[FrozenTrial]) -> int:
         if self.optuna_study.user_attrs.get("exhausted"):
             return 0
-        begun = sum(t.state in (*ENDED, TrialState.RUNNING) for t in trials)
-        room = self.study.num_trials - begun
+        room = self.study.num_trials - sum(t.state in COUNTED for t in trials)
         return room if self.has_baseline or room < 1 else int(not running(trials))
 
     def attributes(self, trials: Sequence[FrozenTrial]) -> dict[str, int]:
@@ -204,7 +196,7 @@ class Search(Stage):
         if is_baseline and outcome.reason:
             self.optuna_study.tell(trial, state=TrialState.FAIL)
             raise RgfError(f"the baseline has no result: {outcome.reason}")
-        baseline = outcome.metrics if is_baseline else baseline_metrics(self.optuna_study)
+        baseline = outcome.metrics if is_baseline else ranking.baseline_metrics(self.optuna_study)
         for bound in self.study.subject_to:
             measured = bound.metric in outcome.metrics
             missed = bound.violation(outcome.metrics, baseline) if measured else FAR_OUTSIDE
@@ -236,8 +228,7 @@ class Repeats(Stage):
     """The baseline and the best feasible trials with the same few fresh seeds.
 
     They are trials of an Optuna study of their own, so that neither the budget nor the sampler
-    counts them. Their seeds are the configuration's plus 1, 2, ...: of everything random, data and
-    oracles included.
+    counts them. Their seeds are those after the search's, see :meth:`Study.retrained`.
 
     Args:
         search: what is to be repeated when it is done, as often as its study says.
@@ -247,7 +238,7 @@ class Repeats(Stage):
 
     def __init__(self, search: Search):
         optuna_study = optuna.create_study(
-            study_name=search.optuna_study.study_name + REPEATS,
+            study_name=search.optuna_study.study_name + ranking.REPEATS,
             storage=optuna_adapter.storage_of(search.optuna_study),
             load_if_exists=True,
             direction="minimize",
@@ -266,24 +257,23 @@ class Repeats(Stage):
         original = self.search.trials[trial.user_attrs["of"]]
         fixed, is_baseline = FixedTrial(original.params), original.user_attrs["baseline"]
         config = self.study.configure(fixed, is_baseline)  # type: ignore[arg-type]
-        return config.with_values({"seed": config.seed + trial.user_attrs["seed"]})
+        return self.study.retrained(config, self.study.trainings - 1 + trial.user_attrs["seed"])
 
     def tags(self, trial: optuna.Trial) -> dict[str, int]:
         return {"repeat_of": trial.user_attrs["of"], "repeat_seed": trial.user_attrs["seed"]}
 
     def _missing(self, trials: Sequence[FrozenTrial]) -> list[tuple[int, int]]:
         """Trials and seeds that nobody has begun, all candidates of a seed one after the other."""
-        wanted = (TrialState.COMPLETE, TrialState.RUNNING)
-        begun = {(t.user_attrs["of"], t.user_attrs["seed"]) for t in trials if t.state in wanted}
+        known = [trial.user_attrs for trial in trials if trial.state in COUNTED]
+        pairs = {(attributes["of"], attributes["seed"]) for attributes in known}
         seeds, numbers = range(1, self.study.repeats + 1), self._candidates()
-        planned = [(number, seed) for seed in seeds for number in numbers]
-        return [pair for pair in planned if pair not in begun]
+        return [(n, seed) for seed in seeds for n in numbers if (n, seed) not in pairs]
 
     def _candidates(self) -> list[int]:
-        baseline = baseline_trial(self.search.optuna_study).number
+        baseline = ranking.baseline_trial(self.search.optuna_study).number
         trials = sorted(finished(self.search.optuna_study), key=lambda t: (t.value, t.number))
         others = [t.number for t in trials if feasible(t) and t.number != baseline]
-        return [baseline, *others[:CANDIDATES]]
+        return [baseline, *others[: self.study.candidates]]
 
 
 def running(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -146,22 +146,18 @@ class _JournalLock(JournalFileOpenLock):
         self.path = path
 
     def acquire(self) -> bool:
-        self._held = locks.acquire(Path(f"{self.path}.writer"))
-        _remove_half_line(self.path)
+        self._lock = locks.acquire(Path(f"{self.path}.writer"))
+        with open(self.path, "r+b") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)
         return True
 
     def release(self) -> None:
-        assert self._held is not None
-        self._held.release()
-
-
-def _remove_half_line(path: str) -> None:
-    with open(path, "r+b") as file:
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
+        assert self._lock is not None
+        self._lock.release()
 
 
 @quiet()

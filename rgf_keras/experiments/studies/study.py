@@ -2,19 +2,15 @@
 
 import runpy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import distributions
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, NopPruner
 from pydantic import ValidationError
 
@@ -24,10 +20,10 @@ from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.config.base import flatten
 from rgf_keras.errors import RgfError, did_you_mean, first_line
 from rgf_keras.experiments.studies.optuna_adapter import quiet
+from rgf_keras.experiments.studies.ranking import Bound
 from rgf_keras.tracking.tracker import Context
 
-# What a trial without a result is worth: the worst gap there is, and far outside every bound.
-WORST, FAR_OUTSIDE = 1.0, 1e6
+WORST = 1.0  # what a trial without a result is worth: the worst gap there is
 
 
 # (config, context) → numbers by name, or an object with such ``metrics``, as those of
@@ -40,46 +36,6 @@ def _assess(configuration: Any, context: Context) -> Any:
     from rgf_keras.experiments.assessment.assess import assess
 
     return assess(configuration, context)
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A constraint on a metric.
-
-    Attributes:
-        metric: e.g. ``"quality/frechet_oracle"``.
-        at_most: upper bound; exactly one of the two bounds is given.
-        at_least: lower bound.
-        relative: the bound is a factor of the baseline's value.
-        difference: the bound is what is added to the baseline's value, in units of the metric.
-    """
-
-    metric: str
-    at_most: float | None = None
-    at_least: float | None = None
-    relative: bool = False
-    difference: bool = False
-
-    def __post_init__(self) -> None:
-        if (self.at_most is None) == (self.at_least is None):
-            raise RgfError(f"the bound on {self.metric} needs exactly one of at_most and at_least")
-
-    def limit(self, baseline: Mapping[str, float]) -> float:
-        """The bound as a number."""
-        factor = baseline[self.metric] if self.relative else 1.0
-        bound = factor * (self.at_least if self.at_most is None else self.at_most)  # type: ignore[operator]
-        return bound + baseline[self.metric] if self.difference else bound
-
-    def violation(self, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> float:
-        """Optuna's form of the constraint: feasible when ≤ 0, in units of the metric."""
-        excess = metrics[self.metric] - self.limit(baseline)
-        return -excess if self.at_most is None else excess
-
-    def __str__(self) -> str:
-        sign, limit = ("≥", self.at_least) if self.at_most is None else ("≤", self.at_most)
-        if self.difference:
-            return f"{self.metric} {sign} baseline {limit:+g}"
-        return f"{self.metric} {sign} {limit:g}{' × baseline' if self.relative else ''}"
 
 
 def _sampler(seed: int) -> optuna.samplers.BaseSampler:
@@ -102,8 +58,12 @@ class Study:
         pruner: makes the Optuna pruner, e.g. ``lambda: optuna.pruners.HyperbandPruner(2, 16)`` (in
             epochs). It sees the objective at every evaluation epoch (``evaluation.every``), or more
             than the worst while a bound is missed that the baseline of that epoch sets.
-        repeats: fresh seeds with which the baseline and the best feasible trials are run again in
-            the end, at least 2; 0 for none. The ranking is then by their means.
+        trainings: seeds with which every trial is trained; its result is their mean. One that can
+            no longer win is pruned after fewer.
+        repeats: fresh seeds with which the baseline and the best feasible trials are trained again
+            in the end, at least 2; 0 for none. The ranking is then by their means, and a difference
+            is a finding only if its interval over these trainings excludes zero.
+        candidates: how many trials are repeated beside the baseline.
         evaluate: (config, context) → numbers by name, or an object that has them as ``metrics``;
             the config's kind is that of ``baseline``. An assessment if not given.
         worst: what a trial without a result is worth, beyond all that ``minimize`` can be.
@@ -123,7 +83,9 @@ class Study:
     num_trials: int = 20
     sampler: Callable[[int], optuna.samplers.BaseSampler] = _sampler
     pruner: Callable[[], BasePruner] = NopPruner
-    repeats: int = 0
+    trainings: int = 1
+    repeats: int = 3
+    candidates: int = 3
     evaluate: Evaluate = _assess
     worst: float = WORST
     judge: InitVar[Any] = None  # what evaluate was called before 0.2
@@ -139,12 +101,15 @@ class Study:
             object.__setattr__(self, "evaluate", _from_judge(judge))
         if self.num_trials < 1:
             raise RgfError(f"the number of trials must be at least 1, received {self.num_trials}")
+        for name in ("trainings", "candidates"):
+            if getattr(self, name) < 1:
+                raise RgfError(f"{name} must be at least 1, received {getattr(self, name)}")
         if self.repeats < 0 or self.repeats == 1:
             raise RgfError(f"repeats must be 0 or at least 2, received {self.repeats}")
 
     @property
-    def measured(self) -> dict[str, str]:
-        """The metrics that a result must have, by what they are for."""
+    def required_metrics(self) -> dict[str, str]:
+        """What a result must have, by what it is for."""
         bounds = {f"the bound {bound}": bound.metric for bound in self.subject_to}
         return {"minimize": self.minimize, **bounds}
 
@@ -153,6 +118,24 @@ class Study:
         """A hash of what trials of one study must share."""
         bounds = [str(bound) for bound in self.subject_to]
         return key_of({"baseline": flatten(self.baseline), "of": self.minimize, "bounds": bounds})
+
+    def as_begun(self, key: str | None) -> Self:
+        """The study as it was begun if that was before assessments compared trainings.
+
+        Its trials are then compared with one reference, as those that have ended were.
+
+        Args:
+            key: of the stored study; None if there is none.
+        """
+        if key in (None, self.key) or not isinstance(self.baseline, AssessConfig):
+            return self
+        before = replace(
+            self,
+            baseline=self.baseline.of_one_training(),
+            suggest=lambda trial: self.suggest(trial).of_one_training(),  # type: ignore[attr-defined]
+        )
+        is_default = self.baseline.evaluation.compares_as_by_default
+        return before if is_default and before.key == key else self
 
     def with_options(self, **options: Any) -> Self:
         """A copy with other values of those attributes whose option is not None."""
@@ -171,6 +154,16 @@ class Study:
         except Exception as error:  # whatever the user's function raises
             message = f"study '{self.name}' suggests a bad configuration: {_cause(error)}"
             raise RgfError(message) from error
+
+    def retrained(self, config: ExperimentConfig, number: int) -> ExperimentConfig:
+        """A configuration with the seeds of another training, counted from 0.
+
+        Data and oracles of an assessment stay; of other studies everything random is another.
+        """
+        if number and self.evaluate is _assess:
+            first = number * config.evaluation.num_trainings  # type: ignore[attr-defined]
+            return config.with_values({"evaluation.first_training": first})
+        return config.with_values({"seed": config.seed + number}) if number else config
 
     @quiet()
     def check(self) -> dict[str, BaseDistribution]:
@@ -209,7 +202,7 @@ def _check_metrics(study: Study) -> None:
     untold += ["{copying_space}"] if any(map(_is_guests, copying_spaces)) else []
     metrics = (*catalogue.METRICS, *guests)
     starts = [m.key.partition("{")[0] for m in metrics for name in untold if name in m.key]
-    for place, name in study.measured.items():
+    for place, name in study.required_metrics.items():
         value = name.removesuffix("_low").removesuffix("_high")  # of an interval's end
         if not (value in known or name.startswith(tuple(starts)) or name.endswith("/acceptance")):
             raise RgfError(
@@ -272,6 +265,7 @@ def plan(study: Study) -> dict[str, Any]:
         "subject_to": [str(bound) for bound in study.subject_to],
         "search_space": {name: _range(values) for name, values in space.items()},
         "num_trials": study.num_trials,
+        "trainings": study.trainings,
         "repeats": study.repeats,
         "epochs_per_trial": study.baseline.training.epochs,
         "baseline": study.baseline.flat(),
@@ -279,8 +273,8 @@ def plan(study: Study) -> dict[str, Any]:
 
 
 def _range(values: BaseDistribution) -> str:
-    if isinstance(values, CategoricalDistribution):
+    if isinstance(values, distributions.CategoricalDistribution):
         return f"one of {', '.join(map(str, values.choices))}"
-    assert isinstance(values, FloatDistribution | IntDistribution)
+    assert isinstance(values, distributions.FloatDistribution | distributions.IntDistribution)
     step = f", step {values.step}" if values.step not in (None, 1) else ""
     return f"{values.low:g} to {values.high:g}{step}{', logarithmic' if values.log else ''}"

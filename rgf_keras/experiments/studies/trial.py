@@ -1,18 +1,26 @@
 """One trial: its evaluation, what Optuna's pruner is shown meanwhile, and how it ends."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 
-from rgf_keras.config import ExperimentConfig
+from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.errors import Diverged, RgfError, first_line
 from rgf_keras.experiments.studies.optuna_adapter import snapshot
-from rgf_keras.experiments.studies.ranking import baseline_trial
+from rgf_keras.experiments.studies.ranking import (
+    SPACES,
+    TRAININGS,
+    baseline_trial,
+    feasible,
+    finished,
+    spread,
+)
 from rgf_keras.experiments.studies.study import Study
-from rgf_keras.tracking.tracker import Context, Run
+from rgf_keras.metrics import catalogue
+from rgf_keras.tracking.tracker import Context, MemoryTracker, Run
 
 
 @dataclass(frozen=True)
@@ -94,34 +102,72 @@ class TrialRun(Run):
 def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcome:
     """Evaluate a configuration, and log what the study's function has not logged itself.
 
-    Args:
-        study: what must be measured, and how.
-        config: of the trial.
-        context: its run is a :class:`TrialRun`.
+    Trials of the search are trained as often as the study says. What every training came to is
+    kept in Optuna's record, so that a trial that was killed goes on with the next.
 
     Raises:
         RgfError: the objective or what a bound is on is not measured; anything that the study's
             function refuses.
     """
     run = context.run
-    assert isinstance(run, TrialRun)
+    assert isinstance(run, TrialRun)  # which knows what is logged
     context.folder.mkdir(parents=True, exist_ok=True)
     run.log_params(config.flat())
-    try:
-        metrics = _numbers(study.evaluate(config, context))
-    except Diverged as error:
-        return Outcome({}, str(error))
-    except optuna.TrialPruned as error:
-        return Outcome(run.evaluation, str(error), pruned=run.is_reported)
+    if isinstance(config, AssessConfig):
+        run.trial.set_user_attr(SPACES, sorted(config.spaces_of_mitigations))
+    trainings = list(run.trial.user_attrs.get(TRAININGS, []))
+    num_trainings = study.trainings if run.is_reported else 1
+    metrics = catalogue.over_trainings(trainings) if trainings else {}
+    while len(trainings) < num_trainings:
+        if trainings and not run.is_baseline and (reason := _cannot_win(run, trainings)):
+            return Outcome(metrics, reason, pruned=True)
+        try:
+            trainings.append(_train(study, config, context, len(trainings)))
+        except Diverged as error:
+            return Outcome({}, str(error))
+        except optuna.TrialPruned as error:
+            return Outcome(run.evaluation, str(error), pruned=run.is_reported)
+        metrics = catalogue.over_trainings(trainings)
+        for place, name in study.required_metrics.items():
+            if name not in metrics:
+                known = ", ".join(sorted(metrics))
+                raise RgfError(f"{place}: '{name}' is not measured; measured are {known}")
+            if not math.isfinite(metrics[name]):
+                return Outcome({}, f"{name} is {metrics[name]}")
+        if num_trainings > 1:
+            run.trial.set_user_attr(TRAININGS, trainings)
     if rest := {name: x for name, x in metrics.items() if name not in run.logged}:
         run.run.log_metrics(rest)
-    for place, name in study.measured.items():
-        if name not in metrics:
-            known = ", ".join(sorted(metrics))
-            raise RgfError(f"{place}: '{name}' is not measured; measured are {known}")
-        if not math.isfinite(metrics[name]):
-            return Outcome({}, f"{name} is {metrics[name]}")
+    if num_trainings > 1:
+        run.run.log_metrics(metrics)
     return Outcome(metrics)
+
+
+def _train(
+    study: Study, config: ExperimentConfig, context: Context, number: int
+) -> dict[str, float]:
+    """What one training comes to. The trial's run shows the first, of others only the numbers."""
+    if number:
+        run = MemoryTracker().start(f"training {number + 1}", {})
+        folder = context.folder / f"training-{number + 1}"
+        folder.mkdir(exist_ok=True)
+        context = replace(context, run=run, folder=folder)
+    metrics = _numbers(study.evaluate(study.retrained(config, number), context))
+    return {name: value for name, value in metrics.items() if number == 0 or "/" in name}
+
+
+def _cannot_win(run: TrialRun, trainings: list[dict[str, float]]) -> str:
+    """Why further trainings of a trial are not worth it; nothing if they are."""
+    known, noise = finished(run.trial.study), spread(run.trial.study)
+    kept = [trial for trial in known if feasible(trial) and TRAININGS in trial.user_attrs]
+    if not (kept and noise):
+        return ""
+    winner = min(kept, key=lambda trial: trial.values[0])
+    trained = trainings, winner.user_attrs[TRAININGS]
+    own, others = ([numbers[run.study.minimize] for numbers in each] for each in trained)
+    if not noise.is_larger(own, others):
+        return ""
+    return f"worse than trial {winner.number} after {len(own)} of {run.study.trainings} trainings"
 
 
 def _numbers(result: Any) -> dict[str, float]:

@@ -78,7 +78,7 @@ def make(workspace, num_trials=7, **kwargs):
     """Run the study; returns Optuna's record."""
     storage = open_storage(f"sqlite:///{workspace}/optuna.db")
     uri = f"sqlite:///{workspace}/mlflow.db"
-    study = Study(NAME, QUESTION, BASELINE, suggest, num_trials=num_trials)
+    study = Study(NAME, QUESTION, BASELINE, suggest, num_trials=num_trials, repeats=0)
     work, artifacts = workspace / "work", workspace / "artifacts"
     with MlflowTracker(uri, NAME, workspace / "spool", artifacts) as tracker:
         cache = Cache(workspace / "cache")

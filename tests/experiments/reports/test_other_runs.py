@@ -50,6 +50,7 @@ def workspace(tmp_path_factory, mlflow_database):
         minimize="mine/error",
         subject_to=[Bound("mine/size", at_least=0.5, relative=True)],
         num_trials=6,
+        repeats=0,
         evaluate=evaluate,
     )
     storage = open_storage(f"sqlite:///{workspace}/optuna.db")

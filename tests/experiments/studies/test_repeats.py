@@ -1,14 +1,23 @@
 """Repeats: the best trials with fresh seeds, ranked by their means."""
 
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from scipy import stats
 from toy_study import RANDOM, assessment
 
 from rgf_keras.cache import Cache
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.experiments.studies.ranking import Mean, best, feasible, finished, repeats
+from rgf_keras.experiments.studies.ranking import (
+    Difference,
+    Mean,
+    best,
+    feasible,
+    finished,
+    repeats,
+)
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.reports import outcome
@@ -59,15 +68,20 @@ def test_luck_does_not_win(tmp_path):
     assert objective.value == pytest.approx(0.5 - weight / 4 + 0.014 / 3)
     difference = again[best(record).number].difference
     assert difference.value == pytest.approx(-weight / 4)
-    assert difference.high - difference.low == pytest.approx(0, abs=1e-9)
+    values = [0.5 - weight / 4 + x for x in (0.001, 0.004, 0.009)]
+    others = [0.501, 0.504, 0.509]
+    expected = stats.ttest_ind(values, others, equal_var=False).confidence_interval()
+    assert (difference.low, difference.high) == pytest.approx(tuple(expected))
     assert again[0].difference is None
 
 
 def test_the_report_says_so(tmp_path):
     summary = outcome.study_summary(run(tmp_path))
     assert summary["best"] == summary["trials"][summary["best"]]["trial"]
-    assert "difference -" in summary["answer"]
-    assert "may be chance" not in summary["answer"]
+    assert summary["answer"].startswith("Finding: trial ")
+    assert re.search(r"difference -.* over 3 fresh trainings each", summary["answer"])
+    assert summary["finding"] is True
+    assert summary["caution"] == ""
     table = outcome.study_table(summary)
     assert "(3 seeds)" in next(iter(table.columns[2].cells))
 
@@ -128,3 +142,39 @@ def test_too_few_repeats_are_refused(tmp_path, number):
         run(tmp_path, repeats=number)
     with pytest.raises(RgfError, match=f"at least 2, received {number}"):
         replace(RANDOM, repeats=number)
+
+
+def test_no_difference_is_called_a_finding_when_trainings_scatter_more(tmp_path):
+    def assess(config, *rest):
+        result = assessment(config)
+        result.metrics["rgf/gap"] += 0.3 * (-1) ** config.seed * (config.seed > 0)
+        return result
+
+    summary = outcome.study_summary(run(tmp_path, assess, repeats=4))
+    assert summary["answer"].startswith("No difference found: trial ")
+    assert re.search(r"; about \d+ trainings of each would tell", summary["answer"])
+    assert summary["finding"] is False
+
+
+def test_without_repeats_nothing_is_confirmed(tmp_path):
+    summary = outcome.study_summary(run(tmp_path, repeats=0))
+    assert summary["finding"] is False
+    assert summary["caution"].startswith("Not confirmed")
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_differences_are_students_or_welchs(n):
+    rng = np.random.default_rng(0)
+    values, others = rng.normal(size=n), rng.normal(1, 3, size=4)
+    difference = Difference.between(values, others)
+    expected = stats.ttest_ind(values, others, equal_var=n < 3).confidence_interval()
+    assert (difference.low, difference.high) == pytest.approx(tuple(expected))
+    assert difference.is_found == (difference.low > 0 or difference.high < 0)
+
+
+def test_as_many_trainings_as_are_advised_find_a_difference():
+    rng = np.random.default_rng(0)
+    needed = Difference.between([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]).needed  # one standard deviation
+    draws = (rng.normal(0, 1, needed) for _ in range(2000))
+    found = [Difference.between(x, rng.normal(1, 1, needed)).is_found for x in draws]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.05)

@@ -347,7 +347,7 @@ def test_the_form_of_version_0_1_still_works(tmp_path):
         return assessment(config)
 
     with pytest.warns(DeprecationWarning, match="is now evaluate"):
-        study = Study("toy", "?", BASELINE, suggest, num_trials=2, judge=judge)
+        study = Study("toy", "?", BASELINE, suggest, num_trials=2, repeats=0, judge=judge)
     storage = open_storage(f"sqlite:///{tmp_path}/optuna.db")
     run_study(study, "toy", tmp_path, storage, MemoryTracker(), Cache(tmp_path))
     assert seen == [("trial-0000", tmp_path), ("trial-0001", tmp_path)]

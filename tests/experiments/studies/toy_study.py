@@ -27,7 +27,7 @@ def assessment(config):
     return Assessment([], metrics, {})
 
 
-STUDY = Study("toy", "Does the toy work?", BASELINE, suggest, num_trials=6)
+STUDY = Study("toy", "Does the toy work?", BASELINE, suggest, num_trials=6, repeats=0)
 
 # What it suggests to a trial depends on the trial's number alone.
 RANDOM = replace(STUDY, sampler=lambda seed: optuna.samplers.RandomSampler(seed))
