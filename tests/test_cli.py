@@ -41,10 +41,40 @@ def assert_one_line(result, *parts):
         ("evaluation.num_samples=0", ["evaluation.num_samples", "0"]),
         ("data.rare_class=12", ["rare_class 12"]),
         ("nonsense", ["key=value"]),
+        ("evaluation.num_references=0", ["evaluation.num_references", "0"]),
+        ("evaluation.num_trainings=0", ["evaluation.num_trainings", "0"]),
+        (
+            "evaluation={test: sample, num_references: 3}",
+            ["num_references: the test 'sample' compares samples of one training"],
+        ),
     ],
 )
 def test_bad_configuration(tmp_path, change, parts):
     assert_one_line(rgf("assess", "--set", change, "--workspace", tmp_path), *parts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("--seeds", 3), ["num_trainings 1", "num_references 3", "3 seeds", "--seeds 4"]),
+        (("--set", "evaluation.num_trainings=4"), ["num_trainings 4", "--seeds 7 or more"]),
+        (
+            ("--set", "evaluation.num_trainings=3", "--skewed", 2),
+            ["num_trainings 3 is more than 2 skewed trainings", "--skewed 3 or more"],
+        ),
+    ],
+)
+def test_calibrations_of_more_trainings_than_there_are(tmp_path, arguments, parts):
+    arguments = ("--seeds", 6, *arguments) if "--seeds" not in arguments else arguments
+    assert_one_line(rgf("calibrate", *arguments, "--workspace", tmp_path / "none"), *parts)
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_plan_of_a_calibration(tmp_path):
+    arguments = ("--seeds", 8, "--skewed", 4, "--set", "evaluation.num_trainings=3", "--dry-run")
+    plan = json.loads(rgf("calibrate", *arguments, "--json", "--workspace", tmp_path).stdout)
+    assert (plan["balanced"], plan["skewed"], plan["compared"]) == (8, 4, [[3, 3], [1, 7]])
+    assert plan["config"]["evaluation"]["num_trainings"] == 3
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,9 @@ measured while training all follow from :data:`METRICS`. A guest's metric is one
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Literal
-
-import numpy as np
 
 from rgf_keras import plugins
 from rgf_keras.errors import ArgumentError, RgfError
@@ -19,7 +17,6 @@ from rgf_keras.metrics.copying import Copying
 from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.frechet import Estimate
 from rgf_keras.metrics.metric import Metric, Value
-from rgf_keras.metrics.trainings import t_interval
 
 
 def _gap(evidence: Evidence) -> Estimate:
@@ -221,29 +218,6 @@ def measure(
             interval = None if while_training else metric.interval
             key = metric.key.replace("{space}", evidence.embedding)
             values |= _name_values(key, (interval or metric.compute)(evidence))
-    return values
-
-
-def over_trainings(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The means of several trainings' numbers; intervals become those of means over trainings.
-
-    Args:
-        measured: what :func:`measure` said of each. What it said only of the first stays as it is,
-            as does a p-value, whose mean is none.
-
-    >>> over_trainings([{"x": 1.0, "x_low": 0.9, "x_high": 1.1}, {"x": 3.0}])["x"]
-    2.0
-    """
-    first, *others = measured
-    values = dict(first)
-    shared = [key for key in first if others and all(key in other for other in others)]
-    for key in shared:
-        if key.endswith(("_low", "_high")) or any(part.endswith("_p") for part in key.split("/")):
-            continue
-        each = np.array([numbers[key] for numbers in measured])
-        values[key] = float(each.mean())
-        if f"{key}_low" in first:
-            values[f"{key}_low"], values[f"{key}_high"] = t_interval(each)
     return values
 
 

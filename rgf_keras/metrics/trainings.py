@@ -9,6 +9,7 @@ times, a training says one share for each class, and shares are compared as numb
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,6 +165,29 @@ def t_interval(values: np.ndarray, alpha: float = 0.05) -> tuple[float, float]:
         return math.nan, math.nan
     half = scipy.stats.t.ppf(1 - alpha / 2, num - 1) * values.std(ddof=1) / math.sqrt(num)
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def over_trainings(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The means of several trainings' numbers; intervals become those of means over trainings.
+
+    Args:
+        measured: what :func:`rgf_keras.metrics.catalogue.measure` said of each. What it said only
+            of the first stays as it is, as does a p-value, whose mean is none.
+
+    >>> over_trainings([{"x": 1.0, "x_low": 0.9, "x_high": 1.1}, {"x": 3.0}])["x"]
+    2.0
+    """
+    first, *others = measured
+    values = dict(first)
+    shared = [key for key in first if others and all(key in other for other in others)]
+    for key in shared:
+        if key.endswith(("_low", "_high")) or any(part.endswith("_p") for part in key.split("/")):
+            continue
+        each = np.array([numbers[key] for numbers in measured])
+        values[key] = float(each.mean())
+        if f"{key}_low" in first:
+            values[f"{key}_low"], values[f"{key}_high"] = t_interval(each)
+    return values
 
 
 def _check(counts: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

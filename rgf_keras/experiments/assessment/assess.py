@@ -27,6 +27,7 @@ from rgf_keras.metrics.catalogue import Metric
 from rgf_keras.metrics.copying import copies_csv
 from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.rgf_table import Row
+from rgf_keras.metrics.trainings import over_trainings
 from rgf_keras.runtime.workers import WorkersSpec
 from rgf_keras.tracking.tracker import Context, Run
 from rgf_keras.training import Evaluate, ReportProgress, SampleGrid
@@ -112,7 +113,7 @@ class Evaluation:
         for numbers, each in zip(measured, trained, strict=True):
             last = each.epochs[-1]
             numbers |= {name: x for name, x in last.items() if name.endswith("/acceptance")}
-        return catalogue.over_trainings(measured)
+        return over_trainings(measured)
 
     def _classes(self, labels: Labels) -> dict[str, np.ndarray] | None:
         """Classes of the data and the samples; None where there are no classes to tell apart."""

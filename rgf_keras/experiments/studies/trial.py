@@ -19,7 +19,7 @@ from rgf_keras.experiments.studies.ranking import (
     spread,
 )
 from rgf_keras.experiments.studies.study import Study
-from rgf_keras.metrics import catalogue
+from rgf_keras.metrics.trainings import over_trainings
 from rgf_keras.tracking.tracker import Context, MemoryTracker, Run
 
 
@@ -117,7 +117,7 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
         run.trial.set_user_attr(SPACES, sorted(config.spaces_of_mitigations))
     trainings = list(run.trial.user_attrs.get(TRAININGS, []))
     num_trainings = study.trainings if run.is_reported else 1
-    metrics = catalogue.over_trainings(trainings) if trainings else {}
+    metrics = over_trainings(trainings) if trainings else {}
     while len(trainings) < num_trainings:
         if trainings and not run.is_baseline and (reason := _cannot_win(run, trainings)):
             return Outcome(metrics, reason, pruned=True)
@@ -127,7 +127,7 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
             return Outcome({}, str(error))
         except optuna.TrialPruned as error:
             return Outcome(run.evaluation, str(error), pruned=run.is_reported)
-        metrics = catalogue.over_trainings(trainings)
+        metrics = over_trainings(trainings)
         for place, name in study.required_metrics.items():
             if name not in metrics:
                 known = ", ".join(sorted(metrics))

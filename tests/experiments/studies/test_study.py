@@ -438,3 +438,22 @@ def test_optunas_private_names_are_in_one_module():
     private = re.compile(r"\._(trial_id|storage|study_id)\b|optuna\.Trial\(|from optuna\S*\._")
     files = {file for file in PACKAGE.rglob("*.py") if private.search(file.read_text())}
     assert files == {adapter}
+
+
+def test_a_study_that_was_begun_before_trainings_were_compared_goes_on_as_it_was():
+    def epochs(trial):
+        return BASELINE.with_values({"training.epochs": trial.suggest_int("epochs", 1, 3)})
+
+    study = Study("old", "?", BASELINE, epochs)
+    before = Study("old", "?", BASELINE.of_one_training(), epochs)
+    assert "num_references" not in BASELINE.of_one_training().identity()["evaluation"]
+    begun = study.as_begun(before.key)
+    assert begun.key == before.key != study.key
+    for config in (begun.baseline, begun.suggest(optuna.trial.FixedTrial({"epochs": 2}))):
+        assert (config.evaluation.test, config.evaluation.references) == ("two_sample", 1)
+    assert begun.suggest(optuna.trial.FixedTrial({"epochs": 2})).training.epochs == 2
+    assert study.as_begun(None) is study.as_begun(study.key) is study.as_begun("another") is study
+    more = dataclasses.replace(
+        study, baseline=BASELINE.with_values({"evaluation.num_references": 8})
+    )
+    assert more.as_begun(before.key) is more
