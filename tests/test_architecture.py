@@ -4,8 +4,8 @@
 
     cli > reproduce > reports > experiments > tracking, figures > config > training, metrics
     training, metrics (which do not know each other) > models > backend;   datasets
-    below all: errors < runtime, archive, plugins < cache
-    metrics, datasets, config: no Keras when imported, but for metrics.features
+    below all: errors < runtime, archive, plugins, downloads < cache
+    metrics, datasets, config: no Keras when imported, but for metrics.features and .inception
 """
 
 import ast
@@ -23,7 +23,7 @@ import pytest
 import rgf_keras
 
 PACKAGE = Path(rgf_keras.__file__).parent
-BASE = {"errors", "archive", "runtime", "plugins", "cache"}
+BASE = {"errors", "archive", "runtime", "plugins", "downloads", "cache"}
 BELOW_CONFIG = BASE | {"datasets", "backend", "models", "training", "metrics"}
 BELOW_EXPERIMENTS = BELOW_CONFIG | {"config", "tracking", "figures"}
 # By part of the package, the lowest first.
@@ -33,11 +33,12 @@ MAY_IMPORT = {
     "archive": {"errors"},
     "runtime": {"errors"},
     "plugins": {"errors"},
+    "downloads": {"errors"},
     "cache": {"errors", "archive", "runtime"},
     "datasets": BASE,
     "backend": BASE,
     "models": BASE | {"backend"},
-    "metrics": BASE | {"models"},  # features alone, which are Keras code
+    "metrics": BASE | {"backend", "models"},  # features alone, which are Keras code
     "training": BASE | {"backend", "models"},
     "config": BELOW_CONFIG,  # what builds from it imports it when it builds
     "tracking": BASE | {"metrics"},  # the z-table, NumPy alone
@@ -55,10 +56,10 @@ ROOMS = {
     "rejection": {"assessment"},
     "studies": {"assessment"},
 }
-FEATURES = PACKAGE / "metrics" / "features.py"
+FEATURES = {PACKAGE / "metrics" / name for name in ("features.py", "inception.py")}
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 23_000
+MAX_LINES = 25_000
 MAX_SHARE_OF_EXPERIMENTS = 0.2
 MAX_MODULE_LINES = 400
 MAX_MEDIAN_LINES = 6
@@ -169,7 +170,7 @@ def test_only_backend_names_a_backend(path):
     ],
 )
 def test_numpy_parts_import_no_keras(name):
-    for path in (path for path in FILES if unit(path) == name and path != FEATURES):
+    for path in (path for path in FILES if unit(path) == name and path not in FEATURES):
         assert not roots(path, when_imported=True) & {"keras", *BACKENDS}
         if name == "metrics":
             assert "keras" not in roots(path), "not even inside functions"

@@ -309,3 +309,19 @@ def test_what_keras_does_not_have_is_named(optimizer, message):
     with pytest.raises(RgfError, match=message) as caught:
         OptimizerConfig(**optimizer).build()
     one_line(caught)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"metrics": ["quality/fid_statistics"]}, "quality/fid_statistics needs evaluation.refere"),
+        ({"reference_statistics": "a.npz"}, "are of one resizing: name quality/fid or"),
+        (
+            {"reference_statistics": "a.npz", "metrics": ["quality/fid", "quality/clean_fid"]},
+            "are of one resizing: name quality/fid or",
+        ),
+    ],
+)
+def test_statistics_go_with_one_fid(values, message):
+    with pytest.raises(RgfError, match=message):
+        AssessConfig().with_values({f"evaluation.{key}": value for key, value in values.items()})

@@ -62,12 +62,16 @@ class EvaluationConfig(Config):
         min_class_samples: fewer samples of a class are too few.
         num_resamples: bootstrap resamples for the Fréchet distance's interval.
         embedding: whose features distances are measured in: the class oracle's (``oracle``),
-            ``pixels``, a network of ``metrics.features.APPLICATIONS`` or a guest's extractor.
-        embedding_weights: of such a network: ``"imagenet"`` or a file.
+            ``pixels``, ``fid``, ``clean_fid``, ``torchvision_inception``, a network of
+            ``metrics.features.APPLICATIONS`` or a guest's extractor.
+        embedding_weights: of such a network: a file, or ``"imagenet"`` for those it usually has.
         copying_embeddings: in whose features copying is measured, named likewise; None for the
             embedding above and ``pixels``. A mitigation must not use all of them.
-        metrics: guests' metrics, which every evaluation measures as well: ``module:attr``,
+        metrics: what every evaluation measures as well: one of ours that costs more, as
+            ``quality/fid``, see :mod:`rgf_keras.metrics.on_request`, or a guest's: ``module:attr``,
             ``file.py:attr`` or an entry point of ``rgf_keras.metrics``.
+        reference_statistics: an ``.npz`` with ``mu`` and ``sigma`` of reference images in the space
+            of FID, which ``quality/fid`` and ``quality/clean_fid`` also compare with.
     """
 
     num_samples: int = Field(1000, ge=2)
@@ -85,6 +89,23 @@ class EvaluationConfig(Config):
     embedding_weights: str = Field("imagenet", json_schema_extra=LATER)
     copying_embeddings: tuple[str, ...] | None = Field(None, json_schema_extra=LATER)
     metrics: tuple[str, ...] = Field((), json_schema_extra=LATER)
+    reference_statistics: str | None = Field(None, json_schema_extra=LATER)
+
+    @model_validator(mode="after")
+    def _statistics_are_used(self) -> "EvaluationConfig":
+        needed = [name for name in self.metrics if name.endswith("fid_statistics")]
+        if needed and self.reference_statistics is None:
+            raise ValueError(
+                f"evaluation.metrics: {needed[0]} needs evaluation.reference_statistics, an .npz "
+                "with mu and sigma"
+            )
+        users = {name.removesuffix("_statistics") for name in self.metrics}
+        if self.reference_statistics and len(users & {"quality/fid", "quality/clean_fid"}) != 1:
+            raise ValueError(
+                "evaluation.reference_statistics are of one resizing: name quality/fid or "
+                "quality/clean_fid in evaluation.metrics, not both"
+            )
+        return self
 
     @property
     def references(self) -> int:

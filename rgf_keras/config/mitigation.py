@@ -116,9 +116,9 @@ class RejectionConfig(Mitigation):
         mode: ``"mask"`` (as published) or ``"resample"`` (Algorithm 1, bounded).
         num_redraws: further batches that are drawn in mode ``"resample"``.
         reject_for_discriminator: the paper's "GD".
-        embedding: ``"oracle"``, ``"pixels"``, a network of ``metrics.features.APPLICATIONS`` or a
-            guest's feature extractor.
-        embedding_weights: of such a network: ``"imagenet"`` or a file.
+        embedding: ``"oracle"``, ``"pixels"``, ``"torchvision_inception"`` (the paper's), ``"fid"``,
+            a network of ``metrics.features.APPLICATIONS`` or a guest's feature extractor.
+        embedding_weights: of such a network: a file, or ``"imagenet"`` for those it usually has.
     """
 
     needs = "discriminator"

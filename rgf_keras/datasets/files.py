@@ -1,6 +1,5 @@
 """What the readers of data sets share: files that are missing or damaged, many images at once."""
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,33 +13,6 @@ from rgf_keras.datasets.decoding import Unreadable, open_regular, read_image
 from rgf_keras.errors import RgfError
 
 Convert = Callable[[Image.Image, Path], Image.Image]
-
-
-def keras_cache() -> Path:
-    """Where Keras keeps data sets: in ``$KERAS_HOME``, else in ``~/.keras``."""
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
-
-
-def download(url: str, sha256: str, contents: str) -> Path:
-    """A file in Keras' cache, downloaded if it is not there yet.
-
-    Args:
-        url: where from.
-        sha256: of the file.
-        contents: what to put into a folder instead, for the error.
-
-    Raises:
-        RgfError: it cannot be downloaded.
-    """
-    import keras  # only here: importing Keras fixes the backend
-
-    try:
-        return Path(keras.utils.get_file(origin=url, file_hash=sha256))
-    except Exception as error:  # get_file raises bare Exception when a download fails
-        raise RgfError(
-            f"cannot download {url} ({error}); put {contents} in a folder and set RGF_DATA_DIR to "
-            "the folder"
-        ) from error
 
 
 @contextmanager

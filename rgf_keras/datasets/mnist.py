@@ -8,7 +8,8 @@ import numpy as np
 
 from rgf_keras import archive
 from rgf_keras.datasets.dataset import Dataset
-from rgf_keras.datasets.files import download, keras_cache, reading
+from rgf_keras.datasets.files import reading
+from rgf_keras.downloads import download, keras_cache
 from rgf_keras.errors import RgfError
 
 DIGITS = tuple("0123456789")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rgf_keras import plugins
 from rgf_keras.datasets import celeba, cifar, compcars, folder, mnist
 from rgf_keras.datasets.dataset import Dataset
-from rgf_keras.datasets.files import download, keras_cache
+from rgf_keras.downloads import download, keras_cache
 from rgf_keras.errors import ArgumentError, RgfError, unknown_name
 
 SPLITS = ("train", "test")

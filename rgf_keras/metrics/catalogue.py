@@ -7,56 +7,16 @@ measured while training all follow from :data:`METRICS`. A guest's metric is one
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from rgf_keras import plugins
 from rgf_keras.errors import ArgumentError, RgfError
-from rgf_keras.metrics import frechet, rgf_table
+from rgf_keras.metrics import frechet, on_request, rgf_table
 from rgf_keras.metrics.copying import Copying
 from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.frechet import Estimate
-
-Value = float | Estimate | Mapping[str, float | Estimate] | None
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number, or one for each class.
-
-    Attributes:
-        key: its name in records and bounds; ``{space}`` stands for the name of the space in which
-            quality is measured, ``{class}`` for the name of a class, and ``{copying_space}`` for
-            that of a space in which copying is measured.
-        label: what reports call it.
-        compute: what it is of some evidence: a number, one with an interval, some by name of a
-            class or space, or None where there is none. Metrics without it are measured elsewhere.
-        unit: ``"%"`` for shares in [0, 1], ``"nats"``, or none.
-        better: which values are better; empty for what only describes.
-        interval: its value with an interval, where that costs too much while training.
-        while_training: whether it is cheap enough to be measured while training.
-        shown: whether it belongs to the first screen of a report.
-    """
-
-    key: str
-    label: str
-    compute: Callable[[Evidence], Value] | None = None
-    unit: Literal["", "%", "nats"] = ""
-    better: Literal["", "lower", "higher"] = ""
-    interval: Callable[[Evidence], Estimate] | None = None
-    while_training: bool = False
-    shown: bool = False
-
-    def matches(self, key: str) -> bool:
-        """Whether a name in a record is this metric's, e.g. with the name of a class in it."""
-        start, brace, _ = self.key.partition("{")
-        return key.startswith(start) if brace else key == self.key
-
-    @property
-    def is_one(self) -> bool:
-        """Whether it is one number, not one of each class or space of copying."""
-        return "{class}" not in self.key and "{copying_space}" not in self.key
+from rgf_keras.metrics.metric import Metric, Value
 
 
 def _gap(evidence: Evidence) -> Estimate:
@@ -233,6 +193,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("quality/held_out_elbo", "held-out ELBO", unit="nats", better="higher"),
 )
 
+OURS = (*METRICS, *on_request.ON_REQUEST)
+
 
 def measure(
     evidence: Evidence, metrics: Iterable[Metric] = METRICS, while_training: bool = False
@@ -260,13 +222,13 @@ def measure(
 
 
 def find(key: str) -> Metric | None:
-    """Our metric of this name in a record; None for a guest's.
+    """Our metric of this name in a record, measured on request or not; None for a guest's.
 
     >>> find("quality/frechet_oracle").label
     'Fréchet distance'
     """
-    exact = (metric for metric in METRICS if metric.key == key)
-    return next(exact, None) or next((each for each in METRICS if each.matches(key)), None)
+    exact = (metric for metric in OURS if metric.key == key)
+    return next(exact, None) or next((each for each in OURS if each.matches(key)), None)
 
 
 def label(key: str) -> str:
@@ -300,7 +262,7 @@ def keys(
     Args:
         space: in which quality is measured.
         copying_spaces: in which copying is.
-        guests: what is measured beside :data:`METRICS`.
+        guests: what is measured beside :data:`METRICS`, on request too.
 
     >>> keys("oracle")[:3]
     ['rgf/gap', 'quality/frechet_oracle', 'rgf/class_coverage']
@@ -314,17 +276,21 @@ def keys(
 
 
 def guests(names: Iterable[str]) -> Iterator[Metric]:
-    """Guests' metrics by their names, see :mod:`rgf_keras.plugins`.
-
-    A function becomes the metric ``guest/NAME``.
+    """What is measured on request: ours by their names, see :mod:`rgf_keras.metrics.on_request`,
+    and guests', see :mod:`rgf_keras.plugins`; a guest's function becomes the metric ``guest/NAME``.
 
     Raises:
         ArgumentError: nobody knows the name, it is neither a metric nor a function, or its metric
             is called as another is.
     """
     known = {metric.key for metric in METRICS}
+    ours = on_request.by_name()
     for name in names:
-        guest = plugins.resolve("metrics", name)
+        guest = plugins.resolve("metrics", name, ours)
+        if name in ours:
+            yield from (metric for metric in guest if metric.key not in known)
+            known |= {metric.key for metric in guest}
+            continue
         if not isinstance(guest, Metric):
             if not callable(guest):
                 raise ArgumentError(

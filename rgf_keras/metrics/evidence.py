@@ -7,8 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from rgf_keras.metrics import copying, data_copying
+from rgf_keras import archive
+from rgf_keras.cache import Arrays, Cache
+from rgf_keras.metrics import copying, data_copying, frechet
 from rgf_keras.metrics.copying import Copying
+from rgf_keras.metrics.frechet import Moments
 from rgf_keras.metrics.rgf_table import Row
 
 SetName = Literal["generated", "held_out", "train", "test"]
@@ -23,6 +26,7 @@ class Space:
         embed: name of a set → its features.
         seed: of k-means and resampling.
         labels: classes of ``train``, ``test`` and ``generated``, integers; None if unknown.
+        cache: where statistics of the data are kept; None to keep nothing.
 
     Attributes:
         generated: (m, d) of the generator's samples.
@@ -40,8 +44,11 @@ class Space:
         embed: Callable[[SetName], np.ndarray],
         seed: int,
         labels: Mapping[str, np.ndarray] | None = None,
+        cache: Cache | None = None,
     ):
         self.name, self._embed, self._seed, self._labels = name, embed, seed, labels
+        self._cache = cache
+        self._moments: dict[SetName, Moments] = {}
 
     @cached_property
     def generated(self) -> np.ndarray:
@@ -58,6 +65,23 @@ class Space:
     @cached_property
     def test(self) -> np.ndarray:
         return self._embed("test")
+
+    def moments(self, name: SetName) -> Moments:
+        """Mean and covariance of a set's features; of the data, from the cache."""
+        if name not in self._moments:
+            features = getattr(self, name)
+            is_kept = self._cache is not None and name != "generated"
+            self._moments[name] = self._kept(features) if is_kept else frechet.moments(features)
+        return self._moments[name]
+
+    def _kept(self, features: np.ndarray) -> Moments:
+        def compute() -> Arrays:
+            found = frechet.moments(features)
+            return {"mean": found.mean, "covariance": found.covariance}
+
+        assert self._cache is not None
+        description = {"features": archive.digest({"features": features})}
+        return Moments(**self._cache.get("moments", description, compute), count=len(features))
 
     @cached_property
     def copying(self) -> Copying:
@@ -92,6 +116,8 @@ class Evidence:
         min_class_samples: fewer samples of a class are too few.
         num_resamples: of bootstrap intervals.
         seed: of everything random in measuring.
+        statistics: of reference images in the space of FID, as they are published; None without.
+        cache: where statistics of the data are kept; None to keep nothing.
     """
 
     images: np.ndarray
@@ -105,12 +131,15 @@ class Evidence:
     min_class_samples: int = 10
     num_resamples: int = 100
     seed: int = 0
+    statistics: Moments | None = None
+    cache: Cache | None = None
     _spaces: dict[str, Space] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def space(self, name: str) -> Space:
         """A space by its name; what it holds is computed once."""
         if name not in self._spaces:
-            self._spaces[name] = Space(name, partial(self.embed, name), self.seed, self.labels)
+            embed = partial(self.embed, name)
+            self._spaces[name] = Space(name, embed, self.seed, self.labels, self.cache)
         return self._spaces[name]
 
     @property

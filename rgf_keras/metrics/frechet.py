@@ -2,11 +2,13 @@
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import scipy
 
-from rgf_keras.errors import ArgumentError
+from rgf_keras import archive
+from rgf_keras.errors import ArgumentError, RgfError, first_line
 from rgf_keras.metrics.checks import check_at_least, check_share
 
 
@@ -17,10 +19,12 @@ class Moments:
     Attributes:
         mean: (d,).
         covariance: (d, d).
+        count: of how many features; None if that is not known.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
     if not np.isfinite(features).all():
         raise ArgumentError("features must be finite; received NaN or infinity")
     mean = np.average(features, axis=0, weights=weights)
-    return Moments(mean, np.atleast_2d(np.cov(features.T, fweights=weights)))
+    return Moments(mean, np.atleast_2d(np.cov(features.T, fweights=weights)), len(features))
 
 
 def distance(first: Moments, second: Moments) -> float:
@@ -78,14 +82,39 @@ def distance(first: Moments, second: Moments) -> float:
     return float(max(shift + total - 2 * trace_root, 0.0))
 
 
-def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
+def read_moments(path: str | Path) -> Moments:
+    """Statistics as they are published for FID: an ``.npz`` with ``mu`` (d,) and ``sigma`` (d, d).
+
+    Raises:
+        RgfError: the file is missing or holds something else, such as pickles.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = Moments(file["mu"].astype(np.float64), file["sigma"].astype(np.float64))
+    except FileNotFoundError:
+        raise RgfError(f"there are no statistics {path}") from None
+    except archive.DAMAGED as error:
+        raise RgfError(
+            f"{path} holds no statistics ({first_line(error)}); give an .npz with mu and sigma"
+        ) from error
+    width = found.mean.size
+    if found.mean.shape != (width,) or found.covariance.shape != (width, width):
+        shapes = f"{found.mean.shape} and {found.covariance.shape}"
+        raise RgfError(f"{path}: mu and sigma must be (d,) and (d, d), received {shapes}")
+    if not (np.isfinite(found.mean).all() and np.isfinite(found.covariance).all()):
+        raise RgfError(f"{path}: mu and sigma must be finite, received NaN or infinity")
+    return found
+
+
+def frechet_distance(real: np.ndarray | Moments, generated: np.ndarray | Moments) -> float:
     """Fréchet distance of two sets of features.
 
-    It is called FID only when the features are Inception's.
+    It is called FID only when the features are those of the Inception network of 2015, see
+    :class:`rgf_keras.metrics.features.FIDFeatures`.
 
     Args:
-        real: (n, d).
-        generated: (m, d).
+        real: (n, d), or their statistics.
+        generated: (m, d), or their statistics.
 
     Returns:
         The distance, ≥ 0. With n or m ≤ d it is finite but biased upward, and a warning says so.
@@ -96,10 +125,15 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
     >>> frechet_distance(np.array([[-1.0], [1.0]]), np.array([[1.0], [5.0]]))  # 3² + (√8 − √2)²
     11.0
     """
-    first, second = moments(real), moments(generated)
-    if first.mean.shape != second.mean.shape:
-        raise ArgumentError(f"features differ in width: {np.shape(real)} and {np.shape(generated)}")
-    smallest, width = min(len(real), len(generated)), len(first.mean)
+    first, second = (x if isinstance(x, Moments) else moments(x) for x in (real, generated))
+    width = len(first.mean)
+    if len(second.mean) != width:
+        sets = real, generated
+        received = [x.mean.shape if isinstance(x, Moments) else np.shape(x) for x in sets]
+        raise ArgumentError(
+            f"features differ in width: {received[0]} and {received[1]}; use one extractor for both"
+        )
+    smallest = min(each.count or width + 1 for each in (first, second))
     if smallest <= width:
         warnings.warn(
             f"Fréchet distance of {smallest} samples in {width} dimensions: "

@@ -86,9 +86,9 @@ def ordered(names: Iterable[str], first_screen: bool = False) -> list[str]:
         if is_bound and name.rpartition("_")[0] in known:
             continue
         if metric is None and not (first_screen and name.split("/")[0] in GROUPS):
-            places[name] = len(catalogue.METRICS)
+            places[name] = len(catalogue.OURS)
         elif metric and "{class}" not in metric.key and (metric.shown or not first_screen):
-            places[name] = catalogue.METRICS.index(metric)
+            places[name] = catalogue.OURS.index(metric)
     return sorted(places, key=places.__getitem__)
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rgf_keras.metrics.catalogue import METRICS
+from rgf_keras.metrics.catalogue import OURS
 from rgf_keras.testing import check_metric
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.key)
+@pytest.mark.parametrize("metric", OURS, ids=lambda metric: metric.key)
 def test_metrics(metric):
     check_metric(metric)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 from rgf_keras.tracking.tracker import MemoryTracker
@@ -21,7 +21,7 @@ class Recorded:
     metrics: dict
     tags: dict
     artifacts: dict
-    images: dict  # by key and step, the red of the first pixel
+    images: dict  # by key and step, the red of the first pixel that is shown
     status: str
     parent: str | None
 
@@ -75,7 +75,7 @@ class Mlflow:
 
 def _red(file):
     with Image.open(file) as image:
-        return image.getpixel((0, 0))[0]
+        return ImageOps.exif_transpose(image).getpixel((0, 0))[0]
 
 
 @pytest.fixture(params=[Memory, Mlflow])

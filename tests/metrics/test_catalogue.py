@@ -294,5 +294,41 @@ def test_a_guest_that_fails_is_named(module, evidence):
 
 
 def test_an_unknown_metric():
-    with pytest.raises(ArgumentError, match="unknown metric 'sharpness'; known: module:attr, file"):
+    message = r"unknown metric 'sharpness'; known: quality/fid, .*, module:attr, file"
+    with pytest.raises(ArgumentError, match=message):
         list(guests(["sharpness"]))
+
+
+# ------------------------------------------------------------------------------------ on request
+
+
+def in_every_space(evidence):
+    """The features of one space stand for those of others."""
+    return replace(evidence, embed=lambda space, name: evidence.embed("pixels", name))
+
+
+def test_ours_are_measured_where_asked_for(evidence):
+    evidence = in_every_space(evidence)
+    asked = list(guests(["quality/fid_test", "quality/clean_fid", "quality/density"]))
+    assert [metric.key for metric in asked] == [
+        *("quality/fid_test", "quality/clean_fid_train", "quality/clean_fid_test"),
+        *("quality/clean_fid_statistics", "quality/density_{space}"),
+    ]
+    values = measure(evidence, asked)
+    expected = frechet.frechet_distance(evidence.held_out, evidence.features)
+    assert values["quality/fid_test"] == pytest.approx(expected, rel=1e-9)
+    assert "quality/density_pixels" in values
+    assert "quality/clean_fid_statistics" not in values, "there are none"
+    assert measure(evidence, asked, while_training=True) == {}
+    twice = [metric.key for metric in guests(["quality/kid_test", "quality/kid"])]
+    assert twice == ["quality/kid_test", "quality/kid_train"]
+    assert label("quality/fid_train") == "FID to training images"
+    with pytest.raises(ArgumentError, match=r"unknown metric 'quality/fit'.* mean 'quality/fid'"):
+        list(guests(["quality/fit"]))
+
+
+def test_fid_to_given_statistics(evidence):
+    evidence = in_every_space(evidence)
+    given = replace(evidence, statistics=frechet.moments(evidence.held_out))
+    values = measure(given, guests(["quality/fid"]))
+    assert values["quality/fid_statistics"] == pytest.approx(values["quality/fid_test"], rel=1e-9)

@@ -157,3 +157,52 @@ def test_more_confidence_means_a_wider_interval():
 def test_the_bootstrap_of_no_distance_does_not_go_below_zero():
     real, _ = clouds()
     assert frechet.bootstrap(real, real, seed=0).low == 0
+
+
+# ------------------------------------------------------------------------------------ statistics
+
+
+def write_statistics(path, real):
+    np.savez(path, mu=real.mean(0), sigma=np.cov(real, rowvar=False))
+    return path
+
+
+def test_statistics_stand_for_the_features(tmp_path):
+    real, generated = clouds()
+    read = frechet.read_moments(write_statistics(tmp_path / "statistics.npz", real))
+    expected = frechet.frechet_distance(real, generated)
+    assert frechet.frechet_distance(read, generated) == pytest.approx(expected, rel=1e-9)
+    both = frechet.moments(real), frechet.moments(generated)
+    assert frechet.frechet_distance(*both) == expected
+
+
+def test_statistics_know_of_how_many_features_they_are():
+    real, generated = clouds(n=20, d=32)
+    with pytest.warns(UserWarning, match="20 samples in 32 dimensions"):
+        frechet.frechet_distance(frechet.moments(real), np.tile(generated, (9, 1)))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (None, "there are no statistics"),
+        ({"mu": np.zeros(3)}, "holds no statistics .*; give an .npz with mu and sigma"),
+        ({"mu": np.array([None]), "sigma": np.eye(1)}, "holds no statistics .*allow_pickle"),
+        ({"mu": np.zeros(3), "sigma": np.eye(2)}, r"must be \(d,\) and \(d, d\), received \(3,\)"),
+        ({"mu": np.zeros(2), "sigma": np.eye(2) * np.nan}, "must be finite"),
+    ],
+)
+def test_bad_statistics(tmp_path, arrays, message):
+    path = tmp_path / "statistics.npz"
+    if arrays is not None:
+        np.savez(path, **arrays)
+    with pytest.raises(RgfError, match=message) as caught:
+        frechet.read_moments(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_statistics_of_another_width(tmp_path):
+    real, generated = clouds()
+    read = frechet.read_moments(write_statistics(tmp_path / "statistics.npz", real[:, :3]))
+    with pytest.raises(RgfError, match=r"differ in width: \(3,\) and \(300, 8\); use one"):
+        frechet.frechet_distance(read, generated)

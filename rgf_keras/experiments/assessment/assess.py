@@ -100,6 +100,8 @@ class Evaluation:
             min_class_samples=evaluation.min_class_samples,
             num_resamples=evaluation.num_resamples,
             seed=self.config.seed,
+            statistics=materials.statistics,
+            cache=materials.cache,
         )
 
     def measure(self, evidence: Evidence, trained: Sequence[Trained]) -> dict[str, float]:

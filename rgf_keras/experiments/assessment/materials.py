@@ -23,9 +23,11 @@ from rgf_keras.experiments.assessment.oracles import (
     check_oracles,
     train_oracles,
 )
-from rgf_keras.metrics import rgf_table
+from rgf_keras.metrics import catalogue, frechet, rgf_table
 from rgf_keras.metrics.evidence import Embed, SetName
 from rgf_keras.metrics.features import FeatureExtractor, OracleFeatures, extractor
+from rgf_keras.metrics.frechet import Moments
+from rgf_keras.metrics.inception import NUM_FEATURES
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.training import RealLossByFactor
 
@@ -42,6 +44,8 @@ class Materials:
         embedding: in which quality is measured.
         copying_embeddings: in which copying is measured.
         cache: where features are kept.
+        metric_embeddings: of metrics that have their own.
+        statistics: of reference images in the space of FID.
     """
 
     data: Sets
@@ -49,6 +53,8 @@ class Materials:
     embedding: FeatureExtractor
     copying_embeddings: Sequence[FeatureExtractor]
     cache: Cache
+    metric_embeddings: Sequence[FeatureExtractor] = ()
+    statistics: Moments | None = None
 
     def count(self, labels: Labels) -> np.ndarray:
         """Labelled samples per class and value of the factor, (C + 1, V)."""
@@ -60,7 +66,8 @@ class Materials:
         """Features of the data and of images that were labelled, in any space."""
         data = self.data
         sets = {"held_out": data.held_out, "train": data.skewed, "test": data.held_out_skewed}
-        embeddings = {each.name: each for each in (*self.copying_embeddings, self.embedding)}
+        known = *self.metric_embeddings, *self.copying_embeddings, self.embedding
+        embeddings = {each.name: each for each in known}
 
         def features(space: str, name: SetName) -> np.ndarray:
             embedding = embeddings[space]
@@ -96,7 +103,28 @@ def prepare(config: AssessConfig, cache: Cache, progress: Progress = SILENT) -> 
     names = config.evaluation.embedding, *config.copying_spaces
     weights = config.evaluation.embedding_weights
     embedding, *others = (extractor(name, weights, oracles.classes) for name in names)
-    return Materials(sets, oracles, embedding, others, cache)
+    of_metrics = [extractor(name) for name in _spaces_of_metrics(config)]
+    statistics = _statistics(config)
+    return Materials(sets, oracles, embedding, others, cache, of_metrics, statistics)
+
+
+def _spaces_of_metrics(config: AssessConfig) -> list[str]:
+    """Embeddings that metrics need beside those of the evaluation."""
+    evaluation = config.evaluation
+    needed = (space for each in catalogue.guests(evaluation.metrics) for space in each.spaces)
+    return [name for name in dict.fromkeys(needed) if name != evaluation.embedding]
+
+
+def _statistics(config: AssessConfig) -> Moments | None:
+    """Those of reference images in the space of FID; None if there are none."""
+    path = config.evaluation.reference_statistics
+    found = frechet.read_moments(path) if path else None
+    if found and len(found.mean) != NUM_FEATURES:
+        raise RgfError(
+            f"evaluation.reference_statistics: {path} is of {len(found.mean)} features, but FID's "
+            f"network has {NUM_FEATURES}; give statistics of these"
+        )
+    return found
 
 
 def check_embeddings(config: AssessConfig, images: Dataset) -> None:
@@ -112,6 +140,8 @@ def check_embeddings(config: AssessConfig, images: Dataset) -> None:
         used.append(("evaluation.copying_embeddings", name, evaluation.embedding_weights))
     if rejection.active:
         used.append(("rejection.embedding", rejection.embedding, rejection.embedding_weights))
+    used += [("evaluation.metrics", name, "imagenet") for name in _spaces_of_metrics(config)]
+    _statistics(config)
     for key, name, weights in used:
         if name == "oracle" and images.num_classes == 1:
             raise RgfError(
@@ -121,9 +151,11 @@ def check_embeddings(config: AssessConfig, images: Dataset) -> None:
             )
         if name != "oracle":
             try:
-                extractor(name, weights)
+                made = extractor(name, weights)
             except RgfError as error:
                 raise RgfError(f"{key}: {error}") from error
+            if key == "rejection.embedding" and not made.traceable:
+                raise RgfError(f"{key}: {name} cannot be used in training; use fid")
 
 
 def real_loss_callbacks(

@@ -16,6 +16,7 @@ from rgf_keras.experiments import (
     VAEConfig,
     assess,
 )
+from rgf_keras.metrics import features
 from rgf_keras.tracking.tracker import Context, MemoryTracker
 from rgf_keras.training import Trainer
 
@@ -172,3 +173,75 @@ def test_a_single_class_is_measured_in_a_named_embedding(tmp_path, cache, noise)
     assert {"quality/frechet_oracle", "oracle/class_accuracy"}.isdisjoint(metrics)
     assert "quality/oracle_confidence" not in metrics
     assert "oracle/factor_accuracy" in metrics
+
+
+# ------------------------------------------------------------------------------------ on request
+
+
+@pytest.fixture
+def small_inception(monkeypatch):
+    """Pixels instead of the features of FID's network, which is too slow here."""
+
+    class Small(features.Pixels):
+        def __init__(self, name):
+            super().__init__(7)
+            self.name, self.traceable = name, name == "fid"
+
+        def __call__(self, images):
+            return super().__call__(images) + 1
+
+    for name in ("fid", "clean_fid"):
+        monkeypatch.setitem(features.INCEPTIONS, name, lambda _, name=name: Small(name))
+
+
+ASKED = ("quality/fid", "quality/kid", "quality/mifid", "quality/precision", "quality/coverage")
+
+
+def test_metrics_on_request(tmp_path, cache, small_inception):
+    config = AssessConfig(model=GANConfig(units=(16,)), **SMALL)
+    config = config.with_values({"evaluation.metrics": ASKED})
+    run = MemoryTracker().start("x", {})
+    metrics = assess(config, Context(run, tmp_path, cache)).metrics
+    expected = {"quality/fid_train", "quality/fid_test", "quality/kid_train", "quality/kid_test"}
+    expected |= {"quality/mifid_train", "quality/precision_oracle", "quality/coverage_oracle"}
+    assert expected <= metrics.keys()
+    assert expected <= run.metrics.keys()
+    assert {"quality/fid_statistics", "quality/clean_fid_train"}.isdisjoint(metrics)
+    assert metrics["quality/fid_train"] != metrics["quality/fid_test"]
+    assert "moments" in {entry.kind for entry in cache.entries()}
+
+
+def test_what_fid_lacks_is_told_before_anything_is_trained(tmp_path, monkeypatch, cache):
+    monkeypatch.setattr(Trainer, "fit", None)
+    config = AssessConfig(model=GANConfig(units=(16,)), **SMALL)
+    narrow, torn = tmp_path / "narrow.npz", tmp_path / "torn.npz"
+    np.savez(narrow, mu=np.zeros(64), sigma=np.eye(64))
+    torn.write_bytes(narrow.read_bytes()[:99])
+
+    def missing(weights):
+        raise RgfError("no weights; get them")
+
+    monkeypatch.setitem(features.INCEPTIONS, "fid", missing)
+    asked = {"evaluation.metrics": ["quality/fid"]}
+    for changes, message in (
+        (asked, r"evaluation\.metrics: no weights; get them"),
+        ({"evaluation.embedding": "fid"}, r"evaluation\.embedding: no weights; get them"),
+        (
+            asked | {"evaluation.reference_statistics": str(narrow)},
+            r"reference_statistics: .*narrow\.npz is of 64 features, but FID's network has 2048",
+        ),
+        (asked | {"evaluation.reference_statistics": str(torn)}, r"torn\.npz holds no statistics"),
+    ):
+        context = Context(MemoryTracker().start("x", {}), tmp_path, cache)
+        with pytest.raises(RgfError, match=message) as caught:
+            assess(config.with_values(changes), context)
+        assert "\n" not in str(caught.value)
+
+
+def test_rejection_refuses_what_training_cannot_trace(tmp_path, cache, small_inception):
+    asked = {"rejection.embedding": "clean_fid", "rejection.threshold": 0.1}
+    config = AssessConfig(model=GANConfig(units=(16,)), **SMALL).with_values(asked)
+    with pytest.raises(
+        RgfError, match=r"rejection\.embedding: clean_fid cannot be used in training; use fid"
+    ):
+        assess(config, Context(MemoryTracker().start("x", {}), tmp_path, cache))

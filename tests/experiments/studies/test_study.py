@@ -248,7 +248,7 @@ def test_bounds_follow_the_embedding_and_guests_metrics(tmp_path, monkeypatch):
     Path("mine.py").write_text("def sharpness(evidence): return 1.0")
     changes = {
         "evaluation.embedding": "mobilenet_v2",
-        "evaluation.metrics": ["mine.py:sharpness"],
+        "evaluation.metrics": ["mine.py:sharpness", "quality/fid", "quality/recall"],
         "rejection.threshold": 0.1,
     }
     study = Study("toy", "?", BASELINE.with_values(changes), suggest)
@@ -257,6 +257,7 @@ def test_bounds_follow_the_embedding_and_guests_metrics(tmp_path, monkeypatch):
     names = (
         *("quality/frechet_mobilenet_v2", "rgf/gap_high", "rgf/z_3", "copying/c_t_low"),
         *("guest/sharpness", "privacy/epsilon", "generator/acceptance"),
+        *("quality/fid_train", "quality/recall_mobilenet_v2"),
     )
     dataclasses.replace(study, subject_to=[Bound(name, 1.0) for name in names]).check()
 
