@@ -89,6 +89,8 @@ def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        if _HEADER not in arrays:
+            raise RgfError(f"{path} is corrupt or no archive of rgf_keras; name another file")
         stored = json.loads(arrays.pop(_HEADER).tobytes())
         header, expected = stored["header"], stored["sha256"]
     except FileNotFoundError:

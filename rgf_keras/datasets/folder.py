@@ -35,6 +35,7 @@ from rgf_keras.errors import RgfError
 
 PARTS = ("train", "test")
 TABLE = "factors.csv"
+NAME_VALUES = ", or name all values that are meant: data.factor_parameters={values: [...]}"
 TRAIN_SHARE = 0.8
 SMALLEST_CLASS = 5  # from here on a stratified split of 80 to 20 leaves no class out
 
@@ -78,7 +79,8 @@ def read(
     dataset = Dataset(name, images, np.array(labels, np.int64), indices, class_names)
     factor = next(iter(columns), None) if factor is None else factor
     if factor in columns:
-        dataset = _with_factor(dataset, factor, columns[factor].checked([str(x) for x in values]))
+        column = columns[factor].checked([str(value) for value in values], NAME_VALUES)
+        dataset = _with_factor(dataset, factor, column)
     if has_parts:
         in_train = np.array([file.startswith("train/") for file in files])
         train, test = (dataset.take(np.flatnonzero(part)) for part in (in_train, ~in_train))

@@ -30,13 +30,14 @@ class Column:
     files: tuple[str, ...]
     values: tuple[str, ...]
 
-    def checked(self, named: Sequence[str] = ()) -> list[str]:
+    def checked(self, named: Sequence[str] = (), how: str = "") -> list[str]:
         """The values.
 
         Args:
             named: values that are meant as they are written, whatever they look like; if there are
                 any, words for what is missing are no error, for images without one of them are
                 not used.
+            how: they are named, as the end of a sentence.
 
         Raises:
             RgfError: a value is a word for what is missing, or is written in two ways.
@@ -45,7 +46,7 @@ class Column:
             if not named and value.casefold() in MISSING:
                 raise RgfError(
                     f"{self.place} of {file!r} is {value!r}, which tables write for what is "
-                    "missing; write what it is, or name the values that are meant"
+                    f"missing; write what it is{how}"
                 )
         spellings: dict[str, set[str]] = defaultdict(set)
         for value in self.values:
@@ -54,8 +55,7 @@ class Column:
             if len(written) > 1 and not written <= set(named):
                 first, second, *_ = sorted(written)
                 raise RgfError(
-                    f"{self.place} is written {first!r} and {second!r}; write it in one way, or "
-                    "name both as values that are meant"
+                    f"{self.place} is written {first!r} and {second!r}; write it in one way{how}"
                 )
         return list(self.values)
 

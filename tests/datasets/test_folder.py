@@ -382,6 +382,7 @@ def test_a_word_for_what_is_missing_is_no_value(parts, word):
     with pytest.raises(RgfError) as caught:
         read(parts)
     assert f"hat of 'train/cat/b.bmp' is {word!r}, which tables write" in str(caught.value)
+    assert "name all values that are meant: data.factor_parameters={values: [" in str(caught.value)
     train, _ = [load(f"folder:{parts}", x, values=["red", word]) for x in ("train", "test")]
     assert word in train.factor_values, "as the user says"
     assert read(parts, factor="colour")[0].factor is None, "other columns do not matter"

@@ -215,6 +215,21 @@ def test_nothing_but_bad_images(tmp_path):
     refused(tmp_path, r"no images \(left out: 1 images that cannot be read: a", skip_broken=True)
 
 
+def test_inks_of_a_jpeg(tmp_path):
+    ink = Image.new("CMYK", (16, 16), (0, 51, 204, 51))
+    save(tmp_path / "a.jpg", ink, quality=95)
+    expected = [204, 163, 41]  # (1 − ink) · (1 − black)
+    assert np.abs(images(open_source(tmp_path))[0].astype(int) - expected).max() <= 4
+
+
+def test_a_folder_however_it_is_written(tmp_path):
+    save(tmp_path / "it" / "a.png", pixels(0))
+    (tmp_path / "link").symlink_to("it")
+    for spec in (tmp_path / "it", f"{tmp_path}/it/", f"folder:{tmp_path}/it", tmp_path / "link"):
+        source = open_source(spec)
+        assert (source.name, source.names) == (str(spec), ("a.png",))
+
+
 # Archives
 
 
@@ -317,6 +332,14 @@ def test_a_tar_with_a_damaged_header_in_the_middle(tmp_path):
     whole[place : place + 5] = b"9.png"
     path.write_bytes(whole)
     refused(path, "cannot be read as an archive")
+
+
+def test_a_bomb_beside_the_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_archives, "FREE_BYTES", 2**20)
+    monkeypatch.setattr(image_archives, "MAX_RATIO", 5)
+    files = [("notes.txt", bytes(4 * 2**20)), ("a.png", content(0))]
+    refused(pack(tmp_path / "a.tar.gz", files), "unpacks to more than 5 times its size")
+    assert len(open_source(pack(tmp_path / "a.zip", files))) == 1, "which is not unpacked"
 
 
 def test_links_and_devices_in_a_tar(tmp_path):
@@ -555,6 +578,23 @@ def test_any_bytes_are_an_image_or_one_line(tmp_path_factory, content, cut, plac
         refused(folder, r"a\.png")
     else:
         assert (image.ndim, image.dtype) == (3, np.uint8)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    kind=st.sampled_from(KINDS), changes=st.dictionaries(st.integers(0, 2000), st.integers(0, 255))
+)
+def test_a_changed_archive_is_read_or_refused_in_one_line(tmp_path_factory, kind, changes):
+    files = [(f"{seed}.png", content(seed)) for seed in range(3)]
+    path = pack(tmp_path_factory.mktemp("changed") / kind, files)
+    whole = bytearray(path.read_bytes())
+    for place, value in changes.items():
+        whole[place % len(whole)] = value
+    path.write_bytes(whole)
+    try:
+        images(open_source(path))
+    except RgfError:
+        refused(path, kind)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
