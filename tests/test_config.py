@@ -328,7 +328,7 @@ def test_statistics_go_with_one_fid(values, message):
         AssessConfig().with_values({f"evaluation.{key}": value for key, value in values.items()})
 
 
-# ------------------------------------------------------------------------- where copying is measured
+# ------------------------------------------------------------------------ where copying is measured
 
 REJECTED = {"rejection.threshold": 0.1, "rejection.embedding": "pixels"}
 
