@@ -14,7 +14,7 @@ from rgf_keras.metrics.trainings import Comparison, compare_trainings, mean_shar
 
 Test = Literal["trainings", rgf.Test]
 # How often tests of samples call equal models different where they promise 5 %: all pairs of eight
-# GANs that differ in their seed (quickstart's, 12 epochs; `rgf calibrate` measures it for others).
+# GANs that differ in their seed (studies/rare_colour.py; `rgf calibrate` measures it for others).
 FALSE_CALLS: dict[Test, float] = {"two_sample": 0.53, "sample": 0.68, "reference": 0.68}
 ALL = "all"  # what the last row is called; a class may have this name too
 

@@ -23,6 +23,11 @@ from rgf_keras.tracking.records import Records, RunRecord
 
 MAX_COLUMNS = 8
 ENVIRONMENT = ("backend", "platform", "git_commit", "data_sha256")
+# Pictures of an assessment that have a place of their own on the page.
+SHOWN_ABOVE = {
+    *("samples.png", "samples-balanced.png", "samples-skewed.png"),
+    *("copies.png", "real_loss.png"),
+}
 TitledPictures = list[tuple[str, str]]
 
 
@@ -275,9 +280,8 @@ def evidence(runs: Sequence[RunRecord]) -> dict[str, Any]:
         "pictures": [
             (f"{label}: {name.removesuffix('.png').replace('_', ' ')}", url)
             for run in runs
-            if "rgf_table.json" not in run.files  # an assessment's are above
             for name in sorted(run.files)
-            if name.endswith(".png")
+            if name.endswith(".png") and not ("rgf_table.json" in run.files and name in SHOWN_ABOVE)
             for label, url in _pictures([run], name)
         ],
         "curves": with_loss and charts.themed(partial(charts.plot_real_loss, curves=with_loss)),
