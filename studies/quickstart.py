@@ -22,18 +22,18 @@ from rgf_keras.experiments import (
     TrainingConfig,
 )
 
-EPOCHS = 15  # of 100 passes over 50 digits: 1,500 steps, after which the GAN copies them
+EPOCHS = 20  # of 100 passes over 25 digits: 2,000 steps, after which the GAN copies them
 
 BASELINE = AssessConfig(
-    data=DataConfig(name="mnist-10k", factor="colour", rarity=0.5, num_train=50),
+    data=DataConfig(name="mnist-10k", factor="colour", rarity=0.5, num_train=25),
     model=GANConfig(architecture="conv", latent_dim=64, width=16),
     training=TrainingConfig(
         epochs=EPOCHS,
         passes_per_epoch=100,
-        batch_size=50,
+        batch_size=25,
         optimizer=OptimizerConfig(learning_rate=1e-3),
     ),
-    oracle=OracleConfig(num_train=8000, epochs=16),  # which 50 digits could not train
+    oracle=OracleConfig(num_train=8000, epochs=16),  # which 25 digits could not train
     # Copying is asked about, not verdicts, for which one reference would be too few.
     evaluation=EvaluationConfig(num_samples=1000, reference="shared", test="two_sample"),
 )
