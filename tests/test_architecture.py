@@ -52,6 +52,7 @@ MAY_IMPORT = {
 # Rooms of experiments.
 ROOMS = {
     "assessment": set(),
+    "audit": set(),
     "scores": set(),
     "rejection": {"assessment"},
     "studies": {"assessment"},
