@@ -8,6 +8,7 @@ from rgf_keras.config import (
     EvaluationConfig,
     GANConfig,
     OptimizerConfig,
+    ScoreConfig,
     SpectralDecouplingConfig,
     VAEConfig,
     parse,
@@ -325,3 +326,55 @@ def test_what_keras_does_not_have_is_named(optimizer, message):
 def test_statistics_go_with_one_fid(values, message):
     with pytest.raises(RgfError, match=message):
         AssessConfig().with_values({f"evaluation.{key}": value for key, value in values.items()})
+
+
+# ------------------------------------------------------------------------ where copying is measured
+
+REJECTED = {"rejection.threshold": 0.1, "rejection.embedding": "pixels"}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, ("oracle", "pixels")),
+        ({"evaluation.embedding": "pixels"}, ("pixels",)),
+        ({"evaluation.embedding": "mine.py:Net"}, ("mine.py:Net", "pixels")),
+        (REJECTED, ("oracle", "pixels")),
+        (REJECTED | {"evaluation.embedding": "pixels"}, ("pixels", "oracle")),
+        ({"evaluation.copying_embeddings": ["vgg16"]}, ("vgg16",)),
+    ],
+)
+def test_copying_is_measured_where_no_mitigation_is(values, expected):
+    assert AssessConfig().with_values(values).copying_spaces == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            REJECTED | {"evaluation.copying_embeddings": ["pixels"]},
+            r"copying_embeddings: a mitigation keeps images apart in pixels, so that copying must",
+        ),
+        ({"evaluation.copying_embeddings": []}, "name at least one embedding, and each only once"),
+        ({"evaluation.copying_embeddings": ["a", "a"]}, "and each only once"),
+    ],
+)
+def test_spaces_that_say_nothing_are_refused(values, message):
+    with pytest.raises(RgfError, match=message):
+        AssessConfig().with_values(values)
+
+
+def test_weights_belong_to_the_embedding_they_are_given_for():
+    config = AssessConfig().with_values(
+        {"evaluation.embedding": "vgg16", "evaluation.embedding_weights": "mine.h5"}
+    )
+    assert config.weights_of("vgg16") == "mine.h5"
+    assert config.weights_of("resnet50") == "imagenet"
+
+
+def test_passes_are_epochs_where_they_are_counted():
+    with pytest.raises(RgfError, match=r"training\.passes_per_epoch: a score is taken by single"):
+        ScoreConfig().with_values({"training.passes_per_epoch": 2})
+    private = {"training.passes_per_epoch": 2, "training.privacy.noise_multiplier": 1.0}
+    with pytest.raises(RgfError, match=r"training\.passes_per_epoch: the ε of private training"):
+        AssessConfig().with_values(private)

@@ -231,6 +231,11 @@ class AssessConfig(ExperimentConfig):
         spaces = dict.fromkeys((self.evaluation.embedding, "pixels"))
         return (*spaces, "oracle") if self.spaces_of_mitigations >= spaces.keys() else (*spaces,)
 
+    def weights_of(self, space: str) -> str:
+        """Weights of the embedding of this name: those given for it, else those it usually has."""
+        parts = self.rejection, self.evaluation
+        return {each.embedding: each.embedding_weights for each in parts}.get(space, "imagenet")
+
     @property
     def spaces_of_mitigations(self) -> frozenset[str]:
         """In which mitigations keep generated images from training images."""

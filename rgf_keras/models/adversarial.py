@@ -22,11 +22,22 @@ class AdversarialLosses(NamedTuple):
     generator: LogitLoss
 
 
+# Functions with names: TensorFlow cannot read the source of several lambdas in one place.
+def _softplus_of_minus(logits: Tensor) -> Tensor:
+    return ops.softplus(-logits)
+
+
+def _hinge_real(logits: Tensor) -> Tensor:
+    return ops.relu(1.0 - logits)
+
+
+def _hinge_generated(logits: Tensor) -> Tensor:
+    return ops.relu(1.0 + logits)
+
+
 # Goodfellow et al. 2014, Algorithm 1 and the remark under Eq. 1.
-NON_SATURATING = AdversarialLosses(
-    lambda x: ops.softplus(-x), lambda x: ops.softplus(x), lambda x: ops.softplus(-x)
-)
-HINGE = AdversarialLosses(lambda x: ops.relu(1.0 - x), lambda x: ops.relu(1.0 + x), lambda x: -x)
+NON_SATURATING = AdversarialLosses(_softplus_of_minus, ops.softplus, _softplus_of_minus)
+HINGE = AdversarialLosses(_hinge_real, _hinge_generated, ops.negative)
 
 
 class AdversarialModel(GenerativeModel):

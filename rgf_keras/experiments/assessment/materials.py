@@ -100,12 +100,15 @@ def prepare(config: AssessConfig, cache: Cache, progress: Progress = SILENT) -> 
         balanced, _ = planted(data, "train", config.seed, cache, progress)
     check_oracles(balanced, config.oracle)
     oracles = train_oracles(balanced, sets.held_out, config.oracle, config.seed, cache, progress)
-    names = config.evaluation.embedding, *config.copying_spaces
-    weights = config.evaluation.embedding_weights
-    embedding, *others = (extractor(name, weights, oracles.classes) for name in names)
+    quality, spaces = config.evaluation.embedding, config.copying_spaces
+    made = {
+        name: extractor(name, config.weights_of(name), oracles.classes)
+        for name in dict.fromkeys((quality, *spaces))
+    }
     of_metrics = [extractor(name) for name in _spaces_of_metrics(config)]
     statistics = _statistics(config)
-    return Materials(sets, oracles, embedding, others, cache, of_metrics, statistics)
+    copying = [made[name] for name in spaces]
+    return Materials(sets, oracles, made[quality], copying, cache, of_metrics, statistics)
 
 
 def _spaces_of_metrics(config: AssessConfig) -> list[str]:
@@ -137,7 +140,7 @@ def check_embeddings(config: AssessConfig, images: Dataset) -> None:
     evaluation, rejection = config.evaluation, config.rejection
     used = [("evaluation.embedding", evaluation.embedding, evaluation.embedding_weights)]
     for name in config.copying_spaces:
-        used.append(("evaluation.copying_embeddings", name, evaluation.embedding_weights))
+        used.append(("evaluation.copying_embeddings", name, config.weights_of(name)))
     if rejection.active:
         used.append(("rejection.embedding", rejection.embedding, rejection.embedding_weights))
     used += [("evaluation.metrics", name, "imagenet") for name in _spaces_of_metrics(config)]

@@ -120,7 +120,8 @@ def test_what_runs_share_costs_once(tmp_path):
     plain = AssessConfig().with_values({**small, "evaluation.reference": "shared"})
     mitigated = plain.with_values({"spectral_decoupling.weight": 0.5})
     found = cost.estimate([plain, mitigated], Cache(tmp_path))
-    assert found.steps == 3 * 2 * 640 // 64
+    # two models under test, and three references that both share
+    assert found.steps == (2 + 3) * 2 * 640 // 64
     assert found.seconds == found.steps * found.seconds_per_step > 0
     config = ScoreConfig().with_values(
         {"data.num_images": 300, "num_folds": 3, "num_repeats": 1, "training.epochs": 1}
