@@ -7,7 +7,9 @@ what the caller wants to remember plus the SHA-256 of everything else.
 import contextlib
 import hashlib
 import json
+import lzma
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -22,8 +24,9 @@ _HEADER = "__header__"
 
 # What numpy.load raises for files that are damaged or something else altogether.
 DAMAGED = (
-    *(OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(OSError, ValueError, LookupError, EOFError, TypeError, RuntimeError, ArithmeticError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(SyntaxError, tokenize.TokenError, MemoryError),  # headers that say impossible things
 )
 
 

@@ -133,10 +133,10 @@ def _read_lines(path: Path) -> list[str]:
     return files.read_lines(path, "put CelebA's there", f"is corrupt ({{error}}); {REPLACE}")
 
 
-def _cut_face(image: Image.Image) -> Image.Image:
+def _cut_face(image: Image.Image, path: Path) -> Image.Image:
     """The box of an aligned image, 32 × 32 pixels."""
     face = image.convert("RGB").crop(BOX)
     if image.size != ALIGNED:  # the box would lie elsewhere in the face
         size, expected = ("x".join(map(str, size)) for size in (image.size, ALIGNED))
-        raise RgfError(f"{image.filename} has {size} pixels, not {expected}; {UNPACK_AGAIN}")  # type: ignore[attr-defined]
+        raise RgfError(f"{path} has {size} pixels, not {expected}; {UNPACK_AGAIN}")
     return face.resize((SIZE, SIZE), Image.Resampling.BILINEAR)

@@ -76,7 +76,7 @@ def read(
     labels_of, values_of = _read_makes(root / MAKES, makes), _read_colours(root / COLOURS, colours)
     cars = _read_list(root, source, labels_of, values_of)
 
-    def resize(image: Image.Image) -> Image.Image:
+    def resize(image: Image.Image, _: Path) -> Image.Image:
         return image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
 
     paths = [car.path for car in cars]

@@ -95,11 +95,14 @@ class Dataset:
     def with_values(self, values: Sequence[str]) -> "Dataset":
         """The images that have one of these values, which are then the factor's, in this order.
 
+        Values are text: 7 is the value "7", never "007".
+
         Raises:
             ArgumentError: the factor has no such value, or a value is named twice.
         """
+        values = [str(value) for value in values]
         for value in values:
-            if value not in self.factor_values or list(values).count(value) > 1:
+            if value not in self.factor_values or values.count(value) > 1:
                 known = ", ".join(self.factor_values) + did_you_mean(value, self.factor_values)
                 raise ArgumentError(
                     f"{self.name}: '{value}' is no value of '{self.factor_name}' or named twice; "

@@ -1,6 +1,5 @@
 """What the readers of data sets share: files that are missing or damaged, many images at once."""
 
-import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,13 +9,10 @@ import joblib
 import numpy as np
 from PIL import Image
 
+from rgf_keras.datasets.decoding import Unreadable, open_regular, read_image
 from rgf_keras.errors import RgfError
 
-# What Pillow raises for files that are damaged or something else altogether.
-UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, LookupError, TypeError),
-    *(struct.error, Image.DecompressionBombError),
-)
+Convert = Callable[[Image.Image, Path], Image.Image]
 
 
 @contextmanager
@@ -51,17 +47,17 @@ def read_lines(path: Path, missing: str, damaged: str) -> list[str]:
         return path.read_text(encoding="utf-8").rstrip().splitlines()
 
 
-def decode(
-    paths: Iterable[Path], convert: Callable[[Image.Image], Image.Image]
-) -> Iterator[np.ndarray | None]:
-    """Images, converted, as arrays, several at a time; None for one that cannot be read."""
+def decode(paths: Iterable[Path], convert: Convert) -> Iterator[np.ndarray | Unreadable]:
+    """Images, upright and opaque (L or RGB), converted, as arrays, several at a time; of one that
+    cannot be read, why."""
 
-    def read(path: Path) -> np.ndarray | None:
+    def read(path: Path) -> np.ndarray | Unreadable:
         try:
-            with Image.open(path) as image:
-                return np.asarray(convert(image))
-        except UNREADABLE:
-            return None
+            with open_regular(path) as file:
+                image = read_image(file)
+        except Unreadable as error:
+            return error
+        return np.asarray(convert(image, path))
 
     threads = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
     return threads(joblib.delayed(read)(path) for path in paths)
@@ -71,7 +67,7 @@ def read_images(
     name: str,
     paths: Sequence[Path],
     size: int,
-    convert: Callable[[Image.Image], Image.Image],
+    convert: Convert,
     remedy: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Square images, without those that cannot be read, of which one warning tells.
@@ -80,7 +76,7 @@ def read_images(
         name: of the data set.
         paths: P files.
         size: height and width.
-        convert: what makes an image of a file RGB and gives it its size.
+        convert: what makes an image and its path RGB and gives it its size.
         remedy: how to have the others.
 
     Returns:
@@ -89,8 +85,8 @@ def read_images(
     images = np.zeros((len(paths), size, size, 3), np.uint8)
     is_readable = np.ones(len(paths), bool)
     for position, image in enumerate(decode(paths, convert)):
-        is_readable[position] = image is not None
-        images[position] = 0 if image is None else image
+        is_readable[position] = not isinstance(image, Unreadable)
+        images[position] = 0 if isinstance(image, Unreadable) else image
     if not is_readable.all():
         unreadable = np.flatnonzero(~is_readable)
         warnings.warn(

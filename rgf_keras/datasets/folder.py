@@ -8,27 +8,40 @@ Either with a split of its own, or without::
 every image, whose file is written relative to the folder.
 """
 
-import csv
+import contextlib
+import math
+import unicodedata
+import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from rgf_keras.datasets.dataset import Dataset
-from rgf_keras.datasets.files import UNREADABLE, decode, reading
+from rgf_keras.datasets.decoding import (
+    SUFFIXES,
+    Header,
+    Unreadable,
+    open_regular,
+    printable,
+    read_header,
+)
+from rgf_keras.datasets.files import decode
+from rgf_keras.datasets.image_files import FRAMES, HIDDEN, PARTS_OF_DATA, SYSTEM, sort_out
+from rgf_keras.datasets.tables import fold, read_table
 from rgf_keras.errors import RgfError
 
 PARTS = ("train", "test")
-EXTENSIONS = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 TABLE = "factors.csv"
 TRAIN_SHARE = 0.8
 SMALLEST_CLASS = 5  # from here on a stratified split of 80 to 20 leaves no class out
 
 
-def read(folder: str | Path, factor: str | None = None) -> tuple[Dataset, Dataset]:
+def read(
+    folder: str | Path, factor: str | None = None, values: Sequence[str] = ()
+) -> tuple[Dataset, Dataset]:
     """The training and the test images of a folder.
 
     Without ``train`` and ``test`` folders 80 % of the images, with the same mix of classes, are for
@@ -38,12 +51,15 @@ def read(folder: str | Path, factor: str | None = None) -> tuple[Dataset, Datase
         folder: holds the class folders, or ``train`` and ``test`` folders that hold them.
         factor: which column of ``factors.csv`` is the images' factor: the first if None; none if
             there is no such column.
+        values: of the factor, meant as they are written: words for what is missing, e.g.
+            ``none``, and several spellings of one word are refused unless they are among these.
 
     Returns:
-        Images (N, H, W, 1) uint8 if all are grey, else (N, H, W, 3) without transparency. Classes
-        are in alphabetical order; values of the factor are too, or in numerical order if all are
-        numbers; the last is the rare one. An image's index is its position among all the folder's
-        files.
+        Images (N, H, W, 1) uint8 if all are grey, else (N, H, W, 3); upright as their EXIF
+        orientation says, and on white where they are transparent. Classes are in alphabetical
+        order; values of the factor are too, or in numerical order if all are numbers; the last is
+        the rare one. An image's index is its position among all the folder's files. One warning
+        counts what is there but not read: hidden files, those of other suffixes, in other folders.
 
     Raises:
         RgfError: no images, unreadable ones or ones of different sizes; classes without images;
@@ -54,14 +70,15 @@ def read(folder: str | Path, factor: str | None = None) -> tuple[Dataset, Datase
     roots = [folder / part for part in PARTS] if has_parts else [folder]
     class_names, paths = _list_classes(roots)
     files = [path.relative_to(folder).as_posix() for path in paths]
-    labels = [class_names.index(path.parent.name) for path in paths]
-    columns = _read_table(folder / TABLE, files)
-    name, images = f"folder:{folder}", _read_images(paths)
+    labels = [class_names.index(_class_name(path.parent)) for path in paths]
+    columns = read_table(folder / TABLE, files) if (folder / TABLE).exists() else {}
+    name, (images, more_frames) = f"folder:{folder}", _read_images(paths)
+    _warn_of_rest(folder, set(paths), more_frames)
     indices = np.arange(len(paths))
     dataset = Dataset(name, images, np.array(labels, np.int64), indices, class_names)
     factor = next(iter(columns), None) if factor is None else factor
     if factor in columns:
-        dataset = _with_factor(dataset, factor, columns[factor])
+        dataset = _with_factor(dataset, factor, columns[factor].checked([str(x) for x in values]))
     if has_parts:
         in_train = np.array([file.startswith("train/") for file in files])
         train, test = (dataset.take(np.flatnonzero(part)) for part in (in_train, ~in_train))
@@ -81,14 +98,12 @@ def _list_classes(roots: Sequence[Path]) -> tuple[tuple[str, ...], list[Path]]:
         if not classes:
             raise RgfError(f"{root} holds no class folders; put the images of each class in one")
         for folder in classes:
-            images = [path for path in _list_visible(folder) if path.suffix.lower() in EXTENSIONS]
+            images = [path for path in _list_visible(folder) if _is_image(path)]
             if not images:
-                known = ", ".join(sorted(EXTENSIONS))
-                raise RgfError(
-                    f"class folder {folder} holds no images ({known}); delete or fill it"
-                )
+                raise _no_images(folder, [folder.name for folder in classes])
             paths += images
-        names.append([folder.name for folder in classes])
+        names.append([_class_name(folder) for folder in classes])
+        _check_spellings(root, [folder.name for folder in classes])
     for root, other, own, others in zip(roots, roots[::-1], names, names[::-1], strict=True):
         for name in own:
             if name not in others:
@@ -98,76 +113,112 @@ def _list_classes(roots: Sequence[Path]) -> tuple[tuple[str, ...], list[Path]]:
     return tuple(names[0]), sorted(paths, key=Path.as_posix)
 
 
+def _class_name(folder: Path) -> str:
+    """In one Unicode form, so that a class is the same in ``train`` and ``test``."""
+    return unicodedata.normalize("NFC", folder.name)
+
+
+def _check_spellings(root: Path, names: Sequence[str]) -> None:
+    written: dict[str, str] = {}
+    for name in names:
+        if fold(name) in written:
+            raise RgfError(
+                f"{root} holds {written[fold(name)]!r} and {name!r}, one class in two spellings; "
+                "rename one, or put the images of both into one"
+            )
+        written[fold(name)] = name
+
+
+def _no_images(folder: Path, classes: Sequence[str]) -> RgfError:
+    parts = [name for name in classes if name.casefold() in PARTS_OF_DATA]
+    inner = [entry for entry in _list_visible(folder) if entry.is_dir()]
+    if parts and inner:
+        return RgfError(
+            f"{folder.parent} holds {' and '.join(parts)}, which look like parts of a data set; "
+            f"call two of them train and test, or name one, e.g. folder:{folder.parent}/{parts[0]}"
+        )
+    known = ", ".join(sorted(SUFFIXES))
+    deeper = f", but the folder {inner[0].name}" if inner else ""
+    return RgfError(
+        f"class folder {folder} holds no images ({known}){deeper}; put images "
+        "directly into it, or move it elsewhere"
+    )
+
+
 def _list_visible(folder: Path) -> list[Path]:
     """What is in a folder, sorted by name, without hidden files and folders."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if sort_out(path.name) != HIDDEN)
 
 
-def _read_images(paths: Sequence[Path]) -> np.ndarray:
-    """(N, H, W, 1) uint8 if all images are grey, else (N, H, W, 3)."""
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def _warn_of_rest(folder: Path, read: set[Path], more_frames: Sequence[Path]) -> None:
+    """One warning of what is in the folder and was not read."""
+    rest: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() or path in read or path.name in SYSTEM or path == folder / TABLE:
+            continue
+        reason = sort_out(path.relative_to(folder).as_posix())
+        rest[reason or "images not directly in a class folder"].append(path)
+    if more_frames:
+        rest[FRAMES].extend(more_frames)
+    if rest:
+        parts = [
+            f"{len(paths)} {reason} (first {printable(paths[0].relative_to(folder).as_posix())})"
+            for reason, paths in sorted(rest.items())
+        ]
+        warnings.warn(f"folder:{folder}: left out {', '.join(parts)}", stacklevel=4)
+
+
+def _read_images(paths: Sequence[Path]) -> tuple[np.ndarray, list[Path]]:
+    """(N, H, W, 1) uint8 if all images are grey, else (N, H, W, 3); those with further frames."""
     headers = [_read_header(path) for path in paths]
-    (width, height), _ = headers[0]
-    for path, (size, _) in zip(paths, headers, strict=True):
-        if size != (width, height):
-            raise RgfError(
-                f"{paths[0]} has {width}x{height} pixels but {path} {size[0]}x{size[1]}; "
-                "resize them to one size"
-            )
-    mode, channels = ("L", 1) if all(grey for _, grey in headers) else ("RGB", 3)
+    (width, height), channels = headers[0].size, 1 if all(x.is_grey for x in headers) else 3
+    for path, header in zip(paths, headers, strict=True):
+        _check_size(paths[0], (width, height), path, header.size)
     images = np.empty((len(paths), height, width, channels), np.uint8)
-    decoded = decode(paths, partial(Image.Image.convert, mode=mode))
-    for path, image, pixels in zip(paths, images, decoded, strict=True):
-        if pixels is None:
-            raise _unreadable(path)
+    blank = []
+    mode = "L" if channels == 1 else "RGB"
+    decoded = decode(paths, lambda image, _: image.convert(mode))
+    for path, header, image, pixels in zip(paths, headers, images, decoded, strict=True):
+        if isinstance(pixels, Unreadable):
+            raise _unreadable(path, pixels)
+        _check_size(paths[0], (width, height), path, pixels.shape[1::-1])
         image[...] = pixels.reshape(image.shape)
-    return images
+        if header.has_alpha and image.min() == 255:
+            blank.append(path)
+    if blank:
+        warnings.warn(
+            f"{len(blank)} of {len(paths)} images are transparent and blank on white, the first "
+            f"{printable(str(blank[0]))}; put them on another ground",
+            stacklevel=4,
+        )
+    return images, [path for path, x in zip(paths, headers, strict=True) if x.has_more_frames]
 
 
-def _read_header(path: Path) -> tuple[tuple[int, int], bool]:
-    """Width and height, and whether the image is grey."""
+def _check_size(first: Path, size: tuple[int, int], path: Path, other: tuple[int, ...]) -> None:
+    if other != size:
+        raise RgfError(
+            f"{first} has {size[0]}x{size[1]} pixels but {path} {other[0]}x{other[1]}; "
+            "resize them to one size"
+        )
+
+
+def _read_header(path: Path) -> Header:
     try:
-        with Image.open(path) as image:
-            size, mode = image.size, image.mode
-    except UNREADABLE as error:
-        raise _unreadable(path) from error
-    if mode in ("I", "F") or mode.startswith("I;"):
+        with open_regular(path) as file:
+            header = read_header(file)
+    except Unreadable as error:
+        raise _unreadable(path, error) from error
+    if header.is_deep:
         raise RgfError(f"image {path} has more than 8 bits per channel; save it with 8")
-    return size, mode in ("1", "L", "LA", "La")
+    return header
 
 
-def _unreadable(path: Path) -> RgfError:
-    return RgfError(f"image {path} cannot be read; replace or delete it")
-
-
-def _read_table(path: Path, files: Sequence[str]) -> dict[str, list[str]]:
-    """The values of every factor, one per file; nothing if there is no table."""
-    if not path.exists():
-        return {}
-    errors = (OSError, UnicodeDecodeError, csv.Error)
-    with (
-        reading(path, "write it", "is no table in UTF-8 ({error}); write it again", errors),
-        open(path, newline="", encoding="utf-8-sig") as file,
-    ):
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
-    header = rows[0] if rows else []
-    if header[:1] != ["file"] or len(header) < 2 or len({*header, ""}) <= len(header):
-        raise RgfError(f"{path} has the header {header}; it must be file,NAME with distinct names")
-    values: dict[str, list[str]] = {}
-    known = set(files)
-    for row in rows[1:]:
-        if len(row) != len(header) or "" in row:
-            raise RgfError(f"{path}: row {row} must have one value for each of {header}")
-        if row[0] not in known:
-            raise RgfError(f"{path}: {row[0]!r} is no image of {path.parent}; delete its row")
-        if row[0] in values:
-            raise RgfError(f"{path}: {row[0]!r} has two rows; delete one")
-        values[row[0]] = row[1:]
-    for name in files:
-        if name not in values:
-            raise RgfError(f"{path} has no row for {name!r}; every image needs one")
-    return {
-        name: [values[file][column] for file in files] for column, name in enumerate(header[1:])
-    }
+def _unreadable(path: Path, error: Unreadable) -> RgfError:
+    return RgfError(f"image {printable(str(path))} {error}")
 
 
 def _with_factor(dataset: Dataset, name: str, column: Sequence[str]) -> Dataset:
@@ -178,10 +229,10 @@ def _with_factor(dataset: Dataset, name: str, column: Sequence[str]) -> Dataset:
 
 def _sort(values: set[str]) -> tuple[str, ...]:
     """In numerical order if all are numbers, else in alphabetical order."""
-    try:
-        return tuple(sorted(sorted(values), key=float))
-    except ValueError:
-        return tuple(sorted(values))
+    with contextlib.suppress(ValueError):
+        if not any(math.isnan(float(value)) for value in values):
+            return tuple(sorted(sorted(values), key=float))
+    return tuple(sorted(values))
 
 
 def _split(dataset: Dataset) -> tuple[Dataset, Dataset]:

@@ -1,7 +1,7 @@
 """Where images come from: bundled with the package, on disk, downloaded, or a guest's."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,11 @@ FOLDER = "folder:PATH"
 
 
 def load(
-    name: str, split: str = "train", data_dir: str | Path | None = None, factor: str | None = None
+    name: str,
+    split: str = "train",
+    data_dir: str | Path | None = None,
+    factor: str | None = None,
+    values: Sequence[str] = (),
 ) -> Dataset:
     """Load a data set by name.
 
@@ -51,6 +55,8 @@ def load(
         data_dir: a folder that holds the data set's files; not used for ``"folder:PATH"``.
         factor: which of the data set's own factors the images keep: the first if None; a name that
             it does not have leaves the images without a factor, ready to be planted.
+        values: of the factor, which are meant as they are written in the table of a folder, be it
+            "none"; see :func:`rgf_keras.datasets.folder.read`.
 
     Returns:
         Images (N, H, W, C) uint8, in order, with a factor if they keep one.
@@ -67,7 +73,7 @@ def load(
         raise unknown_name("split", split, SPLITS)
     kind, _, path = name.partition(":")
     if kind == "folder" and path:
-        return folder.read(path, factor)[SPLITS.index(split)]
+        return folder.read(path, factor, values)[SPLITS.index(split)]
     source = DATASETS.get(name) or _guest(name)
     if split not in source.splits:
         raise ArgumentError(f"{name} has no split '{split}', only {', '.join(source.splits)}")

@@ -116,10 +116,12 @@ class MlflowStore:
             self.client.log_artifact(self._known_id(run), str(path))
 
     def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
-        from PIL import Image
+        from PIL import Image, ImageOps
 
         with _translated_errors(), Image.open(path) as image:
-            self.client.log_image(self._known_id(run), image, key=key, step=step, synchronous=True)
+            upright = ImageOps.exif_transpose(image)  # for the copy that is kept has no EXIF
+            run_id = self._known_id(run)
+            self.client.log_image(run_id, upright, key=key, step=step, synchronous=True)
 
     def unusable(self, error: Exception) -> RgfError:
         """The error to raise about an address that cannot be used."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 from rgf_keras.tracking.tracker import MemoryTracker
@@ -21,7 +21,7 @@ class Recorded:
     metrics: dict
     tags: dict
     artifacts: dict
-    images: dict  # by key and step, the red of the first pixel
+    images: dict  # by key and step, the red of the first pixel that is shown
     status: str
     parent: str | None
 
@@ -75,7 +75,7 @@ class Mlflow:
 
 def _red(file):
     with Image.open(file) as image:
-        return image.getpixel((0, 0))[0]
+        return ImageOps.exif_transpose(image).getpixel((0, 0))[0]
 
 
 @pytest.fixture(params=[Memory, Mlflow])
@@ -126,6 +126,17 @@ def test_pictures_of_a_series(records, tmp_path):
         Image.new("RGB", (4, 4), (step, 0, 0)).save(tmp_path / "samples.png")
         run.log_image(tmp_path / "samples.png", "samples", step)
     assert records.read(run.id).images == {("samples", 8): 8, ("samples", 16): 16}
+
+
+def test_a_picture_is_recorded_upright(records, tmp_path):
+    run = records.tracker.start("trial", {})
+    stored = Image.new("RGB", (4, 4), (7, 0, 0))
+    stored.paste((9, 0, 0), (0, 2, 4, 4))  # shown above, for orientation 3 is half a turn
+    tags = Image.Exif()
+    tags[0x0112] = 3
+    stored.save(tmp_path / "samples.png", exif=tags)
+    run.log_image(tmp_path / "samples.png", "samples", 1)
+    assert records.read(run.id).images == {("samples", 1): 9}
 
 
 def test_a_finished_run_goes_on_under_its_id(records):

@@ -35,11 +35,11 @@ def source(config: DataConfig, split: str) -> Dataset:
     Raises:
         RgfError: see :func:`rgf_keras.datasets.load`.
     """
-    dataset = datasets.load(config.name, split, factor=config.factor)
+    values = config.factor_parameters.get("values", ())
+    dataset = datasets.load(config.name, split, factor=config.factor, values=values)
     num = config.num_train if split == "train" else config.num_test
     if num is not None and num < len(dataset):
         dataset = dataset.split(num, seed=0)[0]
-    values = config.factor_parameters.get("values")
     return dataset.with_values(values) if dataset.factor is not None and values else dataset
 
 
