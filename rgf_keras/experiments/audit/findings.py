@@ -11,6 +11,7 @@ from rgf_keras.metrics import naming, neighbours
 from rgf_keras.metrics.copying import NUM_NEIGHBOURS
 
 SAME = 1e-6  # cosine distance: features of one image differ by rounding
+MOVED_SHARE = 0.1  # of the level
 NUM_FRESH = 2000  # training and held-out images by which distances of moved ones are judged
 
 
@@ -160,13 +161,15 @@ def mirror(train: ImageSet, known: Known, test: ImageSet | None, seed: int) -> M
 
     def fresh(images: ImageSet, copied: np.ndarray, is_train: bool) -> np.ndarray:
         chosen = np.flatnonzero(~copied)
+        if not len(chosen):
+            return np.empty(0)
         if len(chosen) > NUM_FRESH:
             chosen = np.sort(rng.choice(chosen, NUM_FRESH, replace=False))
         thumbnails, own = images.thumbnails[chosen], chosen if is_train else None
         return _nearest_moved(thumbnails, known.train, own)[0].relative
 
     distances = [fresh(train, known.duplicates, True)]
-    if test is not None and not known.leaked.all():
+    if test is not None:
         distances.append(fresh(test, known.leaked, False))
     return Mirror(known.train, np.concatenate(distances))
 
@@ -180,18 +183,18 @@ def find(
         known: of the space.
         features: (m, d) of the images.
         images: generated ones.
-        level: probability that any of so many fresh images is named; half of it each for images
-            as they are and for moved ones, where these are searched for.
+        level: probability that any of so many fresh images is named; a tenth of it for moved ones,
+            where these are searched for: copies are all the nearer once they are moved back.
         search: for moved copies; None in spaces where they are not searched for.
     """
-    level = level / 2 if search else level
+    of_moved = MOVED_SHARE * level if search else 0.0
     near = nearest(features, known.train)
-    limit = _limit(known.fresh, len(images), level)
+    limit = _limit(known.fresh, len(images), level - of_moved)
     copies = _below(near, limit)
     if search is None:
         return Finding(known.space, near, limit, copies)
     moved, numbers = search.nearest(images.thumbnails)
-    limit_moved = _limit(search.fresh, len(images), level)
+    limit_moved = _limit(search.fresh, len(images), of_moved)
     found = _below(moved, limit_moved)
     found = found[~np.isin(found, copies)]
     names = [name for name, _ in variants.moved(images.thumbnails[:1])]

@@ -77,7 +77,7 @@ def test_the_page_is_self_contained_and_says_what_it_finds(report, tmp_path):
 
 
 def test_the_same_audit_is_bit_identical(report):
-    made, planted, _ = report
+    made, *_ = report
     train, test, generated, *_ = audited_digits.make(8)
     clean = audited_digits.make(0)[2]
     again = rgf_keras.audit(train, {"copying": generated, "clean": clean}, test, **PIXELS)
