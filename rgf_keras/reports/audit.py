@@ -75,7 +75,8 @@ def headline(sample: Audited, has_test: bool) -> str:
 def summary(result: Audit) -> list[str]:
     """About ten lines for the terminal."""
     has_test = bool(result.sizes["test"])
-    lines = [f"{result.train}: " + ", ".join(f"{n} {name}" for name, n in result.sizes.items())]
+    train, test = result.sizes["train"], result.sizes["test"]
+    lines = [f"{result.train}: {train} training and {test} held-out images"]
     for each in result.samples:
         lines.append(f"{each.name}: {headline(each, has_test)}")
         if each.copies:

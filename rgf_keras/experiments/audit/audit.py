@@ -123,10 +123,13 @@ def audit(
         audited = [_audit_one(name, each, reference) for name, each in read_sets.items()]
         told = notes.of(canvas, reference.known, *data, read_sets, names)
         sizes = {"train": len(data[0]), "test": len(data[1]) if data[1] else 0}
-        sizes |= {name: len(each) for name, each in read_sets.items()}
         fingerprint = archive.digest({"train": data[0].thumbnails})
-        settings = {"seed": seed, "hold_out": hold_out, "spaces": list(reference.spaces)}
-        settings |= {"side": f"{canvas.small.height}x{canvas.small.width}x{canvas.channels}"}
+        settings = {
+            "seed": seed,
+            "hold_out": hold_out,
+            "spaces": list(reference.spaces),
+            "pixels": list(canvas.small.shape),
+        }
         return Audit(data[0].name, sizes, tuple(audited), told, fingerprint, settings)
 
 
@@ -243,7 +246,8 @@ def _audit_one(name: str, images: ImageSet, reference: Reference) -> Audited:
 
 def _evidence(images: ImageSet, reference: Reference) -> Evidence:
     train, test = reference.train, reference.test
-    sets = {"train": train, "test": test, "held_out": test or train, "generated": images}
+    sets = {"train": train, "held_out": test or train, "generated": images}
+    sets |= {"test": test} if test else {}
     names = list(reference.spaces)
     return Evidence(
         images=images.thumbnails,
@@ -272,25 +276,26 @@ def _copies(name: str, finding: Finding, images: ImageSet, train: ImageSet) -> l
     """Copies in one space: as they are, then moved ones."""
     own, theirs = images.names, train.names
     rows = [
-        (i, finding.near[i], "exact" if finding.near.same[i] else "near") for i in finding.copies
+        (i, finding.near.one(i), "exact" if finding.near.same[i] else "near")
+        for i in finding.copies
     ]
     if moved := finding.moved:
         rows += [
-            (i, moved.near[n], how)
+            (i, moved.near.one(n), how)
             for n, (i, how) in enumerate(zip(moved.copies, moved.how, strict=True))
         ]
     return [
         Copy(
             own[i],
-            theirs[near.indices],
-            float(near.distances),
+            theirs[index],
+            distance,
             rank,
-            float(near.relative),
+            ratio,
             finding.space,
             kind,
             name,
         )
-        for rank, (i, near, kind) in enumerate(rows, 1)
+        for rank, (i, (distance, index, ratio), kind) in enumerate(rows, 1)
     ]
 
 
@@ -304,8 +309,8 @@ def _pairs(finding: Finding, images: ImageSet, train: ImageSet) -> Pairs:
         ratios = np.concatenate([finding.moved.near.relative, ratios])
         first = np.argsort(ratios, kind="stable")[:NUM_PAIRS]
         order, nearest, ratios = order[first], nearest[first], ratios[first]
-    shown = images.thumbnails[order], train.thumbnails[nearest]
-    return Pairs(finding.space, *map(np.array, shown), ratios)
+    shown, copied = np.array(images.thumbnails[order]), np.array(train.thumbnails[nearest])
+    return Pairs(finding.space, shown, copied, ratios)
 
 
 def _alarms(

@@ -37,6 +37,10 @@ class Nearest:
     def __getitem__(self, chosen: np.ndarray) -> "Nearest":
         return Nearest(self.distances[chosen], self.indices[chosen], self.relative[chosen])
 
+    def one(self, i: int) -> tuple[float, int, float]:
+        """Distance, position and relative distance of one."""
+        return float(self.distances[i]), int(self.indices[i]), float(self.relative[i])
+
     def replaced(self, where: np.ndarray, other: "Nearest") -> "Nearest":
         """These, but another's where it is so."""
         pairs = zip(

@@ -41,8 +41,8 @@ class Canvas:
     def small(self) -> "Canvas":
         """That of thumbnails: the longer side is at most 64 pixels."""
         scale = min(1.0, LARGEST_SIDE / max(self.height, self.width))
-        sides = (max(1, round(scale * side)) for side in (self.height, self.width))
-        return Canvas(*sides, self.channels)
+        height, width = (max(1, round(scale * side)) for side in (self.height, self.width))
+        return Canvas(height, width, self.channels)
 
     def fit(self, image: np.ndarray) -> np.ndarray:
         """Bring an image (H, W, 1 or 3) uint8 to this size (bicubic, antialiased).

@@ -38,7 +38,7 @@ def without_held_out(evidence: Evidence, findings: Mapping[str, Finding]) -> dic
 
 def of_findings(findings: Mapping[str, Finding]) -> dict[str, float]:
     """Shares of named copies, with Wilson's intervals."""
-    values = {}
+    values: dict[str, float] = {}
     for space, finding in findings.items():
         num = len(finding.near.distances)
         counts = {"named": finding.num_copies, "exact": int(finding.near.same.sum())}
@@ -86,7 +86,7 @@ def of_classes(
     evidence: Evidence, labels: Labels, class_names: tuple[str, ...]
 ) -> tuple[ClassTest, ...]:
     """C_T of each class in each space; none where a class has too few images of any set."""
-    sets = [labels[name] for name in data_copying.SETS]
+    sets = labels["train"], labels["test"], labels["generated"]
     counts = [np.sum(each == label) for each in sets for label in np.unique(sets[0])]
     if min(counts) <= MIN_SAMPLES_PER_CELL:
         return ()

@@ -116,7 +116,7 @@ class Audit:
 
     Attributes:
         train: name of the training images.
-        sizes: numbers of training, held-out (0 without) and generated images, by name.
+        sizes: of ``"train"`` and ``"test"``, 0 without held-out images.
         samples: one for each generated set.
         notes: what to know before believing it, and what cannot be said.
         fingerprint: SHA-256 of the training images' thumbnails.

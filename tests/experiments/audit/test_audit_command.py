@@ -48,9 +48,10 @@ def test_copying_is_found_named_and_recorded(folder):
     assert len(lines) == 1 + len(expected)
     assert (folder / "out" / "page.html").stat().st_size > 20_000
     run = Records(f"sqlite:///{folder / 'work' / 'mlflow.db'}").run(result.stderr.split()[-1])
-    assert run.metrics["copying/exact/pixels"] == record["samples"][0]["metrics"][
-        "copying/exact/pixels"
-    ]
+    assert (
+        run.metrics["copying/exact/pixels"]
+        == record["samples"][0]["metrics"]["copying/exact/pixels"]
+    )
     assert {"copies.csv", "copies.png"} <= set(run.files)
 
 
