@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rgf_keras.experiments.audit import variants
+from rgf_keras.datasets import variants
 from rgf_keras.experiments.audit.inputs import ImageSet
 from rgf_keras.experiments.audit.spaces import Space, flatten
 from rgf_keras.metrics import naming, neighbours
@@ -223,7 +223,7 @@ def sensitivity(
 
 
 def _nearest(distances: np.ndarray, indices: np.ndarray) -> Nearest:
-    """Of distances (n, k), nearest first."""
+    """The nearest, by distances and indices (n, k), nearest first."""
     mean = distances.mean(axis=1)
     first = distances[:, 0]
     relative = np.divide(first, mean, out=np.zeros_like(mean), where=mean > 0)

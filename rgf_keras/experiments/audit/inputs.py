@@ -95,7 +95,7 @@ class ImageSet:
 
     @property
     def names(self) -> list[str]:
-        """Of the images, e.g. of their files."""
+        """Names of the images, e.g. of their files."""
         return [self.source.names[i] for i in self.positions]
 
     def labels_as(self, class_names: Sequence[str]) -> np.ndarray | None:

@@ -137,12 +137,12 @@ class Audit:
 
     @property
     def copies(self) -> list[Copy]:
-        """Of all sets and spaces."""
+        """Those of all sets and spaces."""
         return [copy for each in self.samples for copy in each.copies]
 
     @property
     def differences(self) -> list[Difference]:
-        """Of every set to the first, of metrics with intervals."""
+        """Those of every set to the first, for metrics with intervals."""
         first, *others = self.samples
         return [
             Difference(each.name, key, value)

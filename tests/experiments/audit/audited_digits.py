@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from rgf_keras import datasets
-from rgf_keras.experiments.audit import variants
+from rgf_keras.datasets import variants
 
 SUFFIXES = ["png", "jpg", "webp", "bmp", "gif", "tiff"]
 SIDES = [28, 28, 32, 40]
