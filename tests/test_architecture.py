@@ -52,6 +52,7 @@ MAY_IMPORT = {
 # Rooms of experiments.
 ROOMS = {
     "assessment": set(),
+    "audit": set(),
     "scores": set(),
     "rejection": {"assessment"},
     "studies": {"assessment"},
@@ -59,7 +60,7 @@ ROOMS = {
 FEATURES = {PACKAGE / "metrics" / name for name in ("features.py", "inception.py")}
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 25_000
+MAX_LINES = 26_700
 MAX_SHARE_OF_EXPERIMENTS = 0.2
 MAX_MODULE_LINES = 400
 MAX_MEDIAN_LINES = 6

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rgf_keras.cli import assess, data, reject, report, reproduce, score, study, system
+from rgf_keras.cli import assess, audit, data, reject, report, reproduce, score, study, system
 from rgf_keras.cli.options import err
 from rgf_keras.errors import RgfError
 
@@ -16,6 +16,7 @@ app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.command("assess")(assess.assess_command)
 app.command("calibrate")(assess.calibrate_command)
+app.command("audit")(audit.audit_command)
 app.command("reject")(reject.reject_command)
 app.command("score")(score.score_command)
 app.command("reproduce")(reproduce.reproduce_command)

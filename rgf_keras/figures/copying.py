@@ -25,12 +25,26 @@ def plot_pairs(path: Path, generated: np.ndarray, train: np.ndarray, copying: Co
         copying: of these images.
     """
     worst = np.argsort(copying.generated, kind="stable")[:NUM_PAIRS]
-    pairs = np.concatenate([generated[worst], train[copying.nearest[worst]]])
-    axis = Figure((0.8 * len(worst), 2.2)).subplots()
     title = f"nearest to a training image first, with their distance in {copying.space}"
-    _plot_rows(axis, pairs, ["generated", "training"], title)
-    places = (np.arange(len(worst)) + 0.5) * (generated.shape[2] + 2)
-    axis.set_xticks(places, [f"{copying.generated[i]:.3f}" for i in worst], fontsize=7)
+    nearest = train[copying.nearest[worst]]
+    return plot_rows_of_pairs(path, generated[worst], nearest, copying.generated[worst], title)
+
+
+def plot_rows_of_pairs(
+    path: Path, generated: np.ndarray, train: np.ndarray, distances: np.ndarray, title: str
+) -> Path:
+    """Save generated images above the training images that they are nearest to.
+
+    Args:
+        path: PNG.
+        generated, train: (p, H, W, C) uint8.
+        distances: (p,) what is written below each pair.
+        title: of the picture.
+    """
+    axis = Figure((0.8 * len(generated), 2.2)).subplots()
+    _plot_rows(axis, np.concatenate([generated, train]), ["generated", "training"], title)
+    places = (np.arange(len(generated)) + 0.5) * (generated.shape[2] + 2)
+    axis.set_xticks(places, [f"{each:.3f}" for each in distances], fontsize=7)
     return save(axis, path)
 
 

@@ -69,6 +69,12 @@ def _in_each_space(
     return Metric(*names, compute, unit, better)
 
 
+def _in_audits(key: str, label: str) -> Metric:
+    """A share in each space, which an audit finds."""
+    names = f"copying/{key}/{{copying_space}}", f"{label} in {{copying_space}}"
+    return Metric(*names, unit="%", better="lower")
+
+
 def _corrected(p_value: Callable[[Copying], float]) -> Callable[[Evidence], float]:
     """The smallest p of all spaces, by Bonferroni."""
 
@@ -159,6 +165,11 @@ METRICS: tuple[Metric, ...] = (
     _in_each_space(
         "authenticity", "authenticity", lambda c: c.authenticity, unit="%", better="higher"
     ),
+    _in_audits("named", "images named as copies"),
+    _in_audits("exact", "exact copies"),
+    _in_audits("moved", "copies flipped or shifted"),
+    _in_audits("duplicates", "training images that are there twice"),
+    _in_audits("leaked", "held-out images that are training images"),
     Metric(
         "quality/oracle_confidence",
         "oracle confidence",
@@ -189,6 +200,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("memorization/min", "smallest M", unit="nats"),
     Metric("memorization/median", "median M", unit="nats"),
     Metric("memorization/max", "largest M", unit="nats"),
+    Metric("quality/kernel_distance_{space}", "kernel distance (MMD²)", better="lower"),
     Metric("quality/held_out_log_prob", "held-out log p", unit="nats", better="higher", shown=True),
     Metric("quality/held_out_elbo", "held-out ELBO", unit="nats", better="higher"),
 )

@@ -21,7 +21,7 @@ from keras import layers, ops
 from PIL import Image
 
 from rgf_keras.backend.files import read_state_dict
-from rgf_keras.downloads import download
+from rgf_keras.downloads import download, keras_cache
 from rgf_keras.errors import RgfError, first_line
 
 SIDE = 299
@@ -68,6 +68,12 @@ def fid_network(weights: str | Path | None = None) -> keras.Model:
         RgfError: the file is missing, another one, or cannot be downloaded.
     """
     return _load_fid(_find_fid_file(weights))
+
+
+def has_fid_weights() -> bool:
+    """Whether the weights of :func:`fid_network` are here, so that nothing is downloaded."""
+    places = _in_data_dir(FID_FILE), _in_package(FID_FILE), keras_cache() / FID_FILE
+    return any(path is not None and path.is_file() for path in places)
 
 
 def torchvision_network(weights: str | Path | None = None) -> keras.Model:

@@ -1,0 +1,119 @@
+"""`rgf audit`: samples of any generator against the images that it was trained on."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from rgf_keras.cli import options
+from rgf_keras.cli.options import choose_backend, err, open_tracker, show
+from rgf_keras.cli.quiet import import_keras
+from rgf_keras.errors import RgfError
+
+COPYING_FOUND = 3
+RANGES = {"0,1": (0, 1), "-1,1": (-1, 1), "0,255": (0, 255)}
+
+
+def audit_command(
+    train: Annotated[
+        str, typer.Option(help="What the generator was trained on: a folder, archive or array.")
+    ],
+    generated: Annotated[list[str], typer.Option(help="Its samples, likewise; repeatable.")],
+    test: Annotated[
+        str | None, typer.Option(help="Images of the same kind that it did not see.")
+    ] = None,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of --train that it did not see, if that is so; instead of --test."
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A network to compare by, beside pixels; repeatable. FID's where its weights are."
+        ),
+    ] = None,
+    weights: Annotated[str, typer.Option(help="Weights of these networks: a file.")] = "imagenet",
+    value_range: Annotated[
+        Literal["0,1", "-1,1", "0,255"] | None,
+        typer.Option(help="Black and white in arrays of floats."),
+    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out files that cannot be read.")
+    ] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = Path(
+        "audit.html"
+    ),
+    csv: Annotated[
+        Path | None, typer.Option(help="CSV of all copies and the images they copy.")
+    ] = None,
+    fail_on_copying: Annotated[
+        bool, typer.Option("--fail-on-copying", help="Exit code 3 if copying is found.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    backend: options.Backend = None,
+    tracking_uri: options.TrackingUri = None,
+    workspace: options.Workspace = Path("mlruns"),
+    as_json: options.Json = False,
+) -> None:
+    """Say whether samples of any generator copy its training images, and which do.
+
+    Images are streamed and features kept: the same command goes on where it was killed.
+    """
+    choose_backend(backend)
+    for path in filter(None, (output, csv)):
+        options.check_writable(path.parent, "file")
+    options.check_writable(workspace)
+    import_keras()
+    from rgf_keras.cache import Cache
+    from rgf_keras.reports import audit as report
+    from rgf_keras.reports import render
+    from rgf_keras.runtime.progress import on_console
+
+    with on_console(err) as progress:
+        result = report.audit(
+            train,
+            generated,
+            test,
+            hold_out=hold_out,
+            features=features,
+            weights=weights,
+            value_range=RANGES[value_range] if value_range else None,
+            skip_broken=skip_broken,
+            seed=seed,
+            cache=Cache(),
+            folder=workspace / "work",
+            progress=progress,
+        ).result
+    render.write(report.page(result, os.environ.get("RGF_COMMAND", "")), output, "html")
+    if csv:
+        _write(csv, result.copies_csv())
+    runs = _record(result, tracking_uri, workspace)
+    show(as_json, result.record(), *report.summary(result))
+    err.print(f"page: {output}; in MLflow: {', '.join(runs)}", highlight=False, soft_wrap=True)
+    if fail_on_copying and result.found:
+        raise typer.Exit(COPYING_FOUND)
+
+
+def _record(result: Any, tracking_uri: str | None, workspace: Path) -> list[str]:
+    """Record a run for each generated set; returns their ids."""
+    from rgf_keras.reports import audit as report
+    from rgf_keras.tracking.tracker import environment_tags
+
+    ids = []
+    with open_tracker(tracking_uri, workspace, "audit") as tracker:
+        for number, sample in enumerate(result.samples):
+            with tracker.run("audit", environment_tags()) as run:
+                folder = workspace / "work" / f"audit-{run.id}-{number}"
+                report.log(result, sample, run, folder)
+            ids.append(run.id)
+    return ids
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RgfError(f"cannot write {path}: {error.strerror}; choose another --csv") from error

@@ -1,0 +1,327 @@
+"""The audit: read, compare in every space, name copies, measure."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rgf_keras import archive
+from rgf_keras.cache import Cache
+from rgf_keras.datasets.image_sources import Source, open_source
+from rgf_keras.errors import ArgumentError
+from rgf_keras.experiments.audit import findings, inputs, measures, notes, spaces
+from rgf_keras.experiments.audit.findings import Finding, Known, Mirror
+from rgf_keras.experiments.audit.inputs import Canvas, ImageSet
+from rgf_keras.experiments.audit.result import LEVEL, Audit, Audited, Copy, Pairs, worst
+from rgf_keras.experiments.audit.spaces import PIXELS, Space
+from rgf_keras.metrics import catalogue
+from rgf_keras.metrics.checks import check_share
+from rgf_keras.metrics.evidence import Evidence
+from rgf_keras.metrics.features import FeatureExtractor
+from rgf_keras.runtime.progress import SILENT, Progress
+
+NUM_PAIRS = 12
+NUM_TESTS = 3  # kinds that may raise an alarm: named copies, C_T, few copies
+
+Images = str | Path | np.ndarray | Source
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What generated sets are compared with.
+
+    Attributes:
+        train, test: images; no held-out ones if None.
+        spaces: by name.
+        known: of the data in each space.
+        search: for moved copies, in pixels.
+        level: probability that one kind of test raises an alarm without copying.
+        seed: of everything random.
+        cache: of features and statistics.
+    """
+
+    train: ImageSet
+    test: ImageSet | None
+    spaces: dict[str, Space]
+    known: dict[str, Known]
+    search: Mirror
+    level: float
+    seed: int
+    cache: Cache
+
+    def mirror(self, space: str) -> Mirror | None:
+        """The search for moved copies; None in spaces of networks."""
+        return self.search if space == PIXELS else None
+
+
+def audit(
+    train: Images,
+    generated: Images | Sequence[str | Path] | Mapping[str, Images],
+    test: Images | None = None,
+    *,
+    hold_out: float | None = None,
+    features: Sequence[str] | None = None,
+    weights: str = "imagenet",
+    value_range: Any = None,
+    skip_broken: bool = False,
+    seed: int = 0,
+    cache: Cache | None = None,
+    folder: Path | None = None,
+    progress: Progress = SILENT,
+) -> Audit:
+    """Say whether samples of any generator copy the images that it was trained on.
+
+    Images are streamed, features kept by content: the same call goes on where it was killed.
+
+    Args:
+        train: what the generator was trained on: whatever
+            :func:`rgf_keras.datasets.image_sources.open_source` reads, or (n, H, W, C) or
+            (n, H, W) uint8, n ≥ 50.
+        generated: samples, at least 10; or several sets, in a list or by name.
+        test: images of the training images' kind that the generator did not see. Without them C_T
+            and the test for few copies are left out.
+        hold_out: share in (0, 1) of ``train`` that the generator did not see, instead of ``test``.
+        features: names of networks whose features images are compared by, beside their pixels;
+            by default FID's where its weights are.
+        weights: of these networks, see :func:`rgf_keras.metrics.features.extractor`.
+        value_range: what black and white are in arrays of floats that are read.
+        skip_broken: leave out images that cannot be read.
+        seed: of everything random.
+        cache: where features are kept; the user's if None.
+        folder: where files are put meanwhile; the system's if None.
+        progress: of the work.
+
+    Raises:
+        ArgumentError: both ``test`` and ``hold_out``, or bad arguments.
+        RgfError: too few or unreadable images, other channels, weights that cannot be had.
+    """
+    if hold_out is not None:
+        check_share(hold_out=hold_out)
+        if test is not None:
+            raise ArgumentError("give test images or hold_out, not both")
+    names = spaces.default_names() if features is None else list(features)
+    extractors = spaces.find_extractors(names, weights)
+    cache = cache or Cache()
+    read = partial(_open, value_range=value_range, skip_broken=skip_broken)
+    sources = {name: read(given) for name, given in _named(generated).items()}
+    opened = read(train), None if test is None else read(test)
+    _check_counts(opened, sources)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
+        place, canvas = Path(temporary), inputs.survey(opened[0])
+        data = _read_data(opened, canvas, place, hold_out, seed, progress)
+        reference = _compare_data(data, extractors, canvas, place, seed, cache, progress)
+        read_sets = {
+            name: inputs.read(source, "generated", canvas, place / f"generated-{i}", progress, 1)
+            for i, (name, source) in enumerate(sources.items())
+        }
+        audited = [_audit_one(name, each, reference) for name, each in read_sets.items()]
+        told = notes.of(canvas, reference.known, *data, read_sets, names)
+        sizes = {"train": len(data[0]), "test": len(data[1]) if data[1] else 0}
+        fingerprint = archive.digest({"train": data[0].thumbnails})
+        settings = {
+            "seed": seed,
+            "hold_out": hold_out,
+            "spaces": list(reference.spaces),
+            "pixels": list(canvas.small.shape),
+        }
+        return Audit(data[0].name, sizes, tuple(audited), told, fingerprint, settings)
+
+
+def _named(generated: Any) -> dict[str, Images]:
+    """Generated sets by name."""
+    if isinstance(generated, Mapping):
+        return dict(generated)
+    several = generated if isinstance(generated, list | tuple) else [generated]
+    if not several:
+        raise ArgumentError("there are no generated images to audit; name some")
+    named: dict[str, Images] = {}
+    for i, each in enumerate(several, 1):
+        name = str(each) if isinstance(each, str | Path) else getattr(each, "name", "generated")
+        named[f"{name} ({i})" if name in named else name] = each
+    return named
+
+
+def _open(given: Images, value_range: Any, skip_broken: bool) -> Source:
+    if isinstance(given, Source):
+        return given
+    if isinstance(given, str | Path):
+        return open_source(given, value_range=value_range, skip_broken=skip_broken)
+    images = np.asarray(given)
+    images = images[..., np.newaxis] if images.ndim == 3 else images
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
+        received = f"{images.shape} {images.dtype}"
+        raise ArgumentError(f"images must be (n, H, W, 1 or 3) uint8, received {received}")
+    names = tuple(map(str, range(len(images))))
+    return Source("array", names, None, (), {}, lambda: iter(images))
+
+
+def _check_counts(opened: tuple[Source, Source | None], sources: Mapping[str, Source]) -> None:
+    train, test = opened
+    inputs.check_count("training", train.name, len(train))
+    if test is not None:
+        inputs.check_count("held-out", test.name, len(test))
+    for name, source in sources.items():
+        inputs.check_count("generated", name, len(source))
+
+
+def _read_data(
+    opened: tuple[Source, Source | None],
+    canvas: Canvas,
+    folder: Path,
+    hold_out: float | None,
+    seed: int,
+    progress: Progress,
+) -> tuple[ImageSet, ImageSet | None]:
+    """Training images, and held-out ones if there are any."""
+    train = inputs.read(opened[0], "training", canvas, folder / "train", progress)
+    if hold_out is not None:
+        return inputs.split(train, hold_out, seed)
+    if opened[1] is None:
+        return train, None
+    return train, inputs.read(opened[1], "held-out", canvas, folder / "test", progress, 1)
+
+
+def _compare_data(
+    data: tuple[ImageSet, ImageSet | None],
+    extractors: Sequence[FeatureExtractor],
+    canvas: Canvas,
+    folder: Path,
+    seed: int,
+    cache: Cache,
+    progress: Progress,
+) -> Reference:
+    made = {each.name: each for each in spaces.make(extractors, canvas, cache, folder, progress)}
+    level = LEVEL / NUM_TESTS
+    known = {name: findings.know(space, *data, level) for name, space in made.items()}
+    search = findings.mirror(data[0], known[PIXELS], data[1], seed)
+    return Reference(*data, made, known, search, level, seed, cache)
+
+
+def _audit_one(name: str, images: ImageSet, reference: Reference) -> Audited:
+    """Audit one generated set."""
+    evidence, has_test = _evidence(images, reference), reference.test is not None
+    found = {}
+    for space, known in reference.known.items():
+        features, share = evidence.space(space).generated, reference.level / len(reference.known)
+        found[space] = findings.find(known, features, images, share, reference.mirror(space))
+    values = measures.of_findings(found) | measures.of_data(reference.known)
+    classes: tuple = ()
+    if has_test:
+        values |= measures.of_copying(evidence)
+        if evidence.labels is not None:
+            names = reference.train.source.class_names
+            classes = measures.of_classes(evidence, evidence.labels, names)
+    else:
+        values |= measures.without_held_out(evidence, found)
+    values |= measures.of_quality(evidence, has_test)
+    copying = evidence.copying_by_space if has_test else {}
+    sensitivity = {
+        space: findings.sensitivity(
+            reference.spaces[space],
+            reference.known[space],
+            finding,
+            reference.train,
+            reference.mirror(space),
+            reference.seed,
+        )
+        for space, finding in found.items()
+    }
+    copies = tuple(
+        each
+        for finding in found.values()
+        for each in _copies(name, finding, images, reference.train)
+    )
+    pairs = _pairs(found[worst(found, copying)], images, reference.train)
+    alarms = _alarms(found, values, reference.level)
+    return Audited(
+        name, len(images), values, found, copying, classes, copies, sensitivity, pairs, alarms
+    )
+
+
+def _evidence(images: ImageSet, reference: Reference) -> Evidence:
+    train, test = reference.train, reference.test
+    sets = {"train": train, "held_out": test or train, "generated": images}
+    sets |= {"test": test} if test else {}
+    names = list(reference.spaces)
+    return Evidence(
+        images=images.thumbnails,
+        table=(),
+        embedding=names[-1],
+        embed=lambda space, name: reference.spaces[space].features(sets[name]),
+        copying_spaces=names,
+        labels=_labels(images, reference),
+        seed=reference.seed,
+        cache=reference.cache,
+    )
+
+
+def _labels(images: ImageSet, reference: Reference) -> dict[str, np.ndarray] | None:
+    """Classes of all sets as the training images name them; None if one is not labelled."""
+    train, test = reference.train, reference.test
+    names = train.source.class_names
+    if test is None or not names:
+        return None
+    sets = {"train": train, "test": test, "generated": images}
+    labels = {name: each.labels_as(names) for name, each in sets.items()}
+    return None if any(each is None for each in labels.values()) else labels  # type: ignore[return-value]
+
+
+def _copies(name: str, finding: Finding, images: ImageSet, train: ImageSet) -> list[Copy]:
+    """Copies in one space: as they are, then moved ones."""
+    own, theirs = images.names, train.names
+    rows = [
+        (i, finding.near.one(i), "exact" if finding.near.same[i] else "near")
+        for i in finding.copies
+    ]
+    if moved := finding.moved:
+        rows += [
+            (i, moved.near.one(n), how)
+            for n, (i, how) in enumerate(zip(moved.copies, moved.how, strict=True))
+        ]
+    return [
+        Copy(
+            own[i],
+            theirs[index],
+            distance,
+            rank,
+            ratio,
+            finding.space,
+            kind,
+            name,
+        )
+        for rank, (i, (distance, index, ratio), kind) in enumerate(rows, 1)
+    ]
+
+
+def _pairs(finding: Finding, images: ImageSet, train: ImageSet) -> Pairs:
+    """The relatively nearest images, moved copies among them, for a picture."""
+    order = np.argsort(finding.near.relative, kind="stable")[:NUM_PAIRS]
+    nearest, ratios = finding.near.indices[order], finding.near.relative[order]
+    if finding.moved and len(finding.moved.copies):
+        order = np.concatenate([finding.moved.copies, order])
+        nearest = np.concatenate([finding.moved.near.indices, nearest])
+        ratios = np.concatenate([finding.moved.near.relative, ratios])
+        first = np.argsort(ratios, kind="stable")[:NUM_PAIRS]
+        order, nearest, ratios = order[first], nearest[first], ratios[first]
+    shown, copied = np.array(images.thumbnails[order]), np.array(train.thumbnails[nearest])
+    return Pairs(finding.space, shown, copied, ratios)
+
+
+def _alarms(
+    found: Mapping[str, Finding], values: Mapping[str, float], level: float
+) -> tuple[str, ...]:
+    """Which tests say that the set copies."""
+    alarms = []
+    for space, finding in found.items():
+        if finding.num_copies:
+            alarms.append(f"{finding.num_copies} images are copies in {space}")
+    for key in ("copying/c_t_p", "copying/tail_p"):
+        if values.get(key, 1.0) <= level:
+            alarms.append(f"{catalogue.label(key)} {values[key]:.2g}")
+    return tuple(alarms)
