@@ -53,6 +53,7 @@ study = Study(
     baseline=BASELINE,
     suggest=suggest,
     minimize="copying/deficit",
+    worst=1e6,
     subject_to=(Bound("quality/frechet_oracle", at_most=1.1, relative=True),),
     num_trials=10,
 )

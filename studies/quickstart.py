@@ -58,6 +58,7 @@ study = Study(
     baseline=BASELINE,
     suggest=suggest,
     minimize="copying/deficit",  # in the worst of pixels and the oracle's features
+    worst=1e6,
     subject_to=(Bound("quality/frechet_oracle", at_most=1.1, relative=True),),
     num_trials=5,
     repeats=4,

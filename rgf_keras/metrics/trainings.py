@@ -21,6 +21,8 @@ from rgf_keras.metrics.verdicts import MIN_REFERENCES, TOO_FEW, TOO_FEW_TRAINING
 
 # Ways to divide the trainings into tested ones and references; if there are more, some are drawn.
 MAX_DIVISIONS = 2000
+ROUNDING = 1e-9  # of arcsine roots
+P_VALUES = ("rgf/gap_p", "rgf/gap_p_prediction", "copying/c_t_p", "copying/tail_p")
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def compare_trainings(
         error, degrees = _error(roots_r, roots_u, n_r[:, None], n_u[:, None])
         # Where all trainings agree exactly, as at shares of 0 and 1, the spread is sampling's.
         of_sampling = np.sqrt(sum(_sampling(x) for x in (counts, reference)))
-        error = np.where(error > 0, error, of_sampling[:, None])
+        error = np.where(error > ROUNDING, error, of_sampling[:, None])
         difference = mean_r - mean_u
         p = 2 * scipy.stats.t.sf(np.abs(difference) / error, degrees)
         tests = num_values if num_values > 2 else 1
@@ -181,7 +183,9 @@ def over_trainings(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
     values = dict(first)
     shared = [key for key in first if others and all(key in other for other in others)]
     for key in shared:
-        if key.endswith(("_low", "_high")) or any(part.endswith("_p") for part in key.split("/")):
+        value, _, end = key.rpartition("_")
+        is_bound = end in ("low", "high") and value in first
+        if is_bound or key.startswith(tuple(f"{each}/" for each in P_VALUES)) or key in P_VALUES:
             continue
         each = np.array([numbers[key] for numbers in measured])
         values[key] = float(each.mean())
@@ -238,7 +242,7 @@ def _error(
     """
     squares_r, squares_u = (np.nansum((x - _mean(x)) ** 2, axis=0) for x in (tested, known))
     r, u = squares_r / (n_r - 1) / n_r, squares_u / (n_u - 1) / n_u
-    welch = (np.minimum(n_r, n_u) >= 3) & (r + u > 0)
+    welch = (np.minimum(n_r, n_u) >= 3) & (r + u > ROUNDING**2)
     degrees = (r + u) ** 2 / (r**2 / (n_r - 1) + u**2 / (n_u - 1))
     pooled = (squares_r + squares_u) / (n_r + n_u - 2) * (1 / n_r + 1 / n_u)
     variance = np.where(welch, r + u, pooled)

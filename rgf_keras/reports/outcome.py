@@ -228,7 +228,7 @@ def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
     """How a trial or a repeat has ended, in one line."""
     reason = trial.user_attrs["reason"]
     if "of" in trial.user_attrs:
-        what = f"trial {trial.user_attrs['of']} again, seed + {trial.user_attrs['seed']}"
+        what = f"trial {trial.user_attrs['of']} again, fresh training {trial.user_attrs['seed']}"
         return f"{what}: {reason or f'{minimize} {trial.value:.3f}'}"
     kind = "baseline" if trial.user_attrs["baseline"] else parameters(trial.params)
     what = f"trial {trial.number} of {num_trials} ({kind})"
@@ -271,7 +271,7 @@ def _trial(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
 
 
 def _rank(trial: Trial) -> tuple[Any, ...]:
-    """RepeatSummary trials before those that were not, pruned ones last."""
+    """Repeated trials before those that were not, pruned ones last."""
     again = trial["repeats"]
     value = again["objective"]["value"] if again else trial["value"]
     missing = value is None
@@ -285,11 +285,11 @@ def _objective(trial: Trial) -> str:
     return "–" if trial["value"] is None else f"{trial['value']:.3f}"
 
 
-def _tell(elsewhere: dict[str, Difference]) -> list[str]:
+def _tell(elsewhere: dict[str, Difference] | None) -> list[str]:
     return [
         f"In {space}, which its mitigation does not use, C_T differs by {difference}"
         f"{'' if difference.is_found else ', which may be chance'}."
-        for space, difference in elsewhere.items()
+        for space, difference in (elsewhere or {}).items()
     ]
 
 
@@ -319,12 +319,15 @@ def _answer(
     if repeated is None:
         return f"T{trial}, baseline {baseline_metrics(optuna_study)[name]:.3f}."
     difference = repeated.difference
-    assert difference is not None  # the baseline has none, and is not the winner
+    if difference is None:
+        return f"No difference found: t{trial}, but a fresh training of the baseline has no result."
     seeds = f"over {repeated.objective.n} fresh trainings each"
     other = f"baseline {again[baseline_trial(optuna_study).number].objective}, difference"
     if is_finding:
         return f"Finding: t{trial}, {other} {difference} {seeds}."
-    if difference.is_found and difference.value < 0 and repeated.feasible:
+    if difference.is_found and difference.value > 0:
+        return f"T{trial}, more than the baseline, which does not: {other} {difference} {seeds}."
+    if difference.is_found:
         start = "No finding, for it is seen only in the space that the mitigation uses"
         return f"{start}: t{trial}, {other} {difference} {seeds}."
     advice = f"about {difference.needed} trainings of each would tell one of this size"
@@ -343,7 +346,7 @@ def _caution(winner: "FrozenTrial", again: dict[int, RepeatSummary]) -> str:
 
 
 def _finding(
-    winner: "FrozenTrial", again: dict[int, RepeatSummary], elsewhere: dict[str, Difference]
+    winner: "FrozenTrial", again: dict[int, RepeatSummary], elsewhere: dict[str, Difference] | None
 ) -> bool:
     """Whether the best trial is better than the baseline by more than trainings scatter.
 
@@ -353,22 +356,26 @@ def _finding(
     difference = repeated.difference if repeated and repeated.feasible else None
     if difference is None or not difference.is_found or difference.value > 0:
         return False
-    return not elsewhere or any(each.low > 0 for each in elsewhere.values())
+    return elsewhere is None or any(each.is_found and each.value > 0 for each in elsewhere.values())
 
 
 def _elsewhere(
     optuna_study: "optuna.Study", winner: "FrozenTrial", found: dict[str, Difference]
-) -> dict[str, Difference]:
-    """By space that the best trial's mitigations do not use: how much larger its C_T is there."""
-    used = winner.user_attrs.get(SPACES, [])
-    if not (used and optuna_study.user_attrs["minimize"].startswith("copying/")):
-        return {}
-    spaces = {name: name.removeprefix(C_T) for name in found if name.startswith(C_T)}
-    bounds = ("_low", "_high")
+) -> dict[str, Difference] | None:
+    """By space that the best trial's mitigations do not use: how much larger its C_T is there.
+
+    None if that is not asked about: copying is not minimized, or no mitigation uses a space.
+    """
+    used = winner.user_attrs.get(SPACES)  # unknown of trials before 0.2
+    if used == [] or not optuna_study.user_attrs["minimize"].startswith("copying/"):
+        return None
+    known = used or []
+    bounds = {f"{name}_{end}" for name in found for end in ("low", "high")}
+    spaces = {name: name.removeprefix(C_T) for name in found.keys() - bounds}
     return {
         space: found[name]
-        for name, space in spaces.items()
-        if space not in used and not space.endswith(bounds)
+        for name, space in sorted(spaces.items())
+        if name.startswith(C_T) and used is not None and space not in known
     }
 
 
@@ -390,4 +397,6 @@ def _share(share: float, low: float, high: float) -> str:
     """A share with its interval, in percent."""
     if math.isnan(share):
         return "–"
+    if math.isnan(low):  # of too few trainings
+        return f"{100 * share:.0f}"
     return f"{share:.0%} [{low:.0%}, {high:.0%}]".replace("%", "")

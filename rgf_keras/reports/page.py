@@ -166,10 +166,12 @@ def _verdict(run: RunRecord) -> str:
 
 
 def _copying(metrics: Mapping[str, float]) -> str:
-    """Whether a model copies, by the interval of its C_T."""
-    copies = values.with_bounds(metrics, "copying/c_t")[-1] < 0
-    yes = "Yes: its samples lie nearer to training images than held-out images do"
-    start = yes if copies else "No sign of it"
+    """Whether a model copies, by the interval of its C_T, or a few of its samples do."""
+    start = "No sign of it"
+    if values.with_bounds(metrics, "copying/c_t")[-1] < 0:
+        start = "Yes: its samples lie nearer to training images than held-out images do"
+    elif metrics.get("copying/tail_p", 1) < 0.05:
+        start = "A few: more of its samples lie very near to training images than by chance"
     return f"{start}; C_T {values.interval(metrics, 'copying/c_t')}, below 0 is copying."
 
 

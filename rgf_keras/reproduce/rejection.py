@@ -11,6 +11,7 @@ from typing import Any
 import scipy
 
 from rgf_keras.config import AssessConfig, parse
+from rgf_keras.experiments.studies.ranking import FAR_OUTSIDE
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reports.values import number
 from rgf_keras.reproduce.reproduction import Reproduction, model_name
@@ -78,6 +79,7 @@ def reproduction(table: str, scale: str) -> Reproduction:
         tables=lambda runs: [_table(runs)],
         agreement=agreement,
         minimize="copying/deficit",
+        study_options={"worst": FAR_OUTSIDE},
     )
 
 

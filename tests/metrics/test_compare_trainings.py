@@ -9,7 +9,7 @@ import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import rgf
-from rgf_keras.metrics.trainings import mean_share
+from rgf_keras.metrics.trainings import compare_trainings, mean_share, over_trainings
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "trainings.npz")
 BALANCED, SKEWED = GOLDEN["balanced"], GOLDEN["skewed"]
@@ -161,3 +161,20 @@ def test_mean_share_of_trainings():
 def test_bad_arguments_are_named(counts, reference, message):
     with pytest.raises(ArgumentError, match=message):
         rgf.compare_trainings(counts, reference)
+
+
+@pytest.mark.parametrize(
+    ("reference", "tested"), [([42] * 3, 43), ([41] * 7, 42), ([100] * 11, 99), ([0] * 3, 1)]
+)
+def test_trainings_that_agree_by_chance_scatter_by_sampling(reference, tested):
+    known = np.array([[[100 - n, n]] for n in reference])
+    compared = compare_trainings(np.array([[[100 - tested, tested]]]), known)
+    assert compared.p_value[0] > 0.05
+    assert compared.verdict.tolist() == ["learned"]
+
+
+def test_means_over_trainings_know_bounds_and_p_values_by_their_names():
+    first = {"guest/top_p": 1.0, "x/oracle_low": 1.0, "rgf/gap_p": 0.1, "copying/tail_p/a_low": 0.2}
+    second = dict.fromkeys(first, 3.0)
+    means = over_trainings([first, second])
+    assert means == {**first, "guest/top_p": 2.0, "x/oracle_low": 2.0}

@@ -105,6 +105,12 @@ def prepare(config: AssessConfig, cache: Cache, progress: Progress = SILENT) -> 
         name: extractor(name, config.weights_of(name), oracles.classes)
         for name in dict.fromkeys((quality, *spaces))
     }
+    names = [each.name for each in made.values()]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise RgfError(
+            f"evaluation.copying_embeddings: two embeddings call themselves '{twice[0]}'; rename "
+            "one, for results are recorded by these names"
+        )
     of_metrics = [extractor(name) for name in _spaces_of_metrics(config)]
     statistics = _statistics(config)
     copying = [made[name] for name in spaces]

@@ -18,6 +18,7 @@ FAR_OUTSIDE = 1e6  # how far a trial without a result is outside every bound
 REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's repeats
 SPACES = "spaces"  # the attribute that names the spaces that a trial's mitigations use
 TRAININGS = "trainings"  # the attribute that holds what each training of a trial came to
+ROUNDING = 1e-9  # relative; what scatters less does not
 POWER = 0.8  # with which as many trainings as are advised would find a difference
 
 
@@ -121,18 +122,26 @@ class Difference:
     """A difference of means over trainings, and its t-interval.
 
     Attributes:
-        value, low, high: in units of what is measured.
+        value, low, high: in units of what is measured; no interval where nothing scatters.
         needed: trainings of each that would probably tell a difference of this size from chance.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     needed: int
 
     @classmethod
-    def between(cls, values: Sequence[float], others: Sequence[float]) -> "Difference":
+    def between(
+        cls, values: Sequence[float], others: Sequence[float], num_tests: int = 1
+    ) -> "Difference":
         """Welch's interval if there are three or more of each, else Student's.
+
+        Where nothing scatters there is no interval: values that are alike say nothing of chance.
+
+        Args:
+            values, others: of two or more trainings each.
+            num_tests: of how many such differences the best is looked at (Bonferroni).
 
         >>> Difference.between([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]).high < 0
         True
@@ -150,19 +159,24 @@ class Difference:
             squares = parts[0] ** 2 / (n - 1) + parts[1] ** 2 / (m - 1)
             degrees = sum(parts) ** 2 / squares
         value = float(np.mean(values) - np.mean(others))
-        half = sum(parts) ** 0.5 * float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
-        quantiles = float(ndtri((1 + CONFIDENCE) / 2) + ndtri(POWER))
-        effect = abs(value) / pooled**0.5 if pooled else np.inf
+        tail = (1 - CONFIDENCE) / 2 / num_tests
+        half = sum(parts) ** 0.5 * float(stdtrit(degrees, 1 - tail))
+        quantiles = float(ndtri(1 - tail) + ndtri(POWER))
         most = 10_000  # more are out of reach
+        if pooled**0.5 <= ROUNDING * np.max(np.abs([*values, *others])):
+            return cls(value, None, None, most)
+        effect = abs(value) / pooled**0.5
         needed = most if effect < 0.01 else min(most, int(np.ceil(2 * (quantiles / effect) ** 2)))
         return cls(value, value - half, value + half, max(2, needed))
 
     @property
     def is_found(self) -> bool:
         """Whether the interval excludes zero."""
-        return not self.low <= 0 <= self.high
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
     def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f} (without an interval, for nothing scatters)"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -172,7 +186,8 @@ class RepeatSummary:
 
     Attributes:
         objective: the mean of the objective.
-        difference: of its objective to the baseline's; None for the baseline.
+        difference: of its objective to the baseline's; None for the baseline, and where a training
+            of either has no result.
         violations: of the bounds by the mean metrics, relative to the baseline's mean metrics.
     """
 
@@ -234,7 +249,8 @@ def repeats(optuna_study: optuna.Study) -> dict[int, RepeatSummary]:
     if baseline is None:
         return {}
     bounds = [Bound(**values) for values in optuna_study.user_attrs["subject_to"]]
-    return {number: _summary(by_seed, baseline, bounds) for number, by_seed in runs.items()}
+    num_tests = len(runs) - 1
+    return {n: _summary(by_seed, baseline, bounds, num_tests) for n, by_seed in runs.items()}
 
 
 def differences(optuna_study: optuna.Study, number: int) -> dict[str, Difference]:
@@ -244,9 +260,12 @@ def differences(optuna_study: optuna.Study, number: int) -> dict[str, Difference
     metrics = [[run.user_attrs["metrics"] for run in side.values()] for side in sides]
     if min(map(len, metrics)) < 2:
         return {}
-    names = set.intersection(*(set(each) for side in metrics for each in side))
+    everything = [each for side in metrics for each in side]
+    shared = set.intersection(*(set(each) for each in everything))
+    names = {name for name in shared if all(np.isfinite(each[name]) for each in everything)}
+    first, second = metrics
     return {
-        name: Difference.between(*([each[name] for each in side] for side in metrics))
+        name: Difference.between([each[name] for each in first], [each[name] for each in second])
         for name in sorted(names)
     }
 
@@ -272,13 +291,14 @@ def _repeat_runs(optuna_study: optuna.Study) -> dict[int, Runs]:
     return runs
 
 
-def _summary(runs: Runs, baseline: Runs, bounds: Sequence[Bound]) -> RepeatSummary:
+def _summary(runs: Runs, baseline: Runs, bounds: Sequence[Bound], num_tests: int) -> RepeatSummary:
     own, others = ([run.values[0] for run in each.values()] for each in (runs, baseline))
     limits, means = _mean_metrics(bounds, baseline), _mean_metrics(bounds, runs)
     has_result = limits and not any(run.user_attrs["reason"] for run in runs.values())
+    complete = has_result and not any(run.user_attrs["reason"] for run in baseline.values())
     return RepeatSummary(
         Mean.of(own),
-        None if runs is baseline else Difference.between(own, others),
+        Difference.between(own, others, num_tests) if complete and runs is not baseline else None,
         {b.metric: b.violation(means, limits) if has_result else FAR_OUTSIDE for b in bounds},
     )
 

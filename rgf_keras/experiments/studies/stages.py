@@ -212,8 +212,14 @@ class Search(Stage):
                 f"study '{self.optuna_study.study_name}' was started with another baseline, "
                 "objective or bounds; give the new one another --name"
             )
+        if known.get("trainings") not in (None, self.study.trainings):
+            raise RgfError(
+                f"study '{self.optuna_study.study_name}' was started with {known['trainings']} "
+                f"trainings of a trial, not {self.study.trainings}; give the new one another --name"
+            )
         description = {
             "key": self.study.key,
+            "trainings": self.study.trainings,
             "question": self.study.question,
             "minimize": self.study.minimize,
             "bounds": [str(bound) for bound in self.study.subject_to],

@@ -63,7 +63,8 @@ class Study:
         repeats: fresh seeds with which the baseline and the best feasible trials are trained again
             in the end, at least 2; 0 for none. The ranking is then by their means, and a difference
             is a finding only if its interval over these trainings excludes zero.
-        candidates: how many trials are repeated beside the baseline.
+        candidates: how many trials are repeated beside the baseline; the more, the wider is the
+            interval that the best of them needs.
         evaluate: (config, context) → numbers by name, or an object that has them as ``metrics``;
             the config's kind is that of ``baseline``. An assessment if not given.
         worst: what a trial without a result is worth, beyond all that ``minimize`` can be.
@@ -85,7 +86,7 @@ class Study:
     pruner: Callable[[], BasePruner] = NopPruner
     trainings: int = 1
     repeats: int = 3
-    candidates: int = 3
+    candidates: int = 1
     evaluate: Evaluate = _assess
     worst: float = WORST
     judge: InitVar[Any] = None  # what evaluate was called before 0.2
@@ -161,7 +162,8 @@ class Study:
         Data and oracles of an assessment stay; of other studies everything random is another.
         """
         if number and self.evaluate is _assess:
-            first = number * config.evaluation.num_trainings  # type: ignore[attr-defined]
+            evaluation = config.evaluation  # type: ignore[attr-defined]
+            first = evaluation.first_training + number * evaluation.num_trainings
             return config.with_values({"evaluation.first_training": first})
         return config.with_values({"seed": config.seed + number}) if number else config
 

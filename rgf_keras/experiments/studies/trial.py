@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 
+from rgf_keras import plugins
 from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.errors import Diverged, RgfError, first_line
 from rgf_keras.experiments.studies.optuna_adapter import snapshot
@@ -114,7 +115,8 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
     context.folder.mkdir(parents=True, exist_ok=True)
     run.log_params(config.flat())
     if isinstance(config, AssessConfig):
-        run.trial.set_user_attr(SPACES, sorted(config.spaces_of_mitigations))
+        spaces = {_name_of(space, config) for space in config.spaces_of_mitigations}
+        run.trial.set_user_attr(SPACES, sorted(spaces))
     trainings = list(run.trial.user_attrs.get(TRAININGS, []))
     num_trainings = study.trainings if run.is_reported else 1
     metrics = over_trainings(trainings) if trainings else {}
@@ -156,11 +158,20 @@ def _train(
     return {name: value for name, value in metrics.items() if number == 0 or "/" in name}
 
 
+def _name_of(space: str, config: AssessConfig) -> str:
+    """What an embedding is called in metrics: a guest's calls itself as it likes."""
+    if not plugins.is_guest(space):
+        return space
+    from rgf_keras.metrics.features import extractor  # which imports Keras
+
+    return extractor(space, config.weights_of(space)).name
+
+
 def _cannot_win(run: TrialRun, trainings: list[dict[str, float]]) -> str:
     """Why further trainings of a trial are not worth it; nothing if they are."""
     known, noise = finished(run.trial.study), spread(run.trial.study)
     kept = [trial for trial in known if feasible(trial) and TRAININGS in trial.user_attrs]
-    if not (kept and noise):
+    if not (kept and noise and noise.std):
         return ""
     winner = min(kept, key=lambda trial: trial.values[0])
     trained = trainings, winner.user_attrs[TRAININGS]

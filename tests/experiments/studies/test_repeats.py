@@ -36,7 +36,7 @@ def noisy(config, context):
 
 def run(tmp_path, evaluate=noisy, tracker=None, **kwargs):
     return run_study(
-        RANDOM,
+        replace(RANDOM, candidates=3),
         "toy",
         tmp_path,
         open_storage(f"journal:///{tmp_path}/optuna.journal"),
@@ -70,7 +70,8 @@ def test_luck_does_not_win(tmp_path):
     assert difference.value == pytest.approx(-weight / 4)
     values = [0.5 - weight / 4 + x for x in (0.001, 0.004, 0.009)]
     others = [0.501, 0.504, 0.509]
-    expected = stats.ttest_ind(values, others, equal_var=False).confidence_interval()
+    test = stats.ttest_ind(values, others, equal_var=False)
+    expected = test.confidence_interval(1 - 0.05 / 3)  # the best of three candidates
     assert (difference.low, difference.high) == pytest.approx(tuple(expected))
     assert again[0].difference is None
 
@@ -178,3 +179,22 @@ def test_as_many_trainings_as_are_advised_find_a_difference():
     draws = (rng.normal(0, 1, needed) for _ in range(2000))
     found = [Difference.between(x, rng.normal(1, 1, needed)).is_found for x in draws]
     assert np.mean(found) == pytest.approx(0.8, abs=0.05)
+
+
+def test_what_does_not_scatter_says_nothing_of_chance():
+    difference = Difference.between([10.0, 10.0], [11.0, 11.0])
+    assert not difference.is_found
+    assert Difference.between([0.1 + 0.2, 0.3], [1.0, 1.0]).is_found is False
+    assert Difference.between([0.0, 0.0], [0.0, 0.0]).needed > 1000
+
+
+def test_a_number_that_is_not_finite_leaves_the_report_whole(tmp_path):
+    def assess(config, *rest):
+        result = assessment(config)
+        result.metrics["rgf/gap"] += 0.001 * config.seed**2
+        return result.metrics | {"mine/diagnostic": float("nan"), "mine/other": float("inf")}
+
+    summary = outcome.study_summary(run(tmp_path, assess))
+    assert summary["finding"] is True
+    assert "rgf/gap" in summary["differences"]
+    assert not {"mine/diagnostic", "mine/other"} & summary["differences"].keys()
