@@ -11,10 +11,11 @@ from rgf_keras.errors import ArgumentError, RgfError
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """An empty current folder; what tests import is forgotten."""
+def here(tmp_path, tmp_path_factory, monkeypatch):
+    """An empty current folder, and no other test's; what tests import is forgotten."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    others = str(tmp_path_factory.getbasetemp())
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if not p.startswith(others)])
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
