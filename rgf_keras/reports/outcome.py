@@ -369,14 +369,12 @@ def _elsewhere(
     used = winner.user_attrs.get(SPACES)  # unknown of trials before 0.2
     if used == [] or not optuna_study.user_attrs["minimize"].startswith("copying/"):
         return None
-    known = used or []
+    if used is None:
+        return {}
     bounds = {f"{name}_{end}" for name in found for end in ("low", "high")}
-    spaces = {name: name.removeprefix(C_T) for name in found.keys() - bounds}
-    return {
-        space: found[name]
-        for name, space in sorted(spaces.items())
-        if name.startswith(C_T) and used is not None and space not in known
-    }
+    names = sorted(name for name in found.keys() - bounds if name.startswith(C_T))
+    spaces = {name.removeprefix(C_T): found[name] for name in names}
+    return {space: each for space, each in spaces.items() if space not in used}
 
 
 def parameters(values: dict[str, Any]) -> str:
