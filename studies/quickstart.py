@@ -3,9 +3,8 @@
 Question: which rejection threshold τ (its space, multiple of the mean nearest-neighbour distance d̄,
           warm-up and mode) and which spectral decoupling λ copy least, with a Fréchet distance at
           most 1.1 times the unmitigated model's?
-Cost:     about 8 minutes on two CPU cores (TensorFlow; reckoned from single trainings of 35 s): two
-          oracles, a balanced GAN, 5 trials, and
-          the best and the baseline with four fresh seeds.
+Cost:     about 8 minutes on two CPU cores (TensorFlow; reckoned, not run to its end): two oracles,
+          a balanced GAN, 5 trials, and the best and the baseline with four fresh seeds.
 Command:  rgf study run studies/quickstart.py
 """
 
