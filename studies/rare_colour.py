@@ -2,8 +2,8 @@
 
 Question: which λ memorizes least on digits whose "1" is always green and whose others are red,
           with a Fréchet distance at most 1.1 times the unmitigated model's?
-Cost:     about 15 minutes on two CPU cores (TensorFlow; reckoned): two oracles, three balanced GANs,
-          7 trials, and the best and the baseline with three fresh seeds.
+Cost:     about 15 minutes on two CPU cores (TensorFlow; reckoned): two oracles, three balanced
+          GANs, 7 trials, and the best and the baseline with three fresh seeds.
 Command:  rgf study run studies/rare_colour.py
 """
 
