@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
+from rich.table import Column
 
-from rgf_keras.cli.options import Json, Picture, err, parse_settings, show
+from rgf_keras.cli.options import Json, Picture, err, note, parse_settings, show
+from rgf_keras.reports.terminal import Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +60,7 @@ def preview(
         for label, row in zip(classes, table, strict=True)
     ]
     show(as_json, records, _count_table(tables, (*classes, "all"), values))
-    err.print(f"pictures: {output}")
+    note(f"pictures: {output}")
 
 
 def _count_table(
@@ -111,7 +112,7 @@ def prepare(
             datasets.prepare(shapes, dataset, seed, cache, progress.task(dataset.name, "images"))
     names = ", ".join(each.name for each in shapes)
     size = _kept(cache)["shape"]["bytes"] / 1e6
-    err.print(f"{names} of {name} are ready in {cache.folder} ({size:.1f} MB)")
+    note(f"{names} of {name} are ready in {cache.folder} ({size:.1f} MB)")
 
 
 @app.command("list")
@@ -143,7 +144,7 @@ def clear(
 
     cache = Cache()
     kinds = tuple(_kept(cache)) if everything else ("shape",)
-    err.print(f"{cache.clear(kinds) / 1e6:.1f} MB freed in {cache.folder}")
+    note(f"{cache.clear(kinds) / 1e6:.1f} MB freed in {cache.folder}")
 
 
 def _kept(cache: "Cache") -> dict[str, dict[str, int]]:

@@ -7,7 +7,7 @@ import typer
 
 from rgf_keras.cli import options
 from rgf_keras.cli.jobs import CpusPerWorker, GpusPerWorker, OnCluster
-from rgf_keras.cli.options import choose_backend, err, open_context, read_config, show
+from rgf_keras.cli.options import choose_backend, note, open_context, read_config, show
 from rgf_keras.cli.quiet import import_keras
 
 
@@ -66,4 +66,4 @@ def score_command(
     with open_context("score", folder, tracking_uri, workspace) as context:
         result = score(chosen, images, held_out, context, resources, others)
     show(as_json, report.summary(result), scores.table(result), report.answer(result))
-    err.print(f"scores, pictures and fits: {folder}")
+    note(f"scores, pictures and fits: {folder}")

@@ -3,7 +3,6 @@
 Importing it imports neither Keras, MLflow, matplotlib nor SciPy: ``rgf study show`` is quick.
 """
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +10,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from optuna.trial import TrialState
-from rich.table import Table
 
+from rgf_keras import strict_json
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
     SPACES,
@@ -27,6 +26,7 @@ from rgf_keras.experiments.studies.ranking import (
     repeats,
 )
 from rgf_keras.reports import values
+from rgf_keras.reports.terminal import Table
 
 if TYPE_CHECKING:
     import optuna
@@ -214,7 +214,7 @@ def record_study(
         if picture := study_figure(folder / "study.png", summary):
             run.log_artifact(picture)
         text = folder / "study.json"
-        text.write_text(json.dumps(summary, indent=1))
+        text.write_text(strict_json.dumps(summary, indent=1))
         run.log_artifact(text)
         winner = next(each for each in summary["trials"] if each["trial"] == summary["best"])
         shown = {summary["minimize"], *winner["limits"]} & winner["metrics"].keys()

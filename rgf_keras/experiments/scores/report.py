@@ -2,14 +2,13 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rgf_keras import archive
+from rgf_keras import archive, strict_json
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.scores.result import QUANTILES, Score, spread
 from rgf_keras.figures import scores as figures
@@ -105,7 +104,7 @@ def _texts(score: Score, work: Path) -> list[Path]:
     texts = {
         "config.yaml": score.config.to_yaml(),
         "scores.csv": to_csv(score),
-        "score.json": json.dumps(summary(score), indent=1),
+        "score.json": strict_json.dumps(summary(score), indent=1),
     }
     for name, text in texts.items():
         (work / name).write_text(text)

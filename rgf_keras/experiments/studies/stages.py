@@ -4,11 +4,12 @@ Several processes share a stage: each trial is begun, resumed and ended by one a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import optuna
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.samplers import RandomSampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
@@ -16,7 +17,7 @@ from rgf_keras.config import ExperimentConfig
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies import optuna_adapter, ranking
 from rgf_keras.experiments.studies.ranking import ENDED, FAR_OUTSIDE, feasible, finished
-from rgf_keras.experiments.studies.study import Study
+from rgf_keras.experiments.studies.study import Study, describe
 from rgf_keras.experiments.studies.trial import Outcome
 from rgf_keras.tracking.tracker import Run
 
@@ -160,6 +161,27 @@ class Search(Stage):
         # Samplers of finite spaces stop a study that they have been through.
         optuna_study.stop = lambda: optuna_study.set_user_attr("exhausted", True)  # type: ignore[method-assign]
         self._describe()
+
+    def check_space(self, space: Mapping[str, BaseDistribution]) -> None:
+        """Refuse parameters that are no longer what trials of this study have drawn.
+
+        Args:
+            space: what is to be searched now, by the parameters' names.
+
+        Raises:
+            RgfError: choices have changed, or are no choices any more; Optuna mixes no such trials.
+        """
+        for trial in self.trials:
+            for name in trial.distributions.keys() & space.keys():
+                old, new = trial.distributions[name], space[name]
+                try:
+                    check_distribution_compatibility(old, new)
+                except ValueError:
+                    raise RgfError(
+                        f"study '{self.optuna_study.study_name}' has trials whose parameter "
+                        f"'{name}' is {describe(old)}, but now it is {describe(new)}; give the new "
+                        "study another --name"
+                    ) from None
 
     @property
     def has_baseline(self) -> bool:
