@@ -4,7 +4,7 @@
 
     cli > reproduce > reports > experiments > tracking, figures > config > training, metrics
     training, metrics (which do not know each other) > models > backend;   datasets
-    below all: errors < runtime, archive, plugins, downloads < cache
+    below all: errors < outputs < archive, runtime, plugins, downloads < cache
     metrics, datasets, config: no Keras when imported, but for metrics.features and .inception
 """
 
@@ -23,14 +23,15 @@ import pytest
 import rgf_keras
 
 PACKAGE = Path(rgf_keras.__file__).parent
-BASE = {"errors", "archive", "runtime", "plugins", "downloads", "cache"}
+BASE = {"errors", "outputs", "archive", "runtime", "plugins", "downloads", "cache"}
 BELOW_CONFIG = BASE | {"datasets", "backend", "models", "training", "metrics"}
 BELOW_EXPERIMENTS = BELOW_CONFIG | {"config", "tracking", "figures"}
 # By part of the package, the lowest first.
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
-    "archive": {"errors"},
+    "outputs": {"errors"},
+    "archive": {"errors", "outputs"},
     "runtime": {"errors"},
     "plugins": {"errors"},
     "downloads": {"errors"},
