@@ -4,7 +4,7 @@
 
     cli > reproduce > reports > experiments > tracking, figures > config > training, metrics
     training, metrics (which do not know each other) > models > backend;   datasets
-    below all: errors, strict_json < names, runtime, archive, plugins, downloads < cache
+    below all: errors, strict_json < names, outputs < archive, runtime, plugins, downloads < cache
     metrics, datasets, config: no Keras when imported, but for metrics.features and .inception
 """
 
@@ -23,7 +23,10 @@ import pytest
 import rgf_keras
 
 PACKAGE = Path(rgf_keras.__file__).parent
-BASE = {"errors", "names", "strict_json", "archive", "runtime", "plugins", "downloads", "cache"}
+BASE = {
+    *("errors", "names", "strict_json", "outputs", "archive", "runtime", "plugins"),
+    *("downloads", "cache"),
+}
 BELOW_CONFIG = BASE | {"datasets", "backend", "models", "training", "metrics"}
 BELOW_EXPERIMENTS = BELOW_CONFIG | {"config", "tracking", "figures"}
 # By part of the package, the lowest first.
@@ -32,7 +35,8 @@ MAY_IMPORT = {
     "errors": set(),
     "names": {"errors"},
     "strict_json": set(),
-    "archive": {"errors"},
+    "outputs": {"errors"},
+    "archive": {"errors", "outputs"},
     "runtime": {"errors"},
     "plugins": {"errors"},
     "downloads": {"errors"},

@@ -8,6 +8,7 @@ import typer
 
 from rgf_keras.cli import options
 from rgf_keras.cli.options import choose_backend, err, note, open_context, read_config, show
+from rgf_keras.cli.outputs import PICTURES, check_file_output
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
@@ -132,6 +133,7 @@ def sample(
 ) -> None:
     """Generate images with a trained model, on any backend."""
     choose_backend(backend)
+    check_file_output(output, PICTURES)
     path = _find_model(model)
     import_keras()
     from rgf_keras.experiments.assessment import models

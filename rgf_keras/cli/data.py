@@ -7,6 +7,7 @@ import typer
 from rich.table import Column
 
 from rgf_keras.cli.options import Json, Picture, err, note, parse_settings, show
+from rgf_keras.cli.outputs import PICTURES, check_file_output
 from rgf_keras.reports.terminal import Table
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def preview(
     from rgf_keras.figures.preview import plot_preview
     from rgf_keras.runtime.progress import on_console
 
+    check_file_output(output, PICTURES)
     settings = {"name": name, "factor": factor, "rare_class": rare_class, "rarity": rarity}
     tree = {"data": {**settings, "factor_parameters": parse_settings(set_)}}
     config = parse(tree, AssessConfig).data

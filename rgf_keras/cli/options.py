@@ -67,7 +67,9 @@ Storage = Annotated[
         help="Optuna's storage, journal:///PATH or a database; in WORKSPACE if not given."
     ),
 ]
-Picture = Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")]
+Picture = Annotated[
+    Path, typer.Option("--output", "-o", help="Picture to write: PNG, JPEG or PDF.")
+]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")]
@@ -112,7 +114,7 @@ def read_config(
 
 def parse_settings(items: list[str] | None) -> dict[str, Any]:
     """Parse ``key=value`` options, the values as YAML reads them."""
-    import yaml
+    from rgf_keras.config import yaml_text
 
     settings = {}
     for item in items or []:
@@ -120,9 +122,9 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
         if not separator:
             raise RgfError(f"--set needs key=value, received '{item}'")
         try:
-            settings[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise RgfError(f"--set {key}: '{value}' is no YAML value") from None
+            settings[key] = yaml_text.load(value)
+        except RgfError as error:
+            raise RgfError(f"--set {key}: '{value[:100]}' {error}") from None
     return settings
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rgf_keras.cli.options import Json, Storage, TrackingUri, Workspace, note, open_records, show
+from rgf_keras.cli.outputs import PAGES, check_file_output, check_folder_output
 from rgf_keras.errors import RgfError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from rgf_keras.tracking.records import Records, RunRecord
 
-SUFFIXES = {"html": ".html", "md": ".md", "latex": ".tex", "csv": ""}
+SUFFIXES = {"html": PAGES, "md": (".md", ".markdown"), "latex": (".tex",)}
 
 
 def report_command(
@@ -33,12 +34,17 @@ def report_command(
     """Write one page about a study or a run, or its tables alone."""
     from rgf_keras.reports import page, render
 
+    suffixes = SUFFIXES.get(kind)
+    path = output or Path(f"report{suffixes[0] if suffixes else ''}")
+    if suffixes:
+        check_file_output(path, suffixes)
+    else:
+        check_folder_output(path)
     records = open_records(tracking_uri, workspace)
     if "/" not in name and (study := _study(name, storage, workspace)):
         report = page.study_page(study, records)
     else:
         report = page.run_page(_run(name, records, storage, workspace))
-    path = output or Path(f"report{SUFFIXES[kind]}")
     render.write(report, path, kind)
     note(f"report: {path}")
 
@@ -57,6 +63,8 @@ def compare_command(
     """Show two runs side by side: what differs, and what came of it."""
     from rgf_keras.reports import compare, render
 
+    if output:
+        check_file_output(output, PAGES)
     records = open_records(tracking_uri, workspace)
     runs = [_run(name, records, storage, workspace) for name in (first, second)]
     page = compare.compare_page(runs)

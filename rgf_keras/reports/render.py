@@ -1,12 +1,12 @@
 """Reports as one self-contained page, or their tables alone as Markdown, LaTeX or CSV."""
 
-import csv
+import re
 from pathlib import Path
 from typing import Literal
 
 import jinja2
 
-from rgf_keras import __version__
+from rgf_keras import __version__, outputs
 from rgf_keras.errors import RgfError
 from rgf_keras.reports.page import Page
 
@@ -17,19 +17,16 @@ def write(page: Page, output: Path, kind: Format) -> None:
     """Write a report: a file, or for CSV a folder with a file per table.
 
     Raises:
-        RgfError: it cannot be written.
+        RgfError: it cannot be written, or there are no tables for CSV.
     """
-    try:
-        if kind == "csv":
-            output.mkdir(parents=True, exist_ok=True)
-            for table in page.tables:
-                with open(output / f"{table.key}.csv", "w", newline="") as file:
-                    csv.writer(file).writerows([table.columns, *table.rows])
-        else:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_text(render(page, kind), encoding="utf-8")
-    except OSError as error:
-        raise RgfError(f"cannot write {output}: {error.strerror}; choose another -o") from error
+    if kind != "csv":
+        outputs.write_text(output, render(page, kind))
+        return
+    if not page.tables:
+        raise RgfError(f"{page.kind} has no tables; choose another --format than csv")
+    for table in page.tables:
+        rows = [table.columns, *table.rows]
+        outputs.write_text(output / f"{table.key}.csv", outputs.csv_text(rows))
 
 
 def render(page: Page, kind: Literal["html", "md", "latex"]) -> str:
@@ -46,14 +43,20 @@ def render(page: Page, kind: Literal["html", "md", "latex"]) -> str:
     return environment.get_template(name).render(page=page, version=__version__)
 
 
+# What Markdown reads as markup: an underscore within a word is none, nor a bracket alone.
+_MARKUP = re.compile(r"[\\`*|~$]|\](?=[(\[:])|(?<!\w)_|_(?!\w)|^[#+-](?=\s)")
+
+
 def _latex(text: str) -> str:
     special = {
         **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
         **{char: f"\\{char}" for char in "&%$#_{}"},
         **{"−": "$-$", "±": r"$\pm$", "•": r"$\bullet$", "–": "--", "≤": r"$\le$", "≥": r"$\ge$"},
     }
-    return "".join(special.get(char, char) for char in text)
+    return "".join(special.get(char, char) for char in " ".join(text.split()))
 
 
 def _markdown(text: str) -> str:
-    return text.replace("|", "\\|")
+    """Text as Markdown shows it: what would be markup or HTML is escaped, all in one line."""
+    escaped = _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

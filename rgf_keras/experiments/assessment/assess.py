@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rgf_keras import archive, strict_json
+from rgf_keras import archive, outputs, strict_json
 from rgf_keras.config import AssessConfig
 from rgf_keras.experiments.assessment import models
 from rgf_keras.experiments.assessment.materials import (
@@ -246,7 +246,7 @@ def _write(
         "copies.csv": copies_csv(evidence.copying_by_space.values()),
     }
     for name, text in texts.items():
-        (folder / name).write_text(text)
+        outputs.write_text(folder / name, text)
     files = {name: folder / name for name in texts}
     titled = {"balanced": reference.images, "skewed": evidence.images[:GRID_SIZE]}
     pictures = [figures.grids(folder / "samples.png", titled)]

@@ -1,7 +1,5 @@
 """What an audit found: metrics, copies by name, differences between sets, what it cannot say."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rgf_keras import outputs
 from rgf_keras.experiments.audit.findings import Finding
 from rgf_keras.metrics import catalogue
 from rgf_keras.metrics.copying import Copying
@@ -188,14 +187,11 @@ class Audit:
 
     def copies_csv(self) -> str:
         """All copies as CSV."""
-        text = io.StringIO()
-        columns = [each.name for each in fields(Copy)]
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
+        rows = [[each.name for each in fields(Copy)]]
         for copy in self.copies:
-            row = asdict(copy)
-            writer.writerow({**row, **{key: f"{row[key]:.6g}" for key in ("distance", "ratio")}})
-        return text.getvalue()
+            numbers = {name: f"{getattr(copy, name):.6g}" for name in ("distance", "ratio")}
+            rows.append([*(asdict(copy) | numbers).values()])
+        return outputs.csv_text(rows)
 
 
 def worst(findings: Mapping[str, Finding], copying: Mapping[str, Copying]) -> str:

@@ -1,14 +1,12 @@
 """A memorization score as files and a record in MLflow."""
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rgf_keras import archive, strict_json
+from rgf_keras import archive, outputs, strict_json
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.scores.result import QUANTILES, Score, spread
 from rgf_keras.figures import scores as figures
@@ -91,13 +89,12 @@ def _columns(score: Score) -> dict[str, np.ndarray]:
 
 def to_csv(score: Score) -> str:
     """One line per image."""
-    text, images, columns = io.StringIO(), score.images, _columns(score)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["index", "label", *columns])
+    images, columns = score.images, _columns(score)
+    rows: list[list] = [["index", "label", *columns]]
     for i, (index, label) in enumerate(zip(images.indices, images.labels, strict=True)):
         numbers = (f"{values[i]:.6g}" for values in columns.values())
-        writer.writerow([index, images.class_names[label], *numbers])
-    return text.getvalue()
+        rows.append([index, images.class_names[label], *numbers])
+    return outputs.csv_text(rows)
 
 
 def _texts(score: Score, work: Path) -> list[Path]:
@@ -107,7 +104,7 @@ def _texts(score: Score, work: Path) -> list[Path]:
         "score.json": strict_json.dumps(summary(score), indent=1),
     }
     for name, text in texts.items():
-        (work / name).write_text(text)
+        outputs.write_text(work / name, text)
     images = {"index": score.images.indices, "label": score.images.labels}
     return [*(work / name for name in texts), archive.save(work / SCORES, images | _columns(score))]
 
