@@ -6,7 +6,7 @@ that could be among the nearest within this bound are computed again in float64.
 that of a search in float64, whatever the block sizes, threads or matrix library.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal, get_args
@@ -79,6 +79,37 @@ def nearest(
     squared, indices = search.nearest(k, leave_one_out)
     distances = squared / 2 if metric == "cosine" else np.sqrt(squared)
     return (distances[:, 0], indices[:, 0]) if k == 1 else (distances, indices)
+
+
+def among(
+    queries: np.ndarray,
+    references: np.ndarray,
+    candidates: Iterable[np.ndarray],
+    metric: Metric = "cosine",
+    k: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest of each query's candidates, nearest first, ties by the lowest index.
+
+    Args:
+        queries, references, metric, k: as for :func:`nearest`.
+        candidates: (n_i, c) indices into ``references`` of consecutive queries, −1 for none; at
+            least k for each query.
+
+    Returns:
+        Distances, float64, and indices, (n, k).
+
+    >>> among(np.array([[0.0]]), np.array([[1.0], [0.5], [0.1]]), [np.array([[0, 1]])], "euclidean")
+    (array([[0.5]]), array([[1]]))
+    """
+    search = _Search(queries, references, metric == "cosine", 2**30)
+    squared = np.full((len(queries), k), np.inf)
+    indices = np.full((len(queries), k), len(references))
+    start = 0
+    for some in candidates:
+        rows, places = _nonzero(some >= 0)
+        search._merge(squared, indices, start + rows, some[rows, places])
+        start += len(some)
+    return squared / 2 if metric == "cosine" else np.sqrt(squared), indices
 
 
 def within(

@@ -99,7 +99,7 @@ def build(
     counts: np.ndarray,
     reference_counts: np.ndarray,
     class_names: Sequence[str],
-    rare_class: int,
+    rare_class: int | None,
     test: Test = "two_sample",
     alpha: float = 0.05,
     min_class_samples: int = 10,
@@ -112,7 +112,7 @@ def build(
         reference_counts: what it says of the balanced model's, likewise.
         class_names: C names.
         rare_class: k. All samples together are expected to lose the rare value, like the classes
-            ≠ k.
+            ≠ k. None, for ``"trainings"`` alone: any difference is ``memorized``.
         test: what decides: ``"trainings"`` compares trainings; all others compare samples of the
             first training of each, and call far more than ``alpha`` of equal models different.
         alpha: two-sided level.
