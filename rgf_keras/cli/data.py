@@ -42,6 +42,7 @@ def preview(
     from rgf_keras.datasets import counts
     from rgf_keras.experiments.assessment.data import make_sets
     from rgf_keras.figures.preview import plot_preview
+    from rgf_keras.metrics.rgf_table import name_of_all
     from rgf_keras.runtime.progress import on_console
 
     check_file_output(output, PICTURES)
@@ -56,12 +57,13 @@ def preview(
     plot_preview(output, *images, classes, values, _measurements(balanced))
     named = {"balanced": balanced, "skewed": sets.skewed, "held out": sets.held_out}
     tables = {name: counts(dataset).tolist() for name, dataset in named.items()}
+    keys = [f"value {value}" if value in ("set", "class") else value for value in values]
     records = [
-        {"set": name, "class": label, **dict(zip(values, row, strict=True))}
+        {"set": name, "class": label, **dict(zip(keys, row, strict=True))}
         for name, table in tables.items()
         for label, row in zip(classes, table, strict=True)
     ]
-    show(as_json, records, _count_table(tables, (*classes, "all"), values))
+    show(as_json, records, _count_table(tables, (*classes, name_of_all(classes)), values))
     note(f"pictures: {output}")
 
 

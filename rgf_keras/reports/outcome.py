@@ -4,6 +4,8 @@ Importing it imports neither Keras, MLflow, matplotlib nor SciPy: ``rgf study sh
 """
 
 import math
+import re
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
@@ -162,7 +164,11 @@ def verdict(trial: Trial) -> str:
 
 def bounds(summary: Summary) -> dict[str, str]:
     """What metrics are bounded by, e.g. ``≤ 1.1 × baseline``."""
-    return dict(bound.split(" ", 1) for bound in summary["subject_to"])
+    limits: dict[str, str] = {}
+    for bound in summary["subject_to"]:
+        name, sign, limit = re.fullmatch("(.*) ([≤≥]) (.*)", bound, re.DOTALL).groups()  # type: ignore[union-attr]
+        limits[name] = " and ".join(filter(None, (limits.get(name), f"{sign} {limit}")))
+    return limits
 
 
 def ranking(summary: Summary) -> list[Trial]:
@@ -218,7 +224,12 @@ def record_study(
         run.log_artifact(text)
         winner = next(each for each in summary["trials"] if each["trial"] == summary["best"])
         shown = {summary["minimize"], *winner["limits"]} & winner["metrics"].keys()
-        metrics = {f"best/{name.split('/')[-1]}": winner["metrics"][name] for name in sorted(shown)}
+        ends = Counter(name.split("/")[-1] for name in shown)
+        short = {name: name.split("/")[-1] for name in sorted(shown)}
+        metrics = {
+            f"best/{end if ends[end] == 1 else name}": winner["metrics"][name]
+            for name, end in short.items()
+        }
         run.log_metrics(metrics, step=len(summary["trials"]))
         names = {"best": "best_trial", "answer": "answer", "finding": "finding"}
         run.set_tags({tag: summary[name] for name, tag in names.items()})

@@ -76,7 +76,7 @@ class Folder:
         if header.get("key") != self.key:
             raise RgfError(
                 f"{self.file(fit)} belongs to another configuration, data set or backend; "
-                "delete it or choose another folder"
+                "choose another folder"
             )
         return arrays, header
 

@@ -219,10 +219,13 @@ class Search(Stage):
             self.optuna_study.tell(trial, state=TrialState.FAIL)
             raise RgfError(f"the baseline has no result: {outcome.reason}")
         baseline = outcome.metrics if is_baseline else ranking.baseline_metrics(self.optuna_study)
+        missed: dict[str, float] = {}
         for bound in self.study.subject_to:
             measured = bound.metric in outcome.metrics
-            missed = bound.violation(outcome.metrics, baseline) if measured else FAR_OUTSIDE
-            trial.set_constraint(bound.metric, missed)
+            own = bound.violation(outcome.metrics, baseline) if measured else FAR_OUTSIDE
+            missed[bound.metric] = max(own, missed.get(bound.metric, own))
+        for name, violation in missed.items():
+            trial.set_constraint(name, violation)
         super().end(trial, outcome, run)
         ended = optuna_adapter.snapshot(self.optuna_study, trial)
         run.set_tags({"feasible": feasible(ended), "baseline": is_baseline})
