@@ -41,7 +41,7 @@ def check_name(name: str, option: str) -> str:
         reason = f"is longer than {MAX_BYTES} bytes"
     else:
         return name
-    shown = ascii(name if len(name) <= 60 else f"{name[:60]}...")
+    shown = ascii(name if len(name) <= 20 else f"{name[:20]}...")
     raise ArgumentError(f"{option} {shown} {reason}; use letters, digits, - and _")
 
 

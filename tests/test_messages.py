@@ -33,9 +33,9 @@ def messages(path):
     documented = (node.body[0] for node in ast.walk(tree) if isinstance(node, kinds) and node.body)
     docstrings = {id(node.value) for node in documented if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in docstrings:
-                yield node.value
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in docstrings:
+            yield node.value
 
 
 @every_file

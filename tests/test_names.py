@@ -1,5 +1,7 @@
 """Names that users choose, as names of folders, and addresses of databases."""
 
+import json
+
 import pytest
 import sqlalchemy
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ from rgf_keras.names import check_name, sqlite_url
     ],
 )
 def test_names_that_lead_elsewhere_or_nowhere_are_refused_in_one_line(name):
-    with pytest.raises(RgfError, match="^--name ") as caught:
+    with pytest.raises(RgfError, match=r"^--name ") as caught:
         check_name(name, "--name")
     message = str(caught.value)
     assert "use letters, digits" in message
@@ -69,8 +71,6 @@ JSON = st.recursive(
 @settings(max_examples=300)
 @given(JSON)
 def test_json_is_strict(value):
-    import json
-
     def refuse(constant):
         raise AssertionError(constant)
 

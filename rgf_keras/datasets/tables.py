@@ -134,7 +134,7 @@ def _match(path: Path, written: str, keys: Mapping[str, Sequence[str]]) -> str:
     if not names:
         nearest = did_you_mean(written, [name for every in keys.values() for name in every])
         raise RgfError(
-            f"{path}: {written!r} is no image of {path.parent}; correct it, or leave its row out"
+            f"{path}: {written!r} is no image of {path.parent}; leave its row out or correct it"
             f"{nearest}"
         )
     return names[0]

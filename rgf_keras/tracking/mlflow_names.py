@@ -18,7 +18,7 @@ def allowed_name(name: str) -> str:
     >>> allowed_name("rgf/z_7")
     'rgf/z_7'
     >>> allowed_name("rgf/z_Benz (CLA)")
-    'rgf/z_Benz _CLA_-06b9e3e1f5f0ff5d'
+    'rgf/z_Benz _CLA_-d3e20543182daeee'
     """
     parts = [part for part in name.split("/") if part not in ("", ".", "..")]
     cleaned = re.sub(r"[^\w.\- :/]", "_", "/".join(parts))

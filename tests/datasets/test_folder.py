@@ -158,7 +158,7 @@ def test_a_table_as_a_spreadsheet_writes_it(parts):
         (("file", ""), [], "with distinct names"),
         (("",), [], r"has the header"),
         (("file", "f"), [(file, "1") for file in FILES[:3]], "has no row for 'train/cat/b.bmp'; "),
-        (("file", "f"), [("cat/x.png", "1")], "'cat/x.png' is no image of .*; correct it"),
+        (("file", "f"), [("cat/x.png", "1")], "'cat/x.png' is no image of .*; leave its row out"),
         (("file", "f"), [("../pets/" + FILES[0], "1")], "is no image of"),
         (("file", "f"), [("stray/image.png", "1")], "'stray/image.png' is no image of"),
         (("file", "f"), [(FILES[0], "1"), (FILES[0], "2")], "has two rows; keep one"),
