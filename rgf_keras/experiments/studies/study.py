@@ -24,6 +24,7 @@ from rgf_keras.experiments.studies.optuna_adapter import quiet
 from rgf_keras.experiments.studies.ranking import Bound, check_finite
 from rgf_keras.tracking.tracker import Context
 
+DYNAMIC = "dynamic value space"  # what Optuna says of choices that have changed
 WORST = 1.0  # what a trial without a result is worth: the worst gap there is
 
 
@@ -156,11 +157,19 @@ class Study:
         """
         if is_baseline:
             return self.baseline
+        bad = f"study '{self.name}' suggests a bad configuration"
         try:
-            return self.suggest(trial)
+            config = self.suggest(trial)
         except Exception as error:  # whatever the user's function raises
-            message = f"study '{self.name}' suggests a bad configuration: {_cause(error)}"
-            raise RgfError(message) from error
+            if DYNAMIC in str(error):  # a parameter that only some trials have
+                raise RgfError(
+                    f"{bad}: a parameter has other choices than in earlier trials; give the new "
+                    "study another --name"
+                ) from error
+            raise RgfError(f"{bad}: {_cause(error)}") from error
+        if not isinstance(config, ExperimentConfig):
+            raise RgfError(f"{bad}: a {type(config).__name__}; it must be like the baseline")
+        return config
 
     def retrained(self, config: ExperimentConfig, number: int) -> ExperimentConfig:
         """A configuration with the seeds of another training, counted from 0.

@@ -41,7 +41,7 @@ def outcomes(tmp_path, results, tracker=None, **options):
     def evaluate(config, context):
         given.append(results[min(len(given), len(results) - 1)])
         if len(given) > 60:
-            raise RuntimeError("it never ends")
+            pytest.fail("it never ends")
         context.run.log_metrics({"loss": math.nan}, step=len(given))
         return given[-1]
 
@@ -179,3 +179,26 @@ def test_changed_choices_are_named_before_a_trial_is_begun(tmp_path):
     ):
         run_study(study(0.1, 0.2, 0.3), *given, num_trials=4)
     assert len(before.trials) == 3
+
+
+def test_choices_of_some_trials_that_changed_are_named_too(tmp_path):
+    def study(*choices):
+        def suggest(trial):
+            kind = trial.suggest_categorical("kind", ["a", "b"])
+            weight = trial.suggest_categorical("weight", choices) if kind == "a" else 0.0
+            return BASELINE.with_values({"spectral_decoupling.weight": weight})
+
+        return dataclasses.replace(
+            RANDOM, suggest=suggest, evaluate=lambda *_: GOOD, repeats=0, num_trials=20
+        )
+
+    storage = open_storage(f"sqlite:///{tmp_path}/optuna.db")
+    given = "toy", tmp_path, storage, MemoryTracker(), Cache(tmp_path)
+    run_study(study(0.1, 0.2), *given)
+    with pytest.raises(RgfError, match=r"other choices than .*; give the new study another --name"):
+        run_study(dataclasses.replace(study(0.3), num_trials=40), *given)
+
+
+def test_what_is_suggested_must_be_a_configuration(tmp_path):
+    with pytest.raises(RgfError, match=r"suggests a bad configuration: a NoneType; it must be"):
+        outcomes(tmp_path, [GOOD], suggest=lambda trial: None)
