@@ -56,8 +56,9 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
     A cell that spreadsheets would run, as ``=1+1``, has a ``'`` before it, which they take for
     "this is text"; numbers stay as they are.
 
-    >>> csv_text([["file", "ratio"], ["=cmd()", -0.5], ["@a,b", "-1e-3"]])
-    "file,ratio\\n'=cmd(),-0.5\\n\\"'@a,b\\",-1e-3\\n"
+    >>> print(csv_text([["=cmd()", -0.5], ["@a,b", "-1e-3"]]), end="")
+    '=cmd(),-0.5
+    "'@a,b",-1e-3
     """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_shown(cell) for cell in row] for row in rows)

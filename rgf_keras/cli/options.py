@@ -5,13 +5,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 from rich.console import Console
 
 from rgf_keras import strict_json
-from rgf_keras.errors import RgfError, how_to_install
+from rgf_keras.errors import RgfError, did_you_mean, how_to_install
 from rgf_keras.names import sqlite_url
 
 if TYPE_CHECKING:
@@ -80,7 +80,13 @@ Kind = TypeVar("Kind", bound="Config")
 
 def choose_backend(backend: BackendName | None) -> str:
     """Fix the backend before anything imports Keras, if it is installed."""
+    known = get_args(BackendName)
     chosen = backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if chosen not in known:
+        raise RgfError(
+            f"KERAS_BACKEND is '{chosen}', but must be one of {', '.join(known)}"
+            + did_you_mean(chosen, known)
+        )
     if importlib.util.find_spec(chosen) is None:
         extra = f" with {how_to_install(chosen)}" if chosen in ("jax", "torch") else ""
         raise RgfError(f"the backend '{chosen}' is not installed; install it{extra}")

@@ -17,12 +17,15 @@ def check_file_output(path: Path, suffixes: tuple[str, ...], option: str = "--ou
         RgfError: the name has another suffix, is a folder's, or nothing can be written there.
     """
     formats = " or ".join(filter(None, (", ".join(suffixes[:-1]), suffixes[-1])))
-    if path.is_dir():
-        raise RgfError(f"{option} {path} is a folder; give a file that ends in {formats}")
-    if path.suffix.lower() not in suffixes:
-        raise RgfError(f"{option} {path}: give a file that ends in {formats}")
-    if path.exists() and not path.is_file():
-        raise RgfError(f"{option} {path} is no regular file; choose another one")
+    try:
+        if path.is_dir():
+            raise RgfError(f"{option} {path} is a folder; give a file that ends in {formats}")
+        if path.suffix.lower() not in suffixes:
+            raise RgfError(f"{option} {path}: give a file that ends in {formats}")
+        if path.exists() and not path.is_file():
+            raise RgfError(f"{option} {path} is no regular file; choose another one")
+    except OSError as error:
+        raise RgfError(f"{option} {path}: {error.strerror}; choose another one") from None
     check_writable(path.parent, option)
 
 
@@ -32,6 +35,6 @@ def check_folder_output(path: Path, option: str = "--output") -> None:
     Raises:
         RgfError: it is a file, or nothing can be written there.
     """
-    if path.exists() and not path.is_dir():
+    if path.is_file():
         raise RgfError(f"{option} {path} is a file; give a folder")
     check_writable(path, option)

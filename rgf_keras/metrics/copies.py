@@ -123,6 +123,7 @@ def mifid(fid: float, distance: float, threshold: float = 0.1) -> float:
     >>> mifid(12.0, 0.05), mifid(12.0, 0.3)
     (240.0, 12.0)
     """
+    check_numbers(missing=True, fid=fid, distance=distance)
     if not (fid >= 0 and 0 <= distance <= 1):
         raise ArgumentError(
             f"fid must be ≥ 0 and distance in [0, 1], received {fid} and {distance}"

@@ -222,7 +222,8 @@ def cells(
     random(seed)  # scikit-learn's has the same range
     if len(train) < num_cells:
         raise ArgumentError(f"{len(train)} training samples for {num_cells} cells; use fewer cells")
-    components = PCA(min(num_components, *train.shape), random_state=seed).fit(train)
+    with np.errstate(invalid="ignore"):  # of shares of no variance, where all samples are one
+        components = PCA(min(num_components, *train.shape), random_state=seed).fit(train)
     means = KMeans(num_cells, n_init=10, random_state=seed)
     labels = means.fit_predict(components.transform(train))
     return labels, *(means.predict(components.transform(features)) for features in rest)

@@ -13,6 +13,7 @@ from rgf_keras.metrics.checks import (
     check_at_least,
     check_counts,
     check_features,
+    check_numbers,
     check_share,
     random,
 )
@@ -109,12 +110,9 @@ def _check_moments(name: str, known: Moments, width: int) -> None:
             f"the mean and covariance of {name} must be ({width},) and ({width}, {width}), "
             f"received {shapes[0]} and {shapes[1]}"
         )
-    largest = max(np.abs(known.mean).max(), np.sqrt(np.abs(known.covariance).max()))
-    if not largest <= LARGEST**1.05:
-        raise ArgumentError(
-            f"the mean and covariance of {name} must be finite and of features below "
-            f"{LARGEST:.0e}, received {largest:.0e}"
-        )
+    squared = 2 * LARGEST**2
+    check_numbers(-LARGEST, LARGEST, **{f"the mean of {name}": known.mean})
+    check_numbers(-squared, squared, **{f"the covariance of {name}": known.covariance})
 
 
 def read_moments(path: str | Path) -> Moments:

@@ -1,6 +1,7 @@
 """How many trainings and samples it takes to find a difference of a given size."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import scipy
@@ -10,6 +11,7 @@ from rgf_keras.metrics.checks import check_at_least, check_counts, check_numbers
 from rgf_keras.metrics.verdicts import MIN_REFERENCES
 
 MOST_TRAININGS = 100
+SMALLEST = 1e-6  # number of samples
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def trainings_needed(
 
 def _check_scatter(known: Scatter, samples: float) -> None:
     check_numbers(0, 1, share=known.share)
-    check_numbers(0, spread=known.spread)
+    check_numbers(0, np.pi / 2, spread=known.spread)
     for name, number in (("num_samples", known.num_samples), ("samples", samples)):
-        if not number > 0:
-            raise ArgumentError(f"{name} must be above 0, received {number}")
+        if not (isinstance(number, Real) and number >= SMALLEST):
+            raise ArgumentError(f"{name} must be at least {SMALLEST:g}, received {number!r}")

@@ -197,11 +197,12 @@ def wilson_interval(
     check_share(confidence=confidence)
     count, nobs = _successes(count=count, nobs=nobs)
     z2 = scipy.stats.norm.ppf((1 + confidence) / 2) ** 2
-    centre = (count + z2 / 2) / (nobs + z2)
     with np.errstate(divide="ignore", invalid="ignore"):
+        centre = (count + z2 / 2) / (nobs + z2)
         spread = np.where(nobs > 0, count * (nobs - count) / nobs, 0.0)
-    half = np.sqrt(z2 * (spread + z2 / 4)) / (nobs + z2)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+        half = np.sqrt(z2 * (spread + z2 / 4)) / (nobs + z2)
+    bounds = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.where(nobs > 0, bounds[0], 0.0), np.where(nobs > 0, bounds[1], 1.0)
 
 
 def gap(counts: np.ndarray, reference_counts: np.ndarray) -> np.ndarray:

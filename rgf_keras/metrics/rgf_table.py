@@ -10,7 +10,14 @@ import numpy as np
 from rgf_keras import outputs
 from rgf_keras.errors import ArgumentError, unknown_name
 from rgf_keras.metrics import rgf
-from rgf_keras.metrics.checks import check_at_least, check_counts, check_labels, check_share, random
+from rgf_keras.metrics.checks import (
+    check_at_least,
+    check_counts,
+    check_integers,
+    check_labels,
+    check_share,
+    random,
+)
 from rgf_keras.metrics.trainings import Comparison, compare_trainings, mean_share
 
 Test = Literal["trainings", rgf.Test]
@@ -139,6 +146,7 @@ def build(
     if test not in FALSE_CALLS and test != "trainings":
         raise unknown_name("test", test, ["trainings", *FALSE_CALLS])
     trained, known = _check(counts, reference_counts, len(class_names))
+    check_integers(rare_class=rare_class)
     if not 0 <= rare_class < len(class_names):
         raise ArgumentError(
             f"rare_class must lie in [0, {len(class_names) - 1}], received {rare_class}"
@@ -326,10 +334,14 @@ def gap_interval(
     for row in enough:
         known = _by_training(row.trainings_u or row.counts_u, row)
         if row.trainings_u:
-            known = known[known.sum(1) >= min_class_samples]
+            known = known[known.sum(1) >= max(min_class_samples, 1)]
+        if not len(known):
+            continue
         drawn = _resample(row.counts_r, rng, num_draws)
         shares = [_resample(counts, rng, num_draws) / counts.sum() for counts in known]
         gaps.append(rgf.gap(drawn, np.mean(shares, axis=0)))
+    if not gaps:
+        return 0.0, 1.0
     low, high = np.quantile(np.mean(gaps, axis=0), (0.025, 0.975))
     mean = mean_gap(rows)
     return max(2 * mean - high, 0.0), min(2 * mean - low, 1.0)

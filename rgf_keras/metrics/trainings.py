@@ -19,6 +19,7 @@ from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics.checks import (
     check_at_least,
     check_counts,
+    check_integers,
     check_numbers,
     check_share,
     random,
@@ -109,6 +110,7 @@ def compare_trainings(
     counts, reference = _check(counts=counts, reference=reference)
     check_share(alpha=alpha)
     check_at_least(0, min_class_samples=min_class_samples)
+    check_integers(rare_class=0 if rare_class is None else rare_class)
     if rare_class is not None and not 0 <= rare_class < counts.shape[1]:
         raise ArgumentError(
             f"rare_class must lie in [0, {counts.shape[1] - 1}], received {rare_class}"

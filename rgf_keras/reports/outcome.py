@@ -3,7 +3,6 @@
 Importing it imports neither Keras, MLflow, matplotlib nor SciPy: ``rgf study show`` is quick.
 """
 
-import math
 import re
 from collections import Counter
 from dataclasses import asdict
@@ -62,11 +61,11 @@ def assessment_table(table: "list[Row]") -> Table:
         view.add_row(
             f"{row.name} (rare)" if row.rare else row.name,
             str(row.n_u),
-            _share(row.p_u, row.p_u_low, row.p_u_high),
+            values.share(row.p_u, row.p_u_low, row.p_u_high),
             str(row.n_r),
-            _share(row.p_r, row.p_r_low, row.p_r_high),
+            values.share(row.p_r, row.p_r_low, row.p_r_high),
             values.number(row.z_two_sample, ".1f"),
-            _p_value(row.p_value),
+            values.p_value(row.p_value),
             f"{row.verdict}{changed}",
             style="bold" if row.rare else None,
         )
@@ -91,10 +90,10 @@ def _table_of_trainings(table: "list[Row]") -> Table:
         changed = "*" if row.verdict_holm != row.verdict else ""
         view.add_row(
             f"{row.name} (rare)" if row.rare else row.name,
-            _share(row.p_u, row.p_u_low, row.p_u_high),
-            _share(row.p_r, row.p_r_low, row.p_r_high),
-            _share(row.difference, row.difference_low, row.difference_high).replace("-", "−"),
-            _p_value(row.p_value),
+            values.share(row.p_u, row.p_u_low, row.p_u_high),
+            values.share(row.p_r, row.p_r_low, row.p_r_high),
+            values.share(row.difference, row.difference_low, row.difference_high).replace("-", "−"),
+            values.p_value(row.p_value),
             f"{row.verdict}{changed}",
             style="bold" if row.rare else None,
         )
@@ -394,18 +393,3 @@ def parameters(values: dict[str, Any]) -> str:
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values.items()
     )
-
-
-def _p_value(p: float) -> str:
-    if math.isnan(p):
-        return "–"
-    return "< 1e-4" if p < 1e-4 else f"{p:.2g}"
-
-
-def _share(share: float, low: float, high: float) -> str:
-    """A share with its interval, in percent."""
-    if math.isnan(share):
-        return "–"
-    if math.isnan(low):  # of too few trainings
-        return f"{100 * share:.0f}"
-    return f"{share:.0%} [{low:.0%}, {high:.0%}]".replace("%", "")

@@ -150,17 +150,17 @@ class Records:
             for tag, name in run.data.tags.items()
             if tag.startswith(ORIGINAL)
         }
-        params, logged, tags = (
-            {original.get(name, name): value for name, value in values.items()}
-            for values in (run.data.params or params, run.data.metrics, run.data.tags)
-        )
+
+        def named(values: dict[str, Any]) -> dict[str, Any]:
+            return {original.get(name, name): value for name, value in values.items()}
+
         return RunRecord(
             label or f"{run.info.run_name} {there[:8]}",
             there,
-            {name: str(value) for name, value in params.items()},
-            tags,
+            {name: str(value) for name, value in named(run.data.params or params).items()},
+            named(run.data.tags),
             run.info.status,
-            logged,
+            named(run.data.metrics),
             metrics,
             self.store,
         )
