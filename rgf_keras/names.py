@@ -1,5 +1,6 @@
 """What users write, where it becomes a file's name or a database's address."""
 
+import hashlib
 import re
 import unicodedata
 from pathlib import Path
@@ -43,6 +44,17 @@ def check_name(name: str, option: str) -> str:
         return name
     shown = ascii(name if len(name) <= 20 else f"{name[:20]}...")
     raise ArgumentError(f"{option} {shown} {reason}; use letters, digits, - and _")
+
+
+def file_name(text: str) -> str:
+    """A file's name for any text, no two of which get the same one.
+
+    >>> file_name("pixels"), file_name("a/b")
+    ('pixels', 'a-b-c14cddc033f64b9d')
+    """
+    cleaned = re.sub(r"[^\w.+-]", "-", text)[:100]
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return text if cleaned == text and text[:1] not in ("", ".") else f"{cleaned}-{digest}"
 
 
 def sqlite_url(file: Path) -> str:

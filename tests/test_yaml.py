@@ -99,3 +99,9 @@ def test_whatever_is_set_is_a_configuration_or_one_line(given):
         return
     assert isinstance(config, AssessConfig)
     assert AssessConfig.model_validate(config.model_dump()) == config
+
+
+@pytest.mark.parametrize("text", ["yes", "no", "true", "on"])
+def test_a_word_is_no_number(text):
+    with pytest.raises(RgfError, match=rf"seed: .*received '{text}'"):
+        AssessConfig().with_values(parse_settings([f"seed={text}"]))

@@ -1,5 +1,6 @@
 """`rgf score`: how much a likelihood model memorizes of each image."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -56,7 +57,12 @@ def score_command(
     resources = Resources(workers, threads, share, import_keras, ensemble)
     images, held_out = load_images(chosen.data)
     planned = scores.plan(chosen, images, resources)
-    others = {folder.name: report.other_scores(folder) for folder in against or []}
+    folders = against or []
+    names = Counter([report.OWN, *(folder.name for folder in folders)])
+    others = {
+        folder.name if names[folder.name] == 1 else str(folder): report.other_scores(folder)
+        for folder in folders
+    }
     if dry_run:
         options.show_plan(as_json, {**planned, "config": chosen.model_dump(mode="json")})
         return

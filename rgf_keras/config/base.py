@@ -117,6 +117,11 @@ def read(path: str | Path, kind: type[Kind]) -> Kind:
 def _validate(tree: Any, kind: type[Kind]) -> Kind:
     """A configuration; fields of text take what was written in YAML, be it ``no`` or ``012``."""
     try:
+        kind.model_validate(yaml_text.values(tree, words=True))
+    except ValidationError as error:  # Pydantic takes True for 1
+        if any(item["type"] in ("int_parsing", "float_parsing") for item in error.errors()):
+            raise
+    try:
         return kind.model_validate(yaml_text.values(tree))
     except ValidationError as error:
         texts = [item["loc"] for item in error.errors() if item["type"] == "string_type"]

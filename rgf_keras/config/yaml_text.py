@@ -158,11 +158,12 @@ def read(path: str | Path) -> Any:
         raise RgfError(f"{path} {error}") from None
 
 
-def values(tree: Any, texts: Collection[Place] = (), place: Place = ()) -> Any:
+def values(tree: Any, texts: Collection[Place] = (), place: Place = (), words: bool = False) -> Any:
     """A tree without :class:`Plain`.
 
     Args:
         tree: of dictionaries and lists.
+        words: whether ``yes`` and the like stay words.
         texts: places whose text is wanted, as Pydantic names them: with further parts in between,
             e.g. the family of a model.
         place: of the tree in a larger one.
@@ -171,14 +172,15 @@ def values(tree: Any, texts: Collection[Place] = (), place: Place = ()) -> Any:
     {'a': [12, 'x'], 'b': 'no'}
     """
     if isinstance(tree, dict):
-        return {key: values(each, texts, (*place, key)) for key, each in tree.items()}
+        return {key: values(each, texts, (*place, key), words) for key, each in tree.items()}
     if isinstance(tree, list):
-        return [values(each, texts, (*place, i)) for i, each in enumerate(tree)]
+        return [values(each, texts, (*place, i), words) for i, each in enumerate(tree)]
     if not isinstance(tree, Plain):
         return tree
     if place[-3:-1] == AS_WRITTEN:  # where a number of one spelling stays one, as in old keys
         return tree.value if str(tree.value) == tree.text else tree.text
-    return tree.text if any(_is_at(place, other) for other in texts) else tree.value
+    is_text = words and isinstance(tree.value, bool)
+    return tree.text if is_text or any(_is_at(place, x) for x in texts) else tree.value
 
 
 def _is_at(place: Place, named: Place) -> bool:

@@ -13,6 +13,7 @@ from rgf_keras.figures import scores as figures
 from rgf_keras.tracking.tracker import Run
 
 SCORES = "scores.npz"
+OWN = "this run"  # what its scores are called beside those of others
 
 
 def answer(score: Score) -> str:
@@ -122,7 +123,7 @@ def _pictures(score: Score, work: Path, others: Mapping[str, np.ndarray]) -> lis
         figures.plot_gallery(work / "gallery.png", score.images.images, values),
         figures.plot_log_prob(work / "log_prob.png", log_prob, score.highly_memorized),
         figures.plot_quantiles(work / "quantiles.png", by_epoch, QUANTILES),
-        figures.plot_densities(work / "densities.png", {"this run": values, **others}),
+        figures.plot_densities(work / "densities.png", {OWN: values, **others}),
         figures.plot_losses(work / "losses.png", score.losses, elbo),
     ]
     if full:
