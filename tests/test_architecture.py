@@ -4,7 +4,7 @@
 
     cli > reproduce > reports > experiments > tracking, figures > config > training, metrics
     training, metrics (which do not know each other) > models > backend;   datasets
-    below all: errors < outputs < archive, runtime, plugins, downloads < cache
+    below all: errors < outputs, image_sizes < archive, runtime, plugins, downloads < cache
     metrics, datasets, config: no Keras when imported, but for metrics.features and .inception
 """
 
@@ -23,7 +23,7 @@ import pytest
 import rgf_keras
 
 PACKAGE = Path(rgf_keras.__file__).parent
-BASE = {"errors", "outputs", "archive", "runtime", "plugins", "downloads", "cache"}
+BASE = {"errors", "outputs", "image_sizes", "archive", "runtime", "plugins", "downloads", "cache"}
 BELOW_CONFIG = BASE | {"datasets", "backend", "models", "training", "metrics"}
 BELOW_EXPERIMENTS = BELOW_CONFIG | {"config", "tracking", "figures"}
 # By part of the package, the lowest first.
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
     "outputs": {"errors"},
+    "image_sizes": {"errors"},
     "archive": {"errors", "outputs"},
     "runtime": {"errors"},
     "plugins": {"errors"},
@@ -61,7 +62,7 @@ ROOMS = {
 FEATURES = {PACKAGE / "metrics" / name for name in ("features.py", "inception.py")}
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 26_700
+MAX_LINES = 27_600
 MAX_SHARE_OF_EXPERIMENTS = 0.2
 MAX_MODULE_LINES = 400
 MAX_MEDIAN_LINES = 6
