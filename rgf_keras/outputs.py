@@ -68,9 +68,8 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
 def _shown(cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
-    cell = (
-        "\n".join(cell.splitlines()) if "\r" in cell else cell
-    )  # a lone \r ends a row for readers
+    if "\r" in cell:  # which ends a row for readers
+        cell = "\n".join(cell.splitlines())
     if not cell.startswith(FORMULA):
         return cell
     try:
