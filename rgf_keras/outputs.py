@@ -12,7 +12,7 @@ from typing import Any
 from rgf_keras.errors import RgfError
 
 # How a cell starts that spreadsheets run as a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 @contextlib.contextmanager
@@ -66,7 +66,11 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
 
 
 def _shown(cell: Any) -> Any:
-    if not isinstance(cell, str) or not cell.startswith(FORMULA):
+    if not isinstance(cell, str):
+        return cell
+    if "\r" in cell:  # which ends a row for readers
+        cell = "\n".join(cell.splitlines())
+    if not cell.startswith(FORMULA):
         return cell
     try:
         float(cell)

@@ -4,7 +4,8 @@
 
     cli > reproduce > reports > experiments > tracking, figures > config > training, metrics
     training, metrics (which do not know each other) > models > backend;   datasets
-    below all: errors, strict_json < names, outputs < archive, runtime, plugins, downloads < cache
+    below all: errors, strict_json < names, outputs, image_sizes < archive, runtime, plugins,
+    downloads < cache
     metrics, datasets, config: no Keras when imported, but for metrics.features and .inception
 """
 
@@ -24,8 +25,8 @@ import rgf_keras
 
 PACKAGE = Path(rgf_keras.__file__).parent
 BASE = {
-    *("errors", "names", "strict_json", "outputs", "archive", "runtime", "plugins"),
-    *("downloads", "cache"),
+    *("errors", "names", "strict_json", "outputs", "image_sizes", "archive", "runtime"),
+    *("plugins", "downloads", "cache"),
 }
 BELOW_CONFIG = BASE | {"datasets", "backend", "models", "training", "metrics"}
 BELOW_EXPERIMENTS = BELOW_CONFIG | {"config", "tracking", "figures"}
@@ -36,6 +37,7 @@ MAY_IMPORT = {
     "names": {"errors"},
     "strict_json": set(),
     "outputs": {"errors"},
+    "image_sizes": {"errors"},
     "archive": {"errors", "outputs"},
     "runtime": {"errors"},
     "plugins": {"errors"},
@@ -66,7 +68,7 @@ ROOMS = {
 FEATURES = {PACKAGE / "metrics" / name for name in ("features.py", "inception.py")}
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 28_400
+MAX_LINES = 28_600
 MAX_SHARE_OF_EXPERIMENTS = 0.2
 MAX_MODULE_LINES = 400
 MAX_MEDIAN_LINES = 6

@@ -17,7 +17,7 @@ from rgf_keras.names import sqlite_url
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rgf_keras.config import Config
+    from rgf_keras.config import AssessConfig, Config
     from rgf_keras.tracking.mlflow_tracker import MlflowTracker
     from rgf_keras.tracking.records import Records
     from rgf_keras.tracking.tracker import Context
@@ -132,6 +132,16 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
         except RgfError as error:
             raise RgfError(f"--set {key}: '{value[:100]}' {error}") from None
     return settings
+
+
+def check_data(config: "AssessConfig") -> None:
+    """What a dry run refuses as the run itself would, without Keras: bad data, sizes, batches."""
+    from rgf_keras.cache import Cache
+    from rgf_keras.experiments.assessment import limits
+    from rgf_keras.runtime.progress import on_console
+
+    with on_console(err) as progress:
+        limits.check_data(config, Cache(), progress)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ def reject_command(
     for value in thresholds:
         chosen.with_values({"rejection.threshold": value, "rejection.quantile": None})
     if dry_run:
+        options.check_data(chosen)
         plan = {"thresholds": thresholds, "config": chosen.model_dump(mode="json")}
         options.show_plan(as_json, plan)
         return

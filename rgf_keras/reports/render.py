@@ -9,6 +9,7 @@ import jinja2
 from rgf_keras import __version__, outputs
 from rgf_keras.errors import RgfError
 from rgf_keras.reports.page import Page
+from rgf_keras.reports.paper_tables import PaperTable
 
 Format = Literal["html", "md", "latex", "csv"]
 
@@ -19,14 +20,18 @@ def write(page: Page, output: Path, kind: Format) -> None:
     Raises:
         RgfError: it cannot be written, or there are no tables for CSV.
     """
-    if kind != "csv":
-        outputs.write_text(output, render(page, kind))
-        return
-    if not page.tables:
+    if kind == "csv" and not page.tables:
         raise RgfError(f"{page.kind} has no tables; choose another --format than csv")
-    for table in page.tables:
-        rows = [table.columns, *table.rows]
-        outputs.write_text(output / f"{table.key}.csv", outputs.csv_text(rows))
+    texts = {output / f"{table.key}.csv": _csv(table) for table in page.tables}
+    try:
+        for path, text in (texts if kind == "csv" else {output: render(page, kind)}).items():
+            outputs.write_text(path, text)
+    except RgfError as error:
+        raise RgfError(f"{error}; choose another -o") from error
+
+
+def _csv(table: PaperTable) -> str:
+    return outputs.csv_text([table.columns, *table.rows])
 
 
 def render(page: Page, kind: Literal["html", "md", "latex"]) -> str:
