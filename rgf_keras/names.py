@@ -15,7 +15,7 @@ RESERVED = {
 
 
 def check_name(name: str, option: str) -> str:
-    """A name that may be that of a folder on every system, as it was given.
+    """A name that may be that of a folder, as it was given.
 
     Args:
         name: what a user wrote.
@@ -27,9 +27,8 @@ def check_name(name: str, option: str) -> str:
     >>> check_name("rare colour [2]", "--name")
     'rare colour [2]'
     """
-    bad = re.search(r'[/\\<>:"|?*]', name)
-    if bad:
-        reason = f"has '{bad[0]}', which no folder's name may have"
+    if slash := re.search(r"[/\\]", name):
+        reason = f"has '{slash[0]}', which no folder's name may have"
     elif any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
         reason = "has a character that cannot be printed"
     elif not name.strip():

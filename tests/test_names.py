@@ -16,7 +16,7 @@ from rgf_keras.names import check_name, sqlite_url
     "name",
     [
         *("", " ", ".", "..", "../x", "../../x", "/tmp/x", "a/b", "a\\b", ".hidden", "-rf", "x."),
-        *("a\nb", "a\0b", "con", "NUL.txt", "Com1", "a:b", "what?", "x" * 201, "ü" * 101, "x "),
+        *("a\nb", "a\0b", "con", "NUL.txt", "Com1", "x" * 201, "ü" * 101, "x "),
         "\ud800",
     ],
 )
@@ -31,7 +31,7 @@ def test_names_that_lead_elsewhere_or_nowhere_are_refused_in_one_line(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["toy-tensorflow", "a b [2]", "größe", "x" * 200, "console", "a%20"]
+    "name", ["toy-tensorflow", "a b [2]", "größe", "x" * 200, "console", "a%20", "?", "a:b"]
 )
 def test_other_names_are_kept(name):
     assert check_name(name, "--name") == name
