@@ -37,7 +37,7 @@ def test_other_names_are_kept(name):
     assert check_name(name, "--name") == name
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.text(max_size=220))
 def test_a_name_is_a_folder_in_its_own_folder_or_refused(tmp_path_factory, name):
     folder = tmp_path_factory.getbasetemp()
@@ -50,7 +50,7 @@ def test_a_name_is_a_folder_in_its_own_folder_or_refused(tmp_path_factory, name)
     (folder / name).rmdir()
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1))
 def test_the_address_of_a_sqlite_file_is_that_file(tmp_path_factory, name):
     file = tmp_path_factory.getbasetemp() / name / "optuna.db"
@@ -68,7 +68,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(JSON)
 def test_json_is_strict(value):
     def refuse(constant):

@@ -90,9 +90,23 @@ VALUES = st.text(max_size=30) | st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.builds("{}={}".format, KEYS, VALUES) | st.text(max_size=20), max_size=3))
+SETTINGS = st.lists(st.builds("{}={}".format, KEYS, VALUES) | st.text(max_size=20), max_size=3)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(SETTINGS)
 def test_whatever_is_set_is_a_configuration_or_one_line(given):
+    check_settings(given)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None, derandomize=True)
+@given(SETTINGS)
+def test_whatever_is_set_often(given):
+    check_settings(given)
+
+
+def check_settings(given):
     try:
         config = AssessConfig().with_values(parse_settings(given))
     except RgfError:  # which the command line shows in one line

@@ -21,8 +21,6 @@ MAX_DEPTH = 40
 MAX_DIGITS = 100
 # What PyYAML's constructors raise for values that are none, e.g. the date 2020-13-45.
 BAD_VALUES = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
-
-
 # Where texts are wanted that no field's type tells of: values of a factor, as tables have them.
 AS_WRITTEN = ("factor_parameters", "values")
 NUMBERS = {
@@ -163,10 +161,10 @@ def values(tree: Any, texts: Collection[Place] = (), place: Place = (), words: b
 
     Args:
         tree: of dictionaries and lists.
-        words: whether ``yes`` and the like stay words.
         texts: places whose text is wanted, as Pydantic names them: with further parts in between,
             e.g. the family of a model.
         place: of the tree in a larger one.
+        words: whether ``yes`` and the like stay words.
 
     >>> values({"a": [Plain(12, "012"), "x"], "b": Plain(False, "no")}, texts=[("b",)])
     {'a': [12, 'x'], 'b': 'no'}

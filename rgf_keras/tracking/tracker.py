@@ -52,8 +52,9 @@ class Run(ABC):
         """Log numbers; of those that are not finite a tag ``not_finite/NAME`` says so instead."""
         numbers = {name: float(value) for name, value in metrics.items()}
         finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
-        self.append(metrics=finite, step=step)
         others = numbers.keys() - finite.keys()
+        if finite or not others:
+            self.append(metrics=finite, step=step)
         if others:
             self.set_tags({f"not_finite/{x}": f"{numbers[x]} at step {step}" for x in others})
 

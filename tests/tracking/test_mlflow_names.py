@@ -32,10 +32,33 @@ def test_names_that_mlflow_takes_stay(name):
     assert allowed_name(name) == name
 
 
-@settings(max_examples=500)
-@given(st.text(max_size=300) | st.sampled_from(ODD))
+TEXTS = st.text(max_size=300) | st.sampled_from(ODD) | st.text("a(/.[ -:\n", max_size=6)
+usual = settings(max_examples=200, deadline=None, derandomize=True)
+often = settings(max_examples=10_000, deadline=None, derandomize=True)
+
+
+@usual
+@given(TEXTS)
 @example("\ud800")
 def test_every_name_is_allowed(name):
+    check_allowed(name)
+
+
+@usual
+@given(st.sets(TEXTS, min_size=2, max_size=20))
+def test_no_two_names_become_one(names):
+    check_injective(names)
+
+
+@pytest.mark.slow
+@often
+@given(TEXTS, st.sets(TEXTS, min_size=2, max_size=20))
+def test_names_often(name, names):
+    check_allowed(name)
+    check_injective(names)
+
+
+def check_allowed(name):
     new = allowed_name(name)
     _validate_metric_name(new)
     _validate_param(new, allowed_value(name, MAX_PARAM))
@@ -44,15 +67,13 @@ def test_every_name_is_allowed(name):
     assert allowed_name(name) == new
 
 
-@settings(max_examples=500)
-@given(st.sets(st.text("a(/.[ -:", max_size=6) | st.sampled_from(ODD), min_size=2))
-def test_no_two_names_become_one(names):
+def check_injective(names):
     assert len({allowed_name(name) for name in names}) == len(names)
     again = {allowed_name(name) for name in names} | names
     assert len({allowed_name(name) for name in again}) == len(again)
 
 
-@settings(max_examples=200)
+@usual
 @given(st.sets(st.text(max_size=20), min_size=1))
 def test_series_of_pictures_have_names_that_mlflow_takes(keys):
     new = {allowed_key(key) for key in keys}

@@ -134,12 +134,15 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
             if name not in measured:
                 known = ", ".join(sorted(measured)) or "none"
                 raise RgfError(f"{place}: '{name}' is not measured; measured are {known}")
-            if not math.isfinite(measured[name]):
-                return Outcome({}, f"{name} is {measured[name]}")
-        finite = {name: value for name, value in measured.items() if math.isfinite(value)}
-        run.run.log_metrics({x: measured[x] for x in measured.keys() - finite.keys()})
-        trainings.append(finite)
+        others = {name: value for name, value in measured.items() if not math.isfinite(value)}
+        if others:
+            run.run.log_metrics(others)
+        trainings.append({name: x for name, x in measured.items() if name not in others})
         metrics = over_trainings(trainings)
+        for name in study.required_metrics.values():
+            value = others.get(name, metrics.get(name, math.nan))  # the mean may overflow
+            if not math.isfinite(value):
+                return Outcome({}, f"{name} is {value}")
         if num_trainings > 1:
             run.trial.set_user_attr(TRAININGS, trainings)
     if rest := {name: x for name, x in metrics.items() if name not in run.logged}:

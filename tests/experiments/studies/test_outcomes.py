@@ -3,9 +3,9 @@
 import dataclasses
 import decimal
 import fractions
+import itertools
 import json
 import math
-import os
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ FINE = [
     *(fractions.Fraction(1, 3), decimal.Decimal("0.1"), 7, -0.0, 1e308, -1e308, 5e-324),
 ]
 NOT_FINITE = [math.nan, math.inf, -math.inf, np.float32("nan"), np.float64("inf")]
-EXAMPLES = int(os.environ.get("RGF_EXAMPLES", 40))  # more in a slow run
+NUMBERS = itertools.count()
 
 
 def outcomes(tmp_path, results, tracker=None, **options):
@@ -46,7 +46,7 @@ def outcomes(tmp_path, results, tracker=None, **options):
         return given[-1]
 
     study = dataclasses.replace(RANDOM, num_trials=3, evaluate=evaluate, **options)
-    folder = tmp_path / str(len(list(tmp_path.iterdir())))
+    folder = tmp_path / f"study-{next(NUMBERS)}"
     folder.mkdir()
     storage, tracker = Journal(folder / "journal"), tracker or MemoryTracker()
     return run_study(study, "toy", folder, storage, tracker, Cache(folder)), given
@@ -107,13 +107,30 @@ LIKELY = st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(st.lists(LIKELY | RESULT, min_size=1, max_size=4), st.sampled_from([0, 2]), st.booleans())
+RUNS = st.lists(LIKELY | RESULT, min_size=1, max_size=4), st.sampled_from([0, 2]), st.booleans()
+
+
+def properties(num_examples):
+    shared = [HealthCheck.function_scoped_fixture]  # a folder, of which each example uses a part
+    return settings(
+        max_examples=num_examples, deadline=None, derandomize=True, suppress_health_check=shared
+    )
+
+
+@properties(40)
+@given(*RUNS)
 def test_three_trials_end_with_a_result_or_one_line(tmp_path, results, repeats, several):
+    check_study(tmp_path, results, repeats, several)
+
+
+@pytest.mark.slow
+@properties(10_000)
+@given(*RUNS)
+def test_three_trials_often(tmp_path, results, repeats, several):
+    check_study(tmp_path, results, repeats, several)
+
+
+def check_study(tmp_path, results, repeats, several):
     trainings = 2 if several else 1
     try:
         study, given = outcomes(tmp_path, results, repeats=repeats, trainings=trainings)
@@ -202,3 +219,8 @@ def test_choices_of_some_trials_that_changed_are_named_too(tmp_path):
 def test_what_is_suggested_must_be_a_configuration(tmp_path):
     with pytest.raises(RgfError, match=r"suggests a bad configuration: a NoneType; it must be"):
         outcomes(tmp_path, [GOOD], suggest=lambda trial: None)
+
+
+def test_a_mean_that_overflows_is_no_result(tmp_path):
+    with pytest.raises(RgfError, match="the baseline has no result: rgf/gap is inf"):
+        outcomes(tmp_path, [{**GOOD, "rgf/gap": 1.7e308}], trainings=2)
