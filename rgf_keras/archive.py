@@ -4,7 +4,6 @@ An archive is an ordinary ``.npz`` file with one extra member, ``__header__``: U
 what the caller wants to remember plus the SHA-256 of everything else.
 """
 
-import contextlib
 import hashlib
 import json
 import lzma
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from rgf_keras import outputs
 from rgf_keras.errors import RgfError
 
 _HEADER = "__header__"
@@ -61,18 +61,10 @@ def save(
     path = Path(path)
     stored = {"header": dict(header or {}), "sha256": digest(arrays, header)}
     members = {**arrays, _HEADER: np.frombuffer(json.dumps(stored).encode(), np.uint8)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            (np.savez_compressed if compress else np.savez)(file, **members)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise RgfError(f"cannot write {path}: {error.strerror or error}") from error
+    with outputs.replacing(path) as temporary, open(temporary, "wb") as file:
+        (np.savez_compressed if compress else np.savez)(file, **members)  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
     return path
 
 
@@ -96,7 +88,9 @@ def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     except FileNotFoundError:
         raise RgfError(f"{path} does not exist") from None
     except DAMAGED as error:
-        raise RgfError(f"{path} is corrupt or truncated; delete it and make it again") from error
+        raise RgfError(
+            f"{path} is corrupt or truncated; make it again, or name another file"
+        ) from error
     if digest(arrays, header) != expected:
-        raise RgfError(f"{path} does not match its checksum; delete it and make it again")
+        raise RgfError(f"{path} does not match its checksum; make it again, or name another file")
     return arrays, header

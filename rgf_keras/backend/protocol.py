@@ -91,6 +91,16 @@ class Backend(Protocol):
         """
 
 
+def require_settings() -> None:
+    """Raises an RgfError if Keras' settings are others than networks here are written for."""
+    for key, needed in (("floatx", "float32"), ("image_data_format", "channels_last")):
+        if (found := getattr(keras.config, key)()) != needed:
+            raise RgfError(
+                f"Keras is set to {key} {found} (keras.json or keras.config.set_{key}), but "
+                f"networks here need {needed}; call keras.config.set_{key}('{needed}') first"
+            )
+
+
 def require_jax(who_needs: str) -> None:
     """Raises an RgfError on other backends: ``require_jax("ensembles need")``."""
     if keras.backend.backend() != "jax":

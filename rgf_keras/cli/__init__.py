@@ -1,5 +1,6 @@
 """The command line: each command parses, chooses the backend and calls one function."""
 
+import io
 import os
 import shlex
 import sys
@@ -8,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rgf_keras.cli import assess, audit, data, reject, report, reproduce, score, study, system
-from rgf_keras.cli.options import err
+from rgf_keras.cli.options import note
 from rgf_keras.errors import RgfError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -39,16 +40,24 @@ def options(
 
 
 def main() -> None:
-    """Entry point: errors that the user can mend are one line and exit code 2."""
+    """Entry point: errors that the user can mend are one line and exit code 2.
+
+    So are files that cannot be read or written where nobody has checked that before.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for terminals that are not Unicode's
     os.environ["RGF_COMMAND"] = shlex.join(["rgf", *sys.argv[1:]])
     try:
         app()
-    except RgfError as error:
+    except (RgfError, OSError) as error:
         if os.environ.get("RGF_DEBUG"):
             raise
-        message = " ".join(str(error).split())
-        err.print(f"error: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+        text = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            text = f"{error.filename}: {error.strerror}"
+        note(f"error: {' '.join(text.split())}", "red")
         sys.exit(2)
     except KeyboardInterrupt:
-        err.print("interrupted; the same command continues")
+        note("interrupted; the same command continues")
         sys.exit(130)

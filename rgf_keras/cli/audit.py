@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from rgf_keras import outputs
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, err, open_tracker, show
+from rgf_keras.cli.options import choose_backend, err, note, open_tracker, show
+from rgf_keras.cli.outputs import PAGES, TABLES, check_file_output
 from rgf_keras.cli.quiet import import_keras
-from rgf_keras.errors import RgfError
 
 COPYING_FOUND = 3
 RANGES = {"0,1": (0, 1), "-1,1": (-1, 1), "0,255": (0, 255)}
@@ -71,7 +72,10 @@ def audit_command(
         "audit.html"
     ),
     csv: Annotated[
-        Path | None, typer.Option(help="CSV of all copies and the images they copy.")
+        Path | None,
+        typer.Option(
+            help="CSV of all copies and the images they copy; names like formulas start with '."
+        ),
     ] = None,
     fail_on_copying: Annotated[
         bool, typer.Option("--fail-on-copying", help="Exit code 3 if copying is found.")
@@ -87,8 +91,9 @@ def audit_command(
     Images are streamed and features kept: the same command goes on where it was killed.
     """
     choose_backend(backend)
-    for path in filter(None, (output, csv)):
-        options.check_writable(path.parent, "file")
+    check_file_output(output, PAGES)
+    if csv:
+        check_file_output(csv, TABLES, "--csv")
     options.check_writable(workspace)
     import_keras()
     from rgf_keras.cache import Cache
@@ -118,10 +123,10 @@ def audit_command(
         ).result
     render.write(report.page(result, os.environ.get("RGF_COMMAND", "")), output, "html")
     if csv:
-        _write(csv, result.copies_csv())
+        outputs.write_text(csv, result.copies_csv())
     runs = _record(result, tracking_uri, workspace)
     show(as_json, result.record(), *report.summary(result))
-    err.print(f"page: {output}; in MLflow: {', '.join(runs)}", highlight=False, soft_wrap=True)
+    note(f"page: {output}; in MLflow: {', '.join(runs)}")
     if fail_on_copying and result.found:
         raise typer.Exit(COPYING_FOUND)
 
@@ -139,10 +144,3 @@ def _record(result: Any, tracking_uri: str | None, workspace: Path) -> list[str]
                 report.log(result, sample, run, folder)
             ids.append(run.id)
     return ids
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RgfError(f"cannot write {path}: {error.strerror}; choose another --csv") from error

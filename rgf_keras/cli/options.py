@@ -1,27 +1,28 @@
 """What commands share: options, configurations, the choice of the backend, where records go."""
 
 import importlib.util
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 from rich.console import Console
 
-from rgf_keras.errors import RgfError, how_to_install
+from rgf_keras import strict_json
+from rgf_keras.errors import RgfError, did_you_mean, how_to_install
+from rgf_keras.names import sqlite_url
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rgf_keras.config import Config
+    from rgf_keras.config import AssessConfig, Config
     from rgf_keras.tracking.mlflow_tracker import MlflowTracker
     from rgf_keras.tracking.records import Records
     from rgf_keras.tracking.tracker import Context
 
-out, err = Console(), Console(stderr=True)
+out, err = (Console(stderr=x, markup=False, emoji=False, highlight=False) for x in (False, True))
 
 
 def check_file(path: Path | None) -> Path | None:
@@ -66,7 +67,9 @@ Storage = Annotated[
         help="Optuna's storage, journal:///PATH or a database; in WORKSPACE if not given."
     ),
 ]
-Picture = Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")]
+Picture = Annotated[
+    Path, typer.Option("--output", "-o", help="Picture to write: PNG, JPEG or PDF.")
+]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")]
@@ -77,7 +80,13 @@ Kind = TypeVar("Kind", bound="Config")
 
 def choose_backend(backend: BackendName | None) -> str:
     """Fix the backend before anything imports Keras, if it is installed."""
+    known = get_args(BackendName)
     chosen = backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if chosen not in known:
+        raise RgfError(
+            f"KERAS_BACKEND is '{chosen}', but must be one of {', '.join(known)}"
+            + did_you_mean(chosen, known)
+        )
     if importlib.util.find_spec(chosen) is None:
         extra = f" with {how_to_install(chosen)}" if chosen in ("jax", "torch") else ""
         raise RgfError(f"the backend '{chosen}' is not installed; install it{extra}")
@@ -111,7 +120,7 @@ def read_config(
 
 def parse_settings(items: list[str] | None) -> dict[str, Any]:
     """Parse ``key=value`` options, the values as YAML reads them."""
-    import yaml
+    from rgf_keras.config import yaml_text
 
     settings = {}
     for item in items or []:
@@ -119,10 +128,20 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
         if not separator:
             raise RgfError(f"--set needs key=value, received '{item}'")
         try:
-            settings[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise RgfError(f"--set {key}: '{value}' is no YAML value") from None
+            settings[key] = yaml_text.load(value)
+        except RgfError as error:
+            raise RgfError(f"--set {key}: '{value[:100]}' {error}") from None
     return settings
+
+
+def check_data(config: "AssessConfig") -> None:
+    """What a dry run refuses as the run itself would, without Keras: bad data, sizes, batches."""
+    from rgf_keras.cache import Cache
+    from rgf_keras.experiments.assessment import limits
+    from rgf_keras.runtime.progress import on_console
+
+    with on_console(err) as progress:
+        limits.check_data(config, Cache(), progress)
 
 
 @contextmanager
@@ -185,10 +204,10 @@ def send_backlog(address: str, workspace: Path) -> None:
 def show(as_json: bool, record: Any, *views: "RenderableType") -> None:
     """Print a result: as JSON, or as people read it."""
     if as_json:
-        typer.echo(json.dumps(record))
+        typer.echo(strict_json.dumps(record))
         return
     for view in views:
-        out.print(view, highlight=False)
+        out.print(view)
 
 
 def show_plan(as_json: bool, plan: dict[str, Any]) -> None:
@@ -196,17 +215,22 @@ def show_plan(as_json: bool, plan: dict[str, Any]) -> None:
     import yaml
 
     text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
-    typer.echo(json.dumps(plan) if as_json else text, nl=as_json)
+    typer.echo(strict_json.dumps(plan) if as_json else text, nl=as_json)
+
+
+def note(line: str, style: str | None = None) -> None:
+    """Show a line beside the result, as it is and unbroken."""
+    err.print(line, style=style, soft_wrap=True)
 
 
 def tell(line: str) -> None:
     """Show a line beside the progress of what is under way."""
-    err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    note(line, "yellow")
 
 
 def database(workspace: Path, name: str) -> str:
     """The address of a SQLite file in the workspace."""
-    return f"sqlite:///{(workspace / f'{name}.db').resolve()}"
+    return sqlite_url(workspace / f"{name}.db")
 
 
 def check_writable(folder: Path, option: str = "--workspace") -> None:

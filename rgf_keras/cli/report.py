@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rgf_keras.cli.options import Json, Storage, TrackingUri, Workspace, err, open_records, show
+from rgf_keras.cli.options import Json, Storage, TrackingUri, Workspace, note, open_records, show
+from rgf_keras.cli.outputs import PAGES, check_file_output, check_folder_output
 from rgf_keras.errors import RgfError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from rgf_keras.tracking.records import Records, RunRecord
 
-SUFFIXES = {"html": ".html", "md": ".md", "latex": ".tex", "csv": ""}
+SUFFIXES = {"html": PAGES, "md": (".md", ".markdown"), "latex": (".tex",)}
 
 
 def report_command(
@@ -33,14 +34,19 @@ def report_command(
     """Write one page about a study or a run, or its tables alone."""
     from rgf_keras.reports import page, render
 
+    suffixes = SUFFIXES.get(kind)
+    path = output or Path(f"report{suffixes[0] if suffixes else ''}")
+    if suffixes:
+        check_file_output(path, suffixes)
+    else:
+        check_folder_output(path)
     records = open_records(tracking_uri, workspace)
     if "/" not in name and (study := _study(name, storage, workspace)):
         report = page.study_page(study, records)
     else:
         report = page.run_page(_run(name, records, storage, workspace))
-    path = output or Path(f"report{SUFFIXES[kind]}")
     render.write(report, path, kind)
-    err.print(f"report: {path}", highlight=False)
+    note(f"report: {path}")
 
 
 def compare_command(
@@ -57,13 +63,15 @@ def compare_command(
     """Show two runs side by side: what differs, and what came of it."""
     from rgf_keras.reports import compare, render
 
+    if output:
+        check_file_output(output, PAGES)
     records = open_records(tracking_uri, workspace)
     runs = [_run(name, records, storage, workspace) for name in (first, second)]
     page = compare.compare_page(runs)
     show(as_json, compare.comparison(runs), compare.table(page))
     if output:
         render.write(page, output, "html")
-        err.print(f"page: {output}", highlight=False)
+        note(f"page: {output}")
 
 
 def _study(name: str, storage: str | None, workspace: Path) -> "optuna.Study | None":

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rgf_keras.config.base import LATER, MITIGATES, Config, Positive
+from rgf_keras.config.base import INT32, LATER, MITIGATES, Config, Positive
 from rgf_keras.config.data import DataConfig
 from rgf_keras.config.mitigation import (
     Mitigation,
@@ -74,7 +74,7 @@ class EvaluationConfig(Config):
             of FID, which ``quality/fid`` and ``quality/clean_fid`` also compare with.
     """
 
-    num_samples: int = Field(1000, ge=2)
+    num_samples: int = Field(1000, ge=2, le=INT32)
     fast: bool = False
     every: Positive | None = None
     reference: Literal["own", "shared"] = "own"
@@ -167,7 +167,7 @@ class ExperimentConfig(Config):
 
     model: ModelConfig
     training: TrainingConfig = TrainingConfig()
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=INT32 - 2**16)  # trainings have the seeds after it
 
     @model_validator(mode="after")
     def _players_are_the_models(self) -> "ExperimentConfig":

@@ -9,9 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from rgf_keras.cache import key_of
+from rgf_keras.config import yaml_text
 from rgf_keras.errors import RgfError, did_you_mean
 
-Positive = Annotated[int, Field(ge=1)]
+INT32 = 2**31 - 1  # what backends take for sizes and seeds
+LONGEST = 100  # characters of a value in an error
+Positive = Annotated[int, Field(ge=1, le=INT32)]
 Kind = TypeVar("Kind", bound="Config")
 
 # Marks of fields, see `identity` and `unmitigated`.
@@ -96,7 +99,7 @@ def parse(tree: Any, kind: type[Kind]) -> Kind:
         RgfError: an unknown key or a bad value, named.
     """
     try:
-        return kind.model_validate(tree)
+        return _validate(tree, kind)
     except ValidationError as error:
         raise RgfError(f"configuration: {explain(error, kind)}") from None
 
@@ -105,16 +108,26 @@ def read(path: str | Path, kind: type[Kind]) -> Kind:
     """A configuration of some kind from a YAML file.
 
     Raises:
-        RgfError: the file is missing or no YAML; an unknown key or a bad value, named.
+        RgfError: the file is missing or no YAML, see :func:`yaml_text.read`; an unknown key or a
+            bad value, named.
     """
+    return parse(yaml_text.read(path) or {}, kind)
+
+
+def _validate(tree: Any, kind: type[Kind]) -> Kind:
+    """A configuration; fields of text take what was written in YAML, be it ``no`` or ``012``."""
     try:
-        return parse(yaml.safe_load(Path(path).read_text()) or {}, kind)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RgfError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" (line {where.line + 1})" if where else ""
-        raise RgfError(f"{path} is no YAML{line}") from None
+        kind.model_validate(yaml_text.values(tree, words=True))
+    except ValidationError as error:  # Pydantic takes True for 1
+        if any(item["type"] in ("int_parsing", "float_parsing") for item in error.errors()):
+            raise
+    try:
+        return kind.model_validate(yaml_text.values(tree))
+    except ValidationError as error:
+        texts = [item["loc"] for item in error.errors() if item["type"] == "string_type"]
+        if not texts:
+            raise
+        return kind.model_validate(yaml_text.values(tree, texts))
 
 
 def explain(error: ValidationError, kind: type[BaseModel] | None = None) -> str:
@@ -126,7 +139,7 @@ def explain(error: ValidationError, kind: type[BaseModel] | None = None) -> str:
     """
     return "; ".join(
         f"{'.'.join(map(str, item['loc'])) or 'values'}: {_message(item, kind)}"
-        + ("" if isinstance(item["input"], dict | BaseModel) else f", received {item['input']!r}")
+        + ("" if isinstance(item["input"], dict | BaseModel) else _received(item["input"]))
         for item in error.errors()
     )
 
@@ -134,6 +147,14 @@ def explain(error: ValidationError, kind: type[BaseModel] | None = None) -> str:
 def flatten(config: Config) -> dict[str, Any]:
     """The values of :meth:`Config.identity` by dotted key."""
     return dict(_flatten(config.identity()))
+
+
+def _received(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        text = f"a {type(value).__name__} of too many digits"
+    return f", received {text if len(text) <= LONGEST else f'{text[:LONGEST]}…'}"
 
 
 def _message(item: Any, kind: type[BaseModel] | None) -> str:

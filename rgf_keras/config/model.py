@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from rgf_keras import plugins
+from rgf_keras import image_sizes, plugins
 from rgf_keras.config.base import MITIGATES, Config, Positive
 from rgf_keras.errors import ArgumentError, RgfError, first_line
 
@@ -42,6 +42,20 @@ class FamilyConfig(Config):
         except ArgumentError as error:
             raise RgfError(f"model: {error}") from error
 
+    def check_size(self, image_shape: Sequence[int]) -> None:
+        """Refuse images that the architecture cannot take, without building it.
+
+        Raises:
+            RgfError: it cannot take images (H, W, C) of this shape.
+        """
+        try:
+            self._check_size(image_shape)
+        except ArgumentError as error:
+            raise RgfError(f"model: {error}") from error
+
+    def _check_size(self, image_shape: Sequence[int]) -> None:
+        """Without a limit unless a family has one."""
+
     def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
         from rgf_keras import models
 
@@ -66,6 +80,10 @@ class GANConfig(FamilyConfig):
     width: Positive = 64
     batch_normalization: bool = True
     dropout: float = Field(0.0, ge=0, lt=1)
+
+    def _check_size(self, image_shape: Sequence[int]) -> None:
+        if self.architecture == "conv":
+            image_sizes.num_doublings(image_shape)
 
 
 class VAEConfig(FamilyConfig):
@@ -106,6 +124,12 @@ class VAEConfig(FamilyConfig):
             raise ValueError("beta_divergence and outlier_weight exclude each other")
         return self
 
+    def _check_size(self, image_shape: Sequence[int]) -> None:
+        if self.architecture == "conv":
+            image_sizes.num_doublings(image_shape)
+        elif self.architecture in ("cifar_conv", "celeba_conv"):
+            image_sizes.require_at_most(32, image_shape)
+
 
 class SAGANConfig(FamilyConfig):
     """See :class:`rgf_keras.models.SAGAN`; the data has the classes."""
@@ -118,6 +142,9 @@ class SAGANConfig(FamilyConfig):
     latent_dim: Positive = 128
     augment: bool = False
     flip: bool = False
+
+    def _check_size(self, image_shape: Sequence[int]) -> None:
+        image_sizes.require_multiples_of_8(image_shape)
 
 
 class BigGANConfig(FamilyConfig):
@@ -132,6 +159,9 @@ class BigGANConfig(FamilyConfig):
     shared_dim: Positive = 128
     augment: bool = False
     flip: bool = False
+
+    def _check_size(self, image_shape: Sequence[int]) -> None:
+        image_sizes.require_multiples_of_8(image_shape)
 
 
 class DiffusionConfig(FamilyConfig):
@@ -153,6 +183,9 @@ class DiffusionConfig(FamilyConfig):
     )
     num_steps: Positive = 100
     eta: float = Field(0.0, ge=0, le=1)
+
+    def _check_size(self, image_shape: Sequence[int]) -> None:
+        image_sizes.require_even(image_shape)
 
     @model_validator(mode="after")
     def _arguments_fit(self) -> "DiffusionConfig":

@@ -137,6 +137,19 @@ class TrainingConfig(Config):
         """
         return {name: self.player_optimizers.get(name, self.optimizer).build() for name in players}
 
+    def check_privacy(self, model: "keras.Model") -> None:
+        """Refuse private training of a model that it cannot be had of.
+
+        Raises:
+            RgfError: see :meth:`rgf_keras.training.Privacy.check`.
+        """
+        privacy = self.privacy.build()
+        if privacy and hasattr(model, "players"):
+            try:
+                privacy.check(model, model.players())
+            except RgfError as error:
+                raise RgfError(f"training.privacy: {error}") from error
+
     def privacy_metrics(self, num_images: int) -> dict[str, float]:
         """What training on so many images spends of privacy, see `training.accounting`."""
         if self.privacy.noise_multiplier is None:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from rgf_keras import outputs
 from rgf_keras.figures import charts
 
 
@@ -25,8 +26,9 @@ def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
 
 def grid(path: Path, images: np.ndarray, columns: int = 8, zoom: int = 2) -> Path:
     """Save images (n, H, W, C) uint8 as one PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(tile(images, columns).repeat(zoom, 0).repeat(zoom, 1)).save(path)
+    picture = Image.fromarray(tile(images, columns).repeat(zoom, 0).repeat(zoom, 1))
+    with outputs.replacing(path) as temporary:
+        picture.save(temporary)
     return path
 
 
@@ -49,9 +51,10 @@ def real_loss(path: Path, curves: Mapping[str, Sequence[Mapping[str, float]]]) -
 
 def save(axis: Axes, path: Path) -> Path:
     """Write the figure that an axis belongs to, in a folder that is made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure = axis.get_figure(root=True)
     assert isinstance(figure, Figure)
+    charts.keep_dollars(figure)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    with outputs.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
     return path

@@ -13,7 +13,9 @@ from typing import Any, get_args
 import numpy as np
 import scipy
 
+from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import power, rgf, rgf_table
+from rgf_keras.metrics.checks import check_at_least, check_counts
 from rgf_keras.metrics.trainings import compare_trainings
 
 CALLED = ("memorized", "deviates")
@@ -137,8 +139,10 @@ def calibrate(
         rule: how rows are tested.
 
     Raises:
-        ArgumentError: no class has enough samples.
+        ArgumentError: counts of other shapes, or that are none; more trainings compared than there
+            are; no class has enough samples.
     """
+    balanced, skewed = _check(balanced, skewed, designs)
     tests: list[tuple[rgf_table.Test, int, int]] = [("trainings", *each) for each in designs]
     tests += [(test, 1, 1) for test in get_args(rgf.Test)]
     false_calls, found = [], []
@@ -156,6 +160,27 @@ def calibrate(
         scatter,
         [_needed(difference, scatter, designs[0], rule.alpha) for difference in DIFFERENCES],
     )
+
+
+def _check(
+    balanced: np.ndarray, skewed: np.ndarray, designs: Sequence[tuple[int, int]]
+) -> list[np.ndarray]:
+    counts = check_counts(balanced=balanced, skewed=skewed)
+    shapes = [each.shape for each in counts]
+    if counts[0].ndim != 3 or shapes[0][0] < 2 or shapes[0][1:] != shapes[1][1:]:
+        raise ArgumentError(
+            "balanced and skewed must be (trainings, rows, values) of the same rows and values, "
+            f"two balanced ones at least, received {shapes[0]} and {shapes[1]}"
+        )
+    check_at_least(1, designs=len(designs))
+    for tested, known in designs:
+        check_at_least(1, trainings=tested, references=known)
+        if tested + known > shapes[0][0] or 0 < shapes[1][0] < tested:
+            raise ArgumentError(
+                f"{tested} trainings against {known} references are more than there are: "
+                f"{shapes[0][0]} balanced and {shapes[1][0]} skewed"
+            )
+    return [each.astype(np.int64) for each in counts]
 
 
 Pairs = Iterator[tuple[np.ndarray, np.ndarray]]

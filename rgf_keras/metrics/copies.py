@@ -11,7 +11,9 @@ import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
-from rgf_keras.metrics.checks import check_at_least, check_features
+from rgf_keras.metrics.checks import check_at_least, check_features, check_numbers
+
+SMALLEST_SPREAD = 1e-9  # of distances, relative to the largest
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ def share_of_copies(distances: np.ndarray, threshold: float, rounding: float = 1
     Copies(exact=0.25, near=0.5)
     """
     distances = _check_distances(distances)
-    if not 0 <= rounding <= threshold:
-        raise ArgumentError(f"threshold must be at least {rounding}, received {threshold}")
+    check_numbers(0, rounding=rounding)
+    check_numbers(rounding, threshold=threshold)
     return Copies(float(np.mean(distances <= rounding)), float(np.mean(distances <= threshold)))
 
 
@@ -55,18 +57,34 @@ def authenticity(
 
     A sample is authentic if it lies farther from its nearest training sample than that one does
     from its own nearest. Copies bring the share from about a half, for fresh samples, towards 0.
+    The training set is a *set*: its duplicates count once, else every near copy of a sample that is
+    there twice would be authentic, being farther from it than its duplicate is.
 
     Args:
-        train: (l, d) features, l ≥ 2.
+        train: (l, d) features, two of them different.
         generated: (m, d).
         metric: as for :func:`neighbours.nearest`.
 
     Returns:
         In [0, 1].
+
+    Raises:
+        ArgumentError: bad features, or training samples that are all one.
+
+    >>> train = np.array([[0.0], [0.0], [1.0], [1.0]])
+    >>> authenticity(train, np.array([[0.1], [3.0]]))
+    0.5
     """
     train, generated = check_features(train=train, generated=generated)
+    check_at_least(2, train=len(train))
+    own, other = neighbours.nearest(train, train, metric, leave_one_out=True)
+    first = (own > 0) | (other > np.arange(len(train)))  # of several that are one
+    if not first.all():
+        train = train[first]
+        if len(train) < 2:
+            raise ArgumentError("train holds one sample again and again; give two different ones")
+        own, _ = neighbours.nearest(train, train, metric, leave_one_out=True)
     distances, indices = neighbours.nearest(generated, train, metric)
-    own, _ = neighbours.nearest(train, train, metric, leave_one_out=True)
     return float(np.mean(distances > own[indices]))
 
 
@@ -99,13 +117,18 @@ def mifid(fid: float, distance: float, threshold: float = 0.1) -> float:
     Returns:
         At least ``fid``; infinite if all samples are copies.
 
+    Raises:
+        ArgumentError: a number out of range.
+
     >>> mifid(12.0, 0.05), mifid(12.0, 0.3)
     (240.0, 12.0)
     """
+    check_numbers(missing=True, fid=fid, distance=distance)
     if not (fid >= 0 and 0 <= distance <= 1):
         raise ArgumentError(
             f"fid must be ≥ 0 and distance in [0, 1], received {fid} and {distance}"
         )
+    check_numbers(0, fid=fid, threshold=threshold)
     if distance >= threshold:
         return fid
     return fid / distance if distance else float("inf")
@@ -120,6 +143,9 @@ def histogram(*distances: np.ndarray, num_bins: int = 100) -> tuple[np.ndarray, 
 
     Returns:
         Edges (num_bins + 1,) and densities (s, num_bins), each of integral 1.
+
+    Raises:
+        ArgumentError: no or bad distances.
     """
     arrays = _check_sets(distances, num_bins=num_bins)
     edges = np.histogram_bin_edges(np.concatenate(arrays), num_bins)
@@ -139,10 +165,11 @@ def kernel_density(*distances: np.ndarray, num_points: int = 256) -> tuple[np.nd
         Grid (num_points,) and densities (s, num_points).
 
     Raises:
-        ArgumentError: no or bad distances, or all of a set are equal, which leaves no bandwidth.
+        ArgumentError: no or bad distances, or all of a set are (almost) equal, which leaves no
+            bandwidth.
     """
     arrays = _check_sets(distances, num_points=num_points)
-    if any(np.ptp(values) == 0 for values in arrays):
+    if not all(values.std() > SMALLEST_SPREAD * values.max() for values in arrays):
         raise ArgumentError("all distances of a set are equal; draw them with histogram")
     kernels = [scipy.stats.gaussian_kde(values) for values in arrays]
     widest = max(float(np.sqrt(kernel.covariance[0, 0])) for kernel in kernels)
@@ -151,12 +178,11 @@ def kernel_density(*distances: np.ndarray, num_points: int = 256) -> tuple[np.nd
 
 
 def _check_distances(distances: np.ndarray) -> np.ndarray:
-    distances = np.asarray(distances, np.float64)
-    if distances.ndim != 1 or not len(distances) or not (distances >= 0).all():
-        raise ArgumentError(
-            f"distances must be (m,) numbers ≥ 0, m ≥ 1, received {distances.shape}"
-        )
-    return distances
+    (checked,) = check_numbers(missing=True, distances=distances)
+    if checked.ndim != 1 or not len(checked) or not (checked >= 0).all():
+        raise ArgumentError(f"distances must be (m,) numbers ≥ 0, m ≥ 1, received {checked.shape}")
+    check_numbers(0, neighbours.LARGEST, distances=checked)
+    return checked
 
 
 def _check_sets(sets: Sequence[np.ndarray], **counts: int) -> list[np.ndarray]:

@@ -1,7 +1,5 @@
 """Does a trained generator copy? C_T, few copies, and nearest training images, in one space."""
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,8 +7,10 @@ from functools import cached_property
 import numpy as np
 import scipy
 
+from rgf_keras import outputs
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import copies, data_copying, neighbours
+from rgf_keras.metrics.checks import check_features, check_numbers
 from rgf_keras.metrics.frechet import Estimate
 
 IMAGES_PER_CELL = 200  # of the smaller of test and training set, as arXiv 2210.12231 has it
@@ -95,7 +95,11 @@ def measure(
         generated: (m, d).
         seed: of k-means, permutations and resampling.
         space: name of the embedding.
+
+    Raises:
+        ArgumentError: bad features, fewer than two different training images.
     """
+    train, test, generated = check_features(train=train, test=test, generated=generated)
     num_cells = max(1, min(len(train), len(test)) // IMAGES_PER_CELL)
     sets = train, test, generated
     cells = data_copying.cells(*sets, num_cells=num_cells, seed=seed)
@@ -126,14 +130,12 @@ def copies_csv(copying: Iterable[Copying]) -> str:
     Columns: the space; positions of the generated and of its nearest training image; their cosine
     distance, and its ratio to the mean of the ten nearest.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["space", "generated", "nearest", "distance", "ratio"])
+    rows: list[list] = [["space", "generated", "nearest", "distance", "ratio"]]
     for each in copying:
         for i in each.copies:
             distances = f"{each.generated[i]:.6g}", f"{each.relative[i]:.6g}"
-            writer.writerow([each.space, i, each.nearest[i], *distances])
-    return text.getvalue()
+            rows.append([each.space, i, each.nearest[i], *distances])
+    return outputs.csv_text(rows)
 
 
 def tail(generated: np.ndarray, test: np.ndarray) -> Tail:
@@ -149,15 +151,15 @@ def tail(generated: np.ndarray, test: np.ndarray) -> Tail:
         test: (n,) distances of held-out images of the training images' kind.
 
     Raises:
-        ArgumentError: no distances.
+        ArgumentError: no or bad distances.
 
     >>> few = tail(np.r_[np.zeros(20), np.arange(10, 990)], np.arange(10, 1010))
     >>> few.count, round(few.excess, 3), few.p_value < 1e-4
     (24, 0.019, True)
     """
-    generated, test = (np.asarray(distances, np.float64) for distances in (generated, test))
-    m, n = len(generated), len(test)
-    if not (m and n):
+    generated, test = check_numbers(0, generated=generated, test=test)
+    m, n = generated.size, test.size
+    if not (m and n and generated.ndim == test.ndim == 1):
         raise ArgumentError("there are no distances to compare; give generated and test images")
     k = min(n, max(MIN_TAIL, int(np.ceil(TAIL_SHARE * n))))
     radius = float(np.partition(test, k - 1)[k - 1])

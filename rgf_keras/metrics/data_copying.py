@@ -16,7 +16,15 @@ import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
-from rgf_keras.metrics.checks import check_at_least, check_features, check_labels, check_share
+from rgf_keras.metrics.checks import (
+    check_at_least,
+    check_features,
+    check_integers,
+    check_labels,
+    check_numbers,
+    check_share,
+    random,
+)
 from rgf_keras.metrics.frechet import Estimate
 
 SETS = ("train", "test", "generated")
@@ -147,7 +155,8 @@ def c_t(
     Args:
         train, test, generated: (l, d), (n, d) and (m, d) features.
         train_cells, test_cells, generated_cells: (l,), (n,) and (m,) integers.
-        min_cell_fraction: a cell counts if its share of the generated samples is larger.
+        min_cell_fraction: a cell counts if its share of the generated samples is larger; at least
+            0.
 
     Returns:
         ``.c_t``, ``.z_cells`` (C,) by label and ``.z_global``, the z without cells. Cells without
@@ -159,8 +168,9 @@ def c_t(
     """
     labels = train_cells, test_cells, generated_cells
     sets = _check_sets((train, test, generated), "cells", labels)
+    check_numbers(0, min_cell_fraction=min_cell_fraction)
     cells = []
-    for label in np.unique(np.concatenate(labels)):
+    for label in np.unique(np.concatenate([cells_of for _, cells_of in sets])):
         own = [features[labels == label] for features, labels in sets]
         for name, features in zip(("train", "test"), own, strict=False):
             if not len(features):
@@ -193,7 +203,8 @@ def cells(
         Labels in [0, num_cells) of ``train`` (l,) and of each of ``others`` (n,).
 
     Raises:
-        ArgumentError: bad features, fewer samples than cells, or no cells or components.
+        ArgumentError: bad features, fewer samples than cells, no cells or components, a seed
+            outside [0, 2³²).
     """
     from sklearn.cluster import KMeans  # only here: scikit-learn takes a second to import
     from sklearn.decomposition import PCA
@@ -202,14 +213,17 @@ def cells(
     checked = check_features(**dict(zip(names, (train, *others), strict=True)))
     kind = np.result_type(np.float32, *checked)  # k-means takes no others than it was fitted on
     train, *rest = (features.astype(kind, copy=False) for features in checked)
+    check_integers(num_cells=num_cells, num_components=num_components)
     if min(num_cells, num_components) < 1:
         raise ArgumentError(
             f"num_cells and num_components must be at least 1, received {num_cells}, "
             f"{num_components}"
         )
+    random(seed)  # scikit-learn's has the same range
     if len(train) < num_cells:
         raise ArgumentError(f"{len(train)} training samples for {num_cells} cells; use fewer cells")
-    components = PCA(min(num_components, *train.shape), random_state=seed).fit(train)
+    with np.errstate(invalid="ignore"):  # of shares of no variance, where all samples are one
+        components = PCA(min(num_components, *train.shape), random_state=seed).fit(train)
     means = KMeans(num_cells, n_init=10, random_state=seed)
     labels = means.fit_predict(components.transform(train))
     return labels, *(means.predict(components.transform(features)) for features in rest)
@@ -275,7 +289,7 @@ def permutation_null(
         num_permutations: at least 1.
     """
     check_at_least(1, num_permutations=num_permutations)
-    rng = np.random.default_rng(seed)
+    rng = random(seed)
 
     def exchange(cell: Cell) -> np.ndarray:
         ranks = scipy.stats.rankdata(np.concatenate([cell.generated, cell.test]))
@@ -307,7 +321,7 @@ def bootstrap(
     """
     check_at_least(1, num_resamples=num_resamples)
     check_share(confidence=confidence)
-    rng = np.random.default_rng(seed)
+    rng = random(seed)
 
     def resample(cell: Cell) -> np.ndarray:
         n, m = len(cell.test), len(cell.generated)

@@ -6,7 +6,9 @@ import numpy as np
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
-from rgf_keras.metrics.checks import check_features
+from rgf_keras.metrics.checks import check_features, check_integers, random
+
+LARGEST = 1e45  # feature, so that sums of sixth powers stay finite
 
 
 @dataclass(frozen=True)
@@ -118,14 +120,15 @@ def kid(
     >>> kid(np.zeros((2, 1)), np.ones((2, 1)), seed=0)
     KernelDistance(mean=7.0, std=0.0)
     """
-    real, generated = check_features(real=real, generated=generated)
+    real, generated = check_features(largest=LARGEST, real=real, generated=generated)
+    check_integers(num_subsets=num_subsets, subset_size=subset_size)
     size = min(subset_size, len(real), len(generated))
     if size < 2 or num_subsets < 1:
         raise ArgumentError(
             f"kid needs one subset of two samples, received {num_subsets} of {size}; "
             "give more samples"
         )
-    rng = np.random.default_rng(seed)
+    rng = random(seed)
 
     def subset(features: np.ndarray) -> np.ndarray:
         return features[rng.choice(len(features), size, replace=False)].astype(np.float64)

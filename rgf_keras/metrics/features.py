@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from rgf_keras import archive, plugins
+from rgf_keras.backend.protocol import require_settings
 from rgf_keras.cache import Cache
 from rgf_keras.errors import ArgumentError, RgfError, unknown_name
 from rgf_keras.metrics import inception
@@ -79,8 +80,10 @@ class FeatureExtractor(ABC):
 
         Raises:
             ArgumentError: no images.
-            RgfError: features that are not finite.
+            RgfError: features that are not finite; Keras' settings are not float32 with channels
+                last.
         """
+        require_settings()
         if not len(images):
             raise ArgumentError(f"{self.name}: there are no images to extract features of")
 

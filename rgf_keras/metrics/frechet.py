@@ -9,7 +9,16 @@ import scipy
 
 from rgf_keras import archive
 from rgf_keras.errors import ArgumentError, RgfError, first_line
-from rgf_keras.metrics.checks import check_at_least, check_share
+from rgf_keras.metrics.checks import (
+    check_at_least,
+    check_counts,
+    check_features,
+    check_numbers,
+    check_share,
+    random,
+)
+
+LARGEST = 1e70  # feature, so that products of covariances stay finite
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,20 @@ def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
         weights: (n,) how often each row counts; all once if None.
 
     Raises:
-        ArgumentError: not two-dimensional, fewer than 2 rows, or not finite.
+        ArgumentError: not two-dimensional, fewer than 2 rows, not finite or above 1e70; weights
+            that are no counts, or fewer than 2 in all.
     """
-    features = np.asarray(features, np.float64)
-    if features.ndim != 2 or len(features) < 2:
+    features = check_features(largest=LARGEST, features=features)[0].astype(np.float64, copy=False)
+    if len(features) < 2:
         raise ArgumentError(f"features must be (n, d) with n ≥ 2, received {features.shape}")
-    if not np.isfinite(features).all():
-        raise ArgumentError("features must be finite; received NaN or infinity")
+    if weights is not None:
+        (counts,) = check_counts(weights=weights)
+        weights = counts.astype(np.int64)
+        if weights.shape != (len(features),) or (weights != counts).any() or weights.sum() < 2:
+            raise ArgumentError(
+                f"weights must be ({len(features)},) whole numbers, 2 or more in all, received "
+                f"{counts.shape} of sum {counts.sum():g}"
+            )
     mean = np.average(features, axis=0, weights=weights)
     return Moments(mean, np.atleast_2d(np.cov(features.T, fweights=weights)), len(features))
 
@@ -67,9 +83,14 @@ def distance(first: Moments, second: Moments) -> float:
     The trace of the root is Σ√λ of the symmetric LᵀΣ₂L with Σ₁ = LLᵀ, which is several times faster
     than a matrix root and stays real.
 
+    Raises:
+        ArgumentError: moments of other shapes, not finite, or too large for their product.
+
     >>> distance(Moments(np.zeros(1), np.eye(1)), Moments(np.ones(1), 4 * np.eye(1)))
     2.0
     """
+    for name, each in (("first", first), ("second", second)):
+        _check_moments(name, each, np.size(first.mean))
     try:
         root = scipy.linalg.cholesky(first.covariance, lower=True)
     except scipy.linalg.LinAlgError:  # singular: fewer rows than columns, or a constant feature
@@ -80,6 +101,18 @@ def distance(first: Moments, second: Moments) -> float:
     shift = np.sum((first.mean - second.mean) ** 2)
     total = np.trace(first.covariance) + np.trace(second.covariance)
     return float(max(shift + total - 2 * trace_root, 0.0))
+
+
+def _check_moments(name: str, known: Moments, width: int) -> None:
+    shapes = np.shape(known.mean), np.shape(known.covariance)
+    if shapes != ((width,), (width, width)) or not width:
+        raise ArgumentError(
+            f"the mean and covariance of {name} must be ({width},) and ({width}, {width}), "
+            f"received {shapes[0]} and {shapes[1]}"
+        )
+    squared = 2 * LARGEST**2
+    check_numbers(-LARGEST, LARGEST, **{f"the mean of {name}": known.mean})
+    check_numbers(-squared, squared, **{f"the covariance of {name}": known.covariance})
 
 
 def read_moments(path: str | Path) -> Moments:
@@ -169,7 +202,7 @@ def bootstrap(
     check_at_least(2, num_resamples=num_resamples)
     check_share(confidence=confidence)
     value = frechet_distance(real, generated)
-    rng = np.random.default_rng(seed)
+    rng = random(seed)
 
     def resample(features: np.ndarray) -> Moments:
         draw = rng.integers(len(features), size=len(features))

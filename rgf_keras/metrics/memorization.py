@@ -12,7 +12,7 @@ import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
-from rgf_keras.metrics.checks import check_share
+from rgf_keras.metrics.checks import check_integers, check_numbers, check_share, random
 from rgf_keras.metrics.frechet import Estimate
 
 
@@ -67,13 +67,12 @@ def leave_one_out_score(full: np.ndarray, without: np.ndarray) -> MemorizationSc
     Raises:
         ArgumentError: not two such arrays, or NaN or infinity.
     """
-    full, without = np.asarray(full, np.float64), np.asarray(without, np.float64)
+    full, without = _log_probs(full=full), _log_probs(without=without)
     shapes = f"{full.shape} and {without.shape}"
     if full.ndim != 2 or without.ndim != 2 or full.shape[1] != without.shape[1]:
         raise ArgumentError(f"log-probabilities must be (L, n) and (R, n), received {shapes}")
     if not (full.size and without.size):
         raise ArgumentError(f"log-probabilities hold no model or no image, received {shapes}")
-    _check_finite(full, without)
     return _score(*(scipy.special.logsumexp(x, axis=0) - np.log(len(x)) for x in (full, without)))
 
 
@@ -100,13 +99,13 @@ def quantile_interval(
     """
     log_probs, held_out = _check(log_probs, held_out)
     num_repeats = len(log_probs)
+    check_integers(num_resamples=num_resamples)
     if num_repeats < 2 or num_resamples < 1:
         raise ArgumentError(
             "the interval needs at least 2 repeats and 1 resample, "
             f"received {num_repeats} and {num_resamples}"
         )
-    if not 0 <= quantile <= 1:
-        raise ArgumentError(f"quantile must lie in [0, 1], received {quantile}")
+    check_numbers(0, 1, quantile=quantile)
     check_share(level=level)
     value = np.quantile(memorization_score(log_probs, held_out).score, quantile)
     for repeat, mask in zip(log_probs, held_out, strict=True):
@@ -114,7 +113,7 @@ def quantile_interval(
     # Sums of probabilities and counts per repeat are all that a resample needs.
     sums = [_log_sum_exp(log_probs, mask, 1) for mask in (~held_out, held_out)]
     counts = [mask.sum(axis=1) for mask in (~held_out, held_out)]
-    rng = np.random.default_rng(seed)
+    rng = random(seed)
     draws = np.empty(num_resamples)
     for b in range(num_resamples):
         rows = rng.integers(num_repeats, size=num_repeats)
@@ -142,14 +141,19 @@ def neighbour_ratio(images: np.ndarray, validation: np.ndarray, samples: np.ndar
         (n,) in [0, ∞]; 1 where both distances are 0.
 
     Raises:
-        ArgumentError: unequal numbers, other sizes, or sizes that cannot be halved.
+        ArgumentError: no images, unequal numbers, other sizes, or sizes that cannot be halved.
     """
+    sets = [np.asarray(each) for each in (images, validation, samples)]
+    images, validation, samples = sets
+    if not all(each.ndim == 4 and each.size and each.dtype == np.uint8 for each in sets):
+        received = ", ".join(f"{each.shape} {each.dtype}" for each in sets)
+        raise ArgumentError(f"ρ needs images (n, H, W, C) uint8, n at least 1, received {received}")
     if len(validation) != len(samples):
         raise ArgumentError(
             f"ρ needs as many samples as validation images, received {len(samples)} and "
             f"{len(validation)}"
         )
-    queries, fresh, drawn = (_halve(x, images.shape[1:]) for x in (images, validation, samples))
+    queries, fresh, drawn = (_halve(x, images.shape[1:]) for x in sets)
     to_fresh, _ = neighbours.nearest(queries, fresh, "euclidean")
     to_drawn, _ = neighbours.nearest(queries, drawn, "euclidean")
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -158,7 +162,7 @@ def neighbour_ratio(images: np.ndarray, validation: np.ndarray, samples: np.ndar
 
 def _halve(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Images (n, H, W, C) at half size (means of 2×2 pixels), flat."""
-    if images.ndim != 4 or images.shape[1:] != shape or shape[0] % 2 or shape[1] % 2:
+    if images.shape[1:] != shape or shape[0] % 2 or shape[1] % 2:
         raise ArgumentError(
             f"ρ needs images (n, H, W, C) of one size, H and W even, received {images.shape} "
             f"beside (n, {', '.join(map(str, shape))})"
@@ -179,7 +183,7 @@ def _log_sum_exp(
 
 
 def _check(log_probs: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    log_probs, held_out = np.asarray(log_probs, np.float64), np.asarray(held_out)
+    log_probs, held_out = _log_probs(log_probs=log_probs), np.asarray(held_out)
     received = f"{log_probs.shape} and {held_out.shape} {held_out.dtype}"
     if log_probs.ndim != 3 or log_probs.shape != held_out.shape or held_out.dtype != bool:
         raise ArgumentError(
@@ -188,15 +192,16 @@ def _check(log_probs: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.
         )
     if not log_probs.size:
         raise ArgumentError(f"log_probs hold no model or no image, received {received}")
-    _check_finite(log_probs)
     return log_probs, held_out
 
 
-def _check_finite(*arrays: np.ndarray) -> None:
-    for array in arrays:
-        if not np.isfinite(array).all():
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise ArgumentError(
-                f"log-probabilities must be finite, received {array[where]} at {where}; "
-                "that model has diverged"
-            )
+def _log_probs(**given: np.ndarray) -> np.ndarray:
+    """Log-probabilities as a float64 array."""
+    (array,) = check_numbers(missing=True, **given)
+    if not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ArgumentError(
+            f"log-probabilities must be finite, received {array[where]} at {where}; "
+            "that model has diverged"
+        )
+    return array

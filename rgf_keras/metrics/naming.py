@@ -8,7 +8,7 @@ held-out images show: it is extrapolated from the tail of their distances.
 import numpy as np
 
 from rgf_keras.errors import ArgumentError
-from rgf_keras.metrics.checks import check_at_least, check_share
+from rgf_keras.metrics.checks import check_at_least, check_numbers, check_share
 
 TAIL_SHARE, MIN_TAIL = 0.025, 20  # of the reference distances
 SMALLEST = 1e-9  # distance, below which two images are one
@@ -35,10 +35,10 @@ def threshold(reference: np.ndarray, num: int, level: float) -> float:
     >>> round(threshold(np.arange(1, 1001) / 1000, num=100, level=0.1), 4)  # exact: 0.001
     0.0013
     """
-    distances = np.asarray(reference, np.float64)
+    (distances,) = check_numbers(0, reference=reference)
     check_at_least(1, num=num)
     check_share(level=level)
-    if distances.ndim != 1 or len(distances) < 2 * MIN_TAIL or not (distances >= 0).all():
+    if distances.ndim != 1 or len(distances) < 2 * MIN_TAIL:
         raise ArgumentError(
             f"naming copies takes at least {2 * MIN_TAIL} distances ≥ 0, received {distances.shape}"
         )

@@ -14,7 +14,15 @@ from typing import Literal, get_args
 import numpy as np
 
 from rgf_keras.errors import ArgumentError
-from rgf_keras.metrics.checks import PIECE, check_features, slices
+from rgf_keras.metrics.checks import (
+    LARGEST,
+    PIECE,
+    check_at_least,
+    check_features,
+    check_integers,
+    check_numbers,
+    slices,
+)
 
 Metric = Literal["cosine", "euclidean"]
 HEIGHT, WIDTH = 1024, 4096  # of a block: enough queries and references for a fast product
@@ -22,7 +30,6 @@ GROUP = 32  # references of which only the best one's score is looked at first
 SPARE = 8  # candidates that faiss finds beyond k, for the rounding
 FLOAT32 = 2.0**-24  # relative rounding error
 FLOAT64 = 2.0**-44  # of rows that are centred and scaled in float64 and summed, generously
-LARGEST = 1e100  # feature, so that squares stay finite
 
 
 def nearest(
@@ -62,6 +69,8 @@ def nearest(
     if leave_one_out and not np.array_equal(queries, references):
         raise ArgumentError("leave_one_out needs the references themselves as queries")
     candidates = len(references) - leave_one_out
+    check_integers(k=k)
+    check_at_least(1, max_bytes=max_bytes)
     if not 1 <= k <= candidates:
         raise ArgumentError(
             f"k must lie in [1, {candidates}], the references to find, received {k}"
@@ -122,7 +131,8 @@ def within(
         ArgumentError: bad features, or not one radius per reference.
     """
     queries, references = check_features(queries=queries, references=references)
-    radii = np.asarray(radii, np.float64)
+    (radii,) = check_numbers(0, LARGEST**1.1, radii=radii)
+    check_at_least(1, max_bytes=max_bytes)
     if radii.shape != (len(references),):
         raise ArgumentError(f"radii must be ({len(references)},), received {radii.shape}")
     return _Search(queries, references, False, max_bytes).within(radii)
@@ -136,10 +146,6 @@ class _Rows:
         self.unit = unit
         low, high = float(features.min()), float(features.max())
         self.longest = 1.0 if unit else max(-low, high) * features.shape[1] ** 0.5  # or shorter
-        if max(-low, high) > LARGEST:
-            raise ArgumentError(
-                f"{name} reach {max(-low, high):.0e}; scale them to below {LARGEST:.0e}"
-            )
         if unit:
             pieces = (features[some].astype(np.float64) for some in slices(len(features), piece))
             self.norms = np.concatenate([np.sqrt(np.square(rows).sum(1)) for rows in pieces])

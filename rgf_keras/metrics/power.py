@@ -1,15 +1,17 @@
 """How many trainings and samples it takes to find a difference of a given size."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import scipy
 
 from rgf_keras.errors import ArgumentError
-from rgf_keras.metrics.checks import check_share
+from rgf_keras.metrics.checks import check_at_least, check_counts, check_numbers, check_share
 from rgf_keras.metrics.verdicts import MIN_REFERENCES
 
 MOST_TRAININGS = 100
+SMALLEST = 1e-6  # number of samples
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,17 @@ def scatter(counts: np.ndarray, min_class_samples: int = 10) -> Scatter:
         min_class_samples: a class with fewer samples in a training is left out of that training.
 
     Raises:
-        ArgumentError: no class has enough samples in two trainings.
+        ArgumentError: counts of another shape or that are none, fewer than two trainings, or no
+            class has enough samples in two of them.
     """
-    counts = np.asarray(counts)[:, :-1]
+    (counts,) = check_counts(counts=counts)
+    if counts.ndim != 3 or counts.shape[1] < 2 or not counts.size:
+        raise ArgumentError(
+            f"counts must be (trainings, classes and one for all, values), received {counts.shape}"
+        )
+    check_at_least(2, trainings=len(counts))
+    check_at_least(0, min_class_samples=min_class_samples)
+    counts = counts[:, :-1]
     num = counts.sum(-1)
     shares, spreads, sizes = [], [], []
     for ones, n in zip(counts[..., -1].T, num.T, strict=True):
@@ -80,13 +90,16 @@ def power(
         In [0, 1].
 
     Raises:
-        ArgumentError: ``difference`` outside (0, 1), or fewer than three trainings in all.
+        ArgumentError: ``difference`` or ``alpha`` outside (0, 1), no or fewer than three trainings
+            in all, no samples, a scatter that is none.
 
     >>> known = Scatter(0.5, 0.1, 100)
     >>> [round(power(0.2, known, n, n), 2) for n in (2, 4, 8)]
     [0.19, 0.59, 0.93]
     """
     check_share(difference=difference, alpha=alpha)
+    check_at_least(1, trainings=trainings, references=references)
+    _check_scatter(known, samples)
     degrees = trainings + references - 2
     if degrees < 1:
         raise ArgumentError(f"power needs three trainings in all, received {degrees + 2}")
@@ -120,6 +133,9 @@ def trainings_needed(
     Returns:
         At least three; None if it takes more than a hundred.
 
+    Raises:
+        ArgumentError: see :func:`power`; ``wanted`` outside (0, 1).
+
     >>> trainings_needed(0.2, Scatter(0.5, 0.1, 100))
     6
     """
@@ -128,3 +144,11 @@ def trainings_needed(
         if power(difference, known, num, num, samples, alpha) >= wanted:
             return num
     return None
+
+
+def _check_scatter(known: Scatter, samples: float) -> None:
+    check_numbers(0, 1, share=known.share)
+    check_numbers(0, np.pi / 2, spread=known.spread)
+    for name, number in (("num_samples", known.num_samples), ("samples", samples)):
+        if not (isinstance(number, Real) and number >= SMALLEST):
+            raise ArgumentError(f"{name} must be at least {SMALLEST:g}, received {number!r}")

@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 
 from rgf_keras.errors import ArgumentError, unknown_name
-from rgf_keras.metrics.checks import check_share
+from rgf_keras.metrics.checks import broadcast, check_counts, check_numbers, check_share
 from rgf_keras.metrics.trainings import compare_trainings as compare_trainings
 from rgf_keras.metrics.verdicts import TOO_FEW as TOO_FEW
 from rgf_keras.metrics.verdicts import TOO_FEW_TRAININGS as TOO_FEW_TRAININGS
@@ -41,14 +41,16 @@ def proportion_z(
         is 0.
 
     Raises:
-        ArgumentError: unknown ``variance``.
+        ArgumentError: unknown ``variance``, counts that are none, a share outside [0, 1].
 
     >>> proportion_z(60, 100, 0.5, "reference").round(2).item()
     2.0
     """
     if variance not in ("sample", "reference"):
         raise ArgumentError(f"variance must be 'sample' or 'reference', received '{variance}'")
-    count, nobs, reference = np.broadcast_arrays(*map(_float, (count, nobs, reference)))
+    (reference,) = check_numbers(0, 1, missing=True, reference=reference)
+    count, nobs = _successes(count=count, nobs=nobs)
+    count, nobs, reference = broadcast(count=count, nobs=nobs, reference=reference)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = count / nobs
         p = share if variance == "sample" else reference
@@ -67,11 +69,16 @@ def two_sample_z(
     Returns:
         z; 0 where both shares are equal, NaN where a sample is empty.
 
+    Raises:
+        ArgumentError: counts that are none.
+
     >>> two_sample_z(60, 100, 50, 100).round(3).item()
     1.421
     """
-    count, nobs, reference_count, reference_nobs = np.broadcast_arrays(
-        *map(_float, (count, nobs, reference_count, reference_nobs))
+    count, nobs = _successes(count=count, nobs=nobs)
+    known = _successes(reference_count=reference_count, reference_nobs=reference_nobs)
+    count, nobs, reference_count, reference_nobs = broadcast(
+        count=count, nobs=nobs, reference_count=known[0], reference_nobs=known[1]
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = (count + reference_count) / (nobs + reference_nobs)
@@ -96,14 +103,14 @@ def chi_square(
         that occur at all, less one.
 
     Raises:
-        ArgumentError: unknown ``test``.
+        ArgumentError: unknown ``test``, counts that are none.
 
     >>> [value.round(3).item() for value in chi_square([40, 60], [50, 50])]
     [2.02, 1]
     """
     if test not in get_args(Test):
         raise unknown_name("test", test, get_args(Test))
-    counts, reference_counts = np.broadcast_arrays(_float(counts), _float(reference_counts))
+    counts, reference_counts = _by_value(counts, reference_counts)
     nobs = counts.sum(-1, keepdims=True)
     reference_nobs = reference_counts.sum(-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -121,17 +128,27 @@ def chi_square(
 
 
 def p_value(z: np.ndarray) -> np.ndarray:
-    """Two-sided p of a standard normal z; NaN stays NaN.
+    """Two-sided p of a standard normal z, any shape; NaN stays NaN.
+
+    Raises:
+        ArgumentError: no numbers.
 
     >>> p_value([0, 1.96]).round(3).tolist()
     [1.0, 0.05]
     """
-    return 2 * scipy.stats.norm.sf(np.abs(_float(z)))
+    (z,) = check_numbers(missing=True, z=z)
+    return 2 * scipy.stats.norm.sf(np.abs(z))
 
 
 def chi_square_p_value(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """p of a chi-square statistic; 1 without degrees of freedom, NaN stays NaN."""
-    statistic, degrees = np.broadcast_arrays(_float(statistic), _float(degrees))
+    """p of a chi-square statistic; 1 without degrees of freedom, NaN stays NaN.
+
+    Raises:
+        ArgumentError: a statistic or degrees below 0.
+    """
+    (statistic,) = check_numbers(0, missing=True, statistic=statistic)
+    (degrees,) = check_counts(degrees=degrees)
+    statistic, degrees = broadcast(statistic=statistic, degrees=degrees)
     p = scipy.stats.chi2.sf(statistic, np.maximum(degrees, 1))
     return np.where((degrees == 0) & ~np.isnan(statistic), 1.0, p)
 
@@ -148,6 +165,9 @@ def verdict(z: np.ndarray, rare: np.ndarray, alpha: float = 0.05) -> np.ndarray:
         ``"learned"`` (p > alpha), ``"memorized"`` (significant, with the expected sign: z > 0 for
         the rare class, z < 0 for the others), ``"deviates"`` (significant, the other sign; the
         paper prints these as memorized) or ``"too few samples"``.
+
+    Raises:
+        ArgumentError: no numbers, ``alpha`` outside (0, 1).
 
     >>> verdict([1.0, 3.0, -3.0, np.nan], rare=True).tolist()
     ['learned', 'memorized', 'deviates', 'too few samples']
@@ -168,17 +188,21 @@ def wilson_interval(
     Returns:
         Lower and upper bounds in [0, 1].
 
+    Raises:
+        ArgumentError: counts that are none, ``confidence`` outside (0, 1).
+
     >>> [bound.round(3).item() for bound in wilson_interval(5, 10)]
     [0.237, 0.763]
     """
     check_share(confidence=confidence)
-    count, nobs = np.broadcast_arrays(_float(count), _float(nobs))
+    count, nobs = _successes(count=count, nobs=nobs)
     z2 = scipy.stats.norm.ppf((1 + confidence) / 2) ** 2
-    centre = (count + z2 / 2) / (nobs + z2)
     with np.errstate(divide="ignore", invalid="ignore"):
+        centre = (count + z2 / 2) / (nobs + z2)
         spread = np.where(nobs > 0, count * (nobs - count) / nobs, 0.0)
-    half = np.sqrt(z2 * (spread + z2 / 4)) / (nobs + z2)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+        half = np.sqrt(z2 * (spread + z2 / 4)) / (nobs + z2)
+    bounds = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.where(nobs > 0, bounds[0], 0.0), np.where(nobs > 0, bounds[1], 1.0)
 
 
 def gap(counts: np.ndarray, reference_counts: np.ndarray) -> np.ndarray:
@@ -191,18 +215,40 @@ def gap(counts: np.ndarray, reference_counts: np.ndarray) -> np.ndarray:
     Returns:
         (...) in [0, 1], NaN where a sample is empty.
 
+    Raises:
+        ArgumentError: counts that are none.
+
     >>> gap([90, 10], [50, 50]).item()
     0.4
     """
-    counts, reference_counts = _float(counts), _float(reference_counts)
+    counts, reference_counts = _by_value(counts, reference_counts)
     with np.errstate(invalid="ignore"):
         share = counts / counts.sum(-1, keepdims=True)
         reference = reference_counts / reference_counts.sum(-1, keepdims=True)
     return np.abs(share - reference).sum(-1) / 2
 
 
-def _float(values: np.ndarray) -> np.ndarray:
-    return np.asarray(values, np.float64)
+def _successes(**counts: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Successes and trials in one shape: none more than the other."""
+    (name, count), (of, nobs) = zip(counts, check_counts(**counts), strict=True)
+    count, nobs = broadcast(**{name: count, of: nobs})
+    if over := np.argwhere(count > nobs).tolist():
+        where = tuple(over[0])
+        raise ArgumentError(
+            f"{name} must be at most {of}, received {count[where]:g} of {nobs[where]:g}"
+        )
+    return count, nobs
+
+
+def _by_value(counts: np.ndarray, reference_counts: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Two models' images per value, (..., V), in one shape."""
+    counts, reference_counts = check_counts(counts=counts, reference_counts=reference_counts)
+    if not counts.shape[-1:] == reference_counts.shape[-1:] > (0,):
+        raise ArgumentError(
+            "counts and reference_counts must be (..., V) of the same values, received "
+            f"{counts.shape} and {reference_counts.shape}"
+        )
+    return broadcast(counts=counts, reference_counts=reference_counts)
 
 
 def _ratio(difference: np.ndarray, error: np.ndarray) -> np.ndarray:

@@ -1,7 +1,5 @@
 """The z-table of an assessment: one row per class and one for all samples together."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -9,14 +7,24 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rgf_keras import outputs
+from rgf_keras.errors import ArgumentError, unknown_name
 from rgf_keras.metrics import rgf
+from rgf_keras.metrics.checks import (
+    check_at_least,
+    check_counts,
+    check_integers,
+    check_labels,
+    check_share,
+    random,
+)
 from rgf_keras.metrics.trainings import Comparison, compare_trainings, mean_share
 
 Test = Literal["trainings", rgf.Test]
 # How often tests of samples call equal models different where they promise 5 %: all pairs of eight
 # GANs that differ in their seed (studies/rare_colour.py; `rgf calibrate` measures it for others).
 FALSE_CALLS: dict[Test, float] = {"two_sample": 0.53, "sample": 0.68, "reference": 0.68}
-ALL = "all"  # what the last row is called; a class may have this name too
+ALL = "all"  # what the last row is called, unless a class has this name
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Row:
     """One line; "u" is the balanced model, "r" the model under test.
 
     Attributes:
-        name: the class, or ``ALL``.
+        name: the class; of the last row, which is all of them together, see :func:`name_of_all`.
         rare: whether it is the rare one.
         n_u, n_r: samples that are classified as the class, in all trainings that are compared.
         counts_u, counts_r: those with each value of the factor.
@@ -70,6 +78,18 @@ class Row:
     trainings_r: tuple[int, ...] = ()
 
 
+def name_of_all(class_names: Sequence[str]) -> str:
+    """What all classes together are called, as none of them is.
+
+    >>> name_of_all(["cat", "dog"]), name_of_all(["cat", "all"])
+    ('all', 'all classes')
+    """
+    name = ALL
+    while name in class_names:
+        name += " classes"
+    return name
+
+
 def count(classes: np.ndarray, factor: np.ndarray, num_classes: int, num_values: int) -> np.ndarray:
     """Samples per class and value of the factor; the last row is all classes together.
 
@@ -81,7 +101,13 @@ def count(classes: np.ndarray, factor: np.ndarray, num_classes: int, num_values:
 
     Returns:
         (C + 1, V) integers.
+
+    Raises:
+        ArgumentError: labels or positions out of range.
     """
+    check_at_least(1, num_classes=num_classes, num_values=num_values)
+    classes = check_labels("classes", classes, np.size(classes), num_classes)
+    factor = check_labels("factor", factor, len(classes), num_values)
     counts = np.zeros((num_classes + 1, num_values), np.int64)
     np.add.at(counts, (classes, factor), 1)
     counts[-1] = counts.sum(axis=0)
@@ -110,8 +136,21 @@ def build(
             first training of each, and call far more than ``alpha`` of equal models different.
         alpha: two-sided level.
         min_class_samples: fewer samples of a class, of either model, are too few.
+
+    Raises:
+        ArgumentError: counts of other shapes, or that are none; no such class; an unknown test; bad
+            numbers.
     """
-    trained, known = (x if x.ndim == 3 else x[None] for x in (counts, reference_counts))
+    check_share(alpha=alpha)
+    check_at_least(0, min_class_samples=min_class_samples)
+    if test not in FALSE_CALLS and test != "trainings":
+        raise unknown_name("test", test, ["trainings", *FALSE_CALLS])
+    trained, known = _check(counts, reference_counts, len(class_names))
+    check_integers(rare_class=rare_class)
+    if not 0 <= rare_class < len(class_names):
+        raise ArgumentError(
+            f"rare_class must lie in [0, {len(class_names) - 1}], received {rare_class}"
+        )
     first, first_known = trained[0], known[0]
     rare = np.arange(len(first)) == rare_class
     tested = _tests(first, first_known, min_class_samples)
@@ -129,7 +168,7 @@ def build(
     p_holm = rgf.holm(p)
     undecided = np.isin(words, (rgf.TOO_FEW, rgf.TOO_FEW_TRAININGS))
     columns = {
-        "name": np.array([*class_names, ALL], object),
+        "name": np.array([*class_names, name_of_all(class_names)], object),
         "rare": rare,
         **_shares("u", known, min_class_samples),
         **_shares("r", trained, min_class_samples),
@@ -142,6 +181,20 @@ def build(
     }
     lists = zip(*(column.tolist() for column in columns.values()), strict=True)
     return from_records([dict(zip(columns, row, strict=True)) for row in lists])
+
+
+def _check(counts: np.ndarray, reference_counts: np.ndarray, num_classes: int) -> list[np.ndarray]:
+    """Both models' counts, (R, C + 1, V) integers."""
+    given = {"counts": counts, "reference_counts": reference_counts}
+    arrays = [(x if x.ndim == 3 else x[np.newaxis]).astype(np.int64) for x in check_counts(**given)]
+    for name, array in zip(given, arrays, strict=True):
+        shape = num_classes + 1, arrays[0].shape[-1]
+        if array.ndim != 3 or not array.size or array.shape[1:] != shape or shape[0] < 2:
+            raise ArgumentError(
+                f"{name} must be (R, {num_classes + 1}, V): a row for each of {num_classes} "
+                f"classes and one for all, received {array.shape}"
+            )
+    return arrays
 
 
 def _tests(counts: np.ndarray, reference: np.ndarray, min_class_samples: int) -> dict[str, Any]:
@@ -229,7 +282,12 @@ def class_coverage(rows: Sequence[Row], min_class_samples: int) -> float:
     """Share of the classes of which the model under test has drawn enough, in [0, 1].
 
     Of several trainings it is their mean.
+
+    Raises:
+        ArgumentError: a table without classes, or a negative number.
     """
+    check_at_least(0, min_class_samples=min_class_samples)
+    check_at_least(2, rows=len(rows))
     counts = [_by_training(row.trainings_r or row.counts_r, row).sum(1) for row in rows[:-1]]
     return float(np.mean(np.array(counts) >= min_class_samples))
 
@@ -262,8 +320,13 @@ def gap_interval(
 
     Returns:
         Lower and upper bound in [0, 1]; the whole of it without a class of enough samples.
+
+    Raises:
+        ArgumentError: bad numbers.
     """
-    rng = np.random.default_rng(seed)
+    check_at_least(1, num_draws=num_draws)
+    check_at_least(0, min_class_samples=min_class_samples)
+    rng = random(seed)
     enough = _select_enough(rows)
     if not enough:
         return 0.0, 1.0
@@ -271,10 +334,14 @@ def gap_interval(
     for row in enough:
         known = _by_training(row.trainings_u or row.counts_u, row)
         if row.trainings_u:
-            known = known[known.sum(1) >= min_class_samples]
+            known = known[known.sum(1) >= max(min_class_samples, 1)]
+        if not len(known):
+            continue
         drawn = _resample(row.counts_r, rng, num_draws)
         shares = [_resample(counts, rng, num_draws) / counts.sum() for counts in known]
         gaps.append(rgf.gap(drawn, np.mean(shares, axis=0)))
+    if not gaps:
+        return 0.0, 1.0
     low, high = np.quantile(np.mean(gaps, axis=0), (0.025, 0.975))
     mean = mean_gap(rows)
     return max(2 * mean - high, 0.0), min(2 * mean - low, 1.0)
@@ -296,14 +363,10 @@ def _resample(counts: Sequence[int], rng: np.random.Generator, num_draws: int) -
 
 def to_csv(rows: Sequence[Row]) -> str:
     """The table as CSV with a header; counts per value are separated by spaces."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        values = asdict(row).items()
-        counts = {key: " ".join(map(str, x)) for key, x in values if isinstance(x, tuple)}
-        writer.writerow({**asdict(row), **counts})
-    return text.getvalue()
+    columns = [field.name for field in fields(Row)]
+    cells = ([getattr(row, name) for name in columns] for row in rows)
+    shown = ([" ".join(map(str, x)) if isinstance(x, tuple) else x for x in row] for row in cells)
+    return outputs.csv_text([columns, *shown])
 
 
 def from_records(records: Sequence[dict[str, Any]]) -> list[Row]:

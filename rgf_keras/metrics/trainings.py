@@ -16,7 +16,14 @@ import numpy as np
 import scipy
 
 from rgf_keras.errors import ArgumentError
-from rgf_keras.metrics.checks import check_share
+from rgf_keras.metrics.checks import (
+    check_at_least,
+    check_counts,
+    check_integers,
+    check_numbers,
+    check_share,
+    random,
+)
 from rgf_keras.metrics.verdicts import MIN_REFERENCES, TOO_FEW, TOO_FEW_TRAININGS, decide
 
 # Ways to divide the trainings into tested ones and references; if there are more, some are drawn.
@@ -92,15 +99,22 @@ def compare_trainings(
         seed: of the divisions that are drawn where there are too many.
 
     Raises:
-        ArgumentError: arrays of other shapes, no trainings, ``alpha`` outside (0, 1).
+        ArgumentError: arrays of other shapes, counts that are none, no trainings, no such class,
+            ``alpha`` outside (0, 1).
 
     >>> reference = np.array([[[50, 50]], [[45, 55]], [[54, 46]]])
     >>> compared = compare_trainings(np.array([[[95, 5]]]), reference)
     >>> compared.difference.round(2).tolist(), compared.p_value.round(3).tolist()
     ([-0.45], [0.008])
     """
-    counts, reference = _check(counts, reference)
+    counts, reference = _check(counts=counts, reference=reference)
     check_share(alpha=alpha)
+    check_at_least(0, min_class_samples=min_class_samples)
+    check_integers(rare_class=0 if rare_class is None else rare_class)
+    if rare_class is not None and not 0 <= rare_class < counts.shape[1]:
+        raise ArgumentError(
+            f"rare_class must lie in [0, {counts.shape[1] - 1}], received {rare_class}"
+        )
     tested, known = _shares(counts, min_class_samples), _shares(reference, min_class_samples)
     rows, num_values = tested.shape[1:]
     roots_r, roots_u = np.arcsin(np.sqrt(tested)), np.arcsin(np.sqrt(known))
@@ -146,8 +160,16 @@ def mean_share(counts: np.ndarray, min_class_samples: int = 10, alpha: float = 0
     Returns:
         (3, rows): the mean of arcsine roots, transformed back, and the bounds; NaN where there are
         too few trainings.
+
+    Raises:
+        ArgumentError: arrays of other shapes, counts that are none, fewer than two trainings,
+            ``alpha`` outside (0, 1).
     """
-    roots = np.arcsin(np.sqrt(_shares(np.asarray(counts), min_class_samples)[..., -1]))
+    (counts,) = _check(counts=counts)
+    check_share(alpha=alpha)
+    check_at_least(0, min_class_samples=min_class_samples)
+    check_at_least(2, trainings=len(counts))
+    roots = np.arcsin(np.sqrt(_shares(counts, min_class_samples)[..., -1]))
     num = np.count_nonzero(~np.isnan(roots), axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = _mean(roots)
@@ -159,10 +181,17 @@ def mean_share(counts: np.ndarray, min_class_samples: int = 10, alpha: float = 0
 def t_interval(values: np.ndarray, alpha: float = 0.05) -> tuple[float, float]:
     """Bounds of the mean of several trainings' (R,) numbers; NaN of a single one.
 
+    Raises:
+        ArgumentError: numbers that are not finite, ``alpha`` outside (0, 1).
+
     >>> [round(bound, 2) for bound in t_interval(np.array([1.0, 2.0, 3.0]))]
     [-0.48, 4.48]
     """
-    num = len(values)
+    check_share(alpha=alpha)
+    (values,) = check_numbers(values=values)
+    num = values.size
+    if values.ndim != 1 or not num:
+        raise ArgumentError(f"values must be (R,) numbers, R at least 1, received {values.shape}")
     if num < 2:
         return math.nan, math.nan
     half = scipy.stats.t.ppf(1 - alpha / 2, num - 1) * values.std(ddof=1) / math.sqrt(num)
@@ -179,6 +208,7 @@ def over_trainings(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
     >>> over_trainings([{"x": 1.0, "x_low": 0.9, "x_high": 1.1}, {"x": 3.0}])["x"]
     2.0
     """
+    check_at_least(1, measured=len(measured))
     first, *others = measured
     values = dict(first)
     shared = [key for key in first if others and all(key in other for other in others)]
@@ -194,20 +224,21 @@ def over_trainings(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return values
 
 
-def _check(counts: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    counts, reference = np.asarray(counts), np.asarray(reference)
-    for name, array in (("counts", counts), ("reference", reference)):
-        if array.ndim != 3 or not len(array):
+def _check(**given: np.ndarray) -> list[np.ndarray]:
+    """Counts of several trainings, of the same rows and values."""
+    arrays = check_counts(**given)
+    for name, array in zip(given, arrays, strict=True):
+        if array.ndim != 3 or not array.size:
             raise ArgumentError(
                 f"{name} must be (trainings, rows, values) of at least one training, received "
                 f"{array.shape}"
             )
-    if counts.shape[1:] != reference.shape[1:]:
-        raise ArgumentError(
-            f"counts and reference must have the same rows and values, received {counts.shape} "
-            f"and {reference.shape}"
-        )
-    return counts, reference
+        if array.shape[1:] != arrays[0].shape[1:]:
+            raise ArgumentError(
+                f"{' and '.join(given)} must have the same rows and values, received "
+                f"{' and '.join(str(each.shape) for each in arrays)}"
+            )
+    return arrays
 
 
 def _shares(counts: np.ndarray, min_class_samples: int) -> np.ndarray:
@@ -265,7 +296,7 @@ def _permutation_p(tested: np.ndarray, known: np.ndarray, seed: int) -> float:
     if is_exact:
         chosen = np.array(list(itertools.combinations(range(num), num_tested)))
     else:
-        rng = np.random.default_rng(seed)
+        rng = random(seed)
         drawn = [rng.permutation(num)[:num_tested] for _ in range(MAX_DIVISIONS - 1)]
         chosen = np.stack([np.arange(num_tested), *drawn])  # the one that was, and others
     own, *_ = gaps = np.array(

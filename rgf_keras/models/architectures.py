@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras.models.arguments import require
+from rgf_keras.image_sizes import require_at_most
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.likelihoods import LikelihoodName, ObservationName
 from rgf_keras.models.networks import conv_decoder, conv_encoder, mlp
@@ -52,11 +52,8 @@ class Architecture:
             ArgumentError: a larger image than the convolutions are for.
         """
         height, width = image_shape[:2]
-        require(
-            self.kind != "paper" or max(height, width) <= (self.size or 0),
-            f"cifar_conv and celeba_conv are for 32×32, received {height}×{width}; "
-            "use the architecture conv or mlp, or images of at most 32×32",
-        )
+        if self.kind == "paper":
+            require_at_most(self.size or 0, image_shape)
         missing = [max(0, (self.size or 0) - length) for length in (height, width)]
         return tuple((pad // 2, pad - pad // 2) for pad in missing)
 

@@ -2,15 +2,9 @@
 
 import math
 from collections.abc import Collection
-from typing import Any
 
-from rgf_keras.errors import ArgumentError, unknown_name
-
-
-def require(condition: Any, message: str) -> None:
-    """Raises an ArgumentError with this message if the condition does not hold."""
-    if not condition:
-        raise ArgumentError(message)
+from rgf_keras.errors import unknown_name
+from rgf_keras.image_sizes import require as require
 
 
 def require_range(name: str, value: float, low: float, high: float = math.inf) -> None:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras.backend.protocol import Tensor
+from rgf_keras.backend.protocol import Tensor, require_settings
 from rgf_keras.errors import RgfError
 from rgf_keras.models.arguments import require, require_range
 from rgf_keras.runtime.progress import SILENT, Progress
@@ -86,11 +86,13 @@ class GenerativeModel(keras.Model):
 
     Raises:
         ArgumentError: an image or latents without values.
+        RgfError: Keras' settings are not float32 with channels last.
     """
 
     conditional = False
 
     def __init__(self, image_shape: Sequence[int], latent_dim: int, seed: int = 0, **kwargs):
+        require_settings()
         super().__init__(**kwargs)
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim

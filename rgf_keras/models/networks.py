@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from rgf_keras.models.arguments import require
+from rgf_keras.image_sizes import num_doublings
 
 PAPER_LEVELS = 4  # 32 = 2 · 2⁴
 
@@ -92,22 +92,6 @@ def conv_decoder(
         x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5 if paper else 1e-3)(x)
         x = conv(filters, 4, 2, "same", kernel_initializer=next(weights))(layers.ReLU()(x))
     return keras.Model(entry, x)
-
-
-def num_doublings(image_shape: Sequence[int]) -> int:
-    """How often a decoder doubles the size: 28 = 7 · 2², 32 = 8 · 2², 64 = 8 · 2³.
-
-    Raises:
-        ArgumentError: height or width is not 4 to 8 times the same power of two.
-    """
-    height, width = image_shape[:2]
-    levels = max(1, int(np.ceil(np.log2(height / 8))))
-    require(
-        all(size % 2**levels == 0 and 4 <= size // 2**levels <= 8 for size in (height, width)),
-        "the architecture conv needs a height and width of 4 to 8 times the same power of two, "
-        f"received {height}×{width}; use the architecture mlp, or images of e.g. 28×28 or 32×32",
-    )
-    return levels
 
 
 def initializers(

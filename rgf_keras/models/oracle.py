@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from rgf_keras.backend.protocol import require_settings
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Batch, Loss, Player, constructor_arguments, to_float
 from rgf_keras.models.networks import initializers
@@ -44,6 +45,7 @@ class Oracle(keras.Model):
         seed: int = 0,
         **kwargs,
     ):
+        require_settings()
         super().__init__(**kwargs)
         self.image_shape, self.num_outputs = tuple(image_shape), num_outputs
         self.width, self.feature_dim, self.seed = width, feature_dim, seed

@@ -11,12 +11,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from rgf_keras.image_sizes import NUM_DOUBLINGS as NUM_BLOCKS  # each doubles height and width
+from rgf_keras.image_sizes import require_multiples_of_8
 from rgf_keras.models.arguments import require, require_range
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
 from rgf_keras.models.spectral import SpectralConv2D, SpectralDense
 
-NUM_BLOCKS = 3  # of the generator; each doubles height and width
 Weights = Iterator[keras.initializers.Initializer]
 
 
@@ -175,11 +176,6 @@ def _dense(x: Tensor, units: int, weights: Weights, use_bias: bool = True) -> Te
 
 
 def _check(image_shape: Sequence[int], num_classes: int, width: int) -> None:
-    height, image_width = image_shape[:2]
-    require(
-        height % 2**NUM_BLOCKS == 0 and image_width % 2**NUM_BLOCKS == 0,
-        "SAGAN and BigGAN need a height and width that are multiples of 8, "
-        f"received {height}×{image_width}; use images of e.g. 32×32, or the family gan",
-    )
+    require_multiples_of_8(image_shape)
     require(width >= 4, f"SAGAN and BigGAN need a width of at least 4, received {width}")
     require_range("num_classes", num_classes, 1)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from rgf_keras.image_sizes import require_even
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
@@ -48,11 +49,7 @@ def unet(image_shape: Sequence[int], size: Size, blocks: "Blocks", seed: int) ->
     The seed is that of the time embedding's weights; the blocks have their own.
     """
     height, width, channels = image_shape
-    require(
-        height % 2 == 0 and width % 2 == 0,
-        f"diffusion models need an even height and width, received {height}×{width}; "
-        "pad or crop the images",
-    )
+    require_even(image_shape)
     noisy, timesteps = keras.Input((height, width, channels)), keras.Input((), dtype="int32")
     embedding = time_embedding(timesteps, size.width, seed)
     x = blocks.convolution(_patches(noisy, size.patch), size.width)

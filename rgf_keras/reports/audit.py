@@ -7,6 +7,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from rgf_keras import outputs
 from rgf_keras.experiments.audit import audit as experiment
 from rgf_keras.experiments.audit.result import Audit, Audited, Copy
 from rgf_keras.figures import copying as figures
@@ -128,13 +129,11 @@ def log(result: Audit, sample: Audited, run: Run, folder: Path) -> None:
     run.log_params({"audit.train": result.train, "audit.generated": sample.name} | result.settings)
     run.set_tags({"data_sha256": result.fingerprint[:16], "seed": result.settings["seed"]})
     run.log_metrics(sample.metrics)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "copies.csv"
-    path.write_text(result.copies_csv(), encoding="utf-8")
+    path = outputs.write_text(folder / "copies.csv", result.copies_csv())
     files = [path, _plot_pairs(folder / "copies.png", sample)]
     if sample.table:
-        files.append(folder / "rgf_table.csv")
-        files[-1].write_text(rgf_table.to_csv(sample.table), encoding="utf-8")
+        text = rgf_table.to_csv(sample.table)
+        files.append(outputs.write_text(folder / "rgf_table.csv", text))
     for file in files:
         run.log_artifact(file)
 

@@ -1,14 +1,15 @@
 """Reports as one self-contained page, or their tables alone as Markdown, LaTeX or CSV."""
 
-import csv
+import re
 from pathlib import Path
 from typing import Literal
 
 import jinja2
 
-from rgf_keras import __version__
+from rgf_keras import __version__, outputs
 from rgf_keras.errors import RgfError
 from rgf_keras.reports.page import Page
+from rgf_keras.reports.paper_tables import PaperTable
 
 Format = Literal["html", "md", "latex", "csv"]
 
@@ -17,19 +18,20 @@ def write(page: Page, output: Path, kind: Format) -> None:
     """Write a report: a file, or for CSV a folder with a file per table.
 
     Raises:
-        RgfError: it cannot be written.
+        RgfError: it cannot be written, or there are no tables for CSV.
     """
+    if kind == "csv" and not page.tables:
+        raise RgfError(f"{page.kind} has no tables; choose another --format than csv")
+    texts = {output / f"{table.key}.csv": _csv(table) for table in page.tables}
     try:
-        if kind == "csv":
-            output.mkdir(parents=True, exist_ok=True)
-            for table in page.tables:
-                with open(output / f"{table.key}.csv", "w", newline="") as file:
-                    csv.writer(file).writerows([table.columns, *table.rows])
-        else:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_text(render(page, kind), encoding="utf-8")
-    except OSError as error:
-        raise RgfError(f"cannot write {output}: {error.strerror}; choose another -o") from error
+        for path, text in (texts if kind == "csv" else {output: render(page, kind)}).items():
+            outputs.write_text(path, text)
+    except RgfError as error:
+        raise RgfError(f"{error}; choose another -o") from error
+
+
+def _csv(table: PaperTable) -> str:
+    return outputs.csv_text([table.columns, *table.rows])
 
 
 def render(page: Page, kind: Literal["html", "md", "latex"]) -> str:
@@ -46,14 +48,20 @@ def render(page: Page, kind: Literal["html", "md", "latex"]) -> str:
     return environment.get_template(name).render(page=page, version=__version__)
 
 
+# What Markdown reads as markup: an underscore within a word is none, nor a bracket alone.
+_MARKUP = re.compile(r"[\\`*|~$]|\](?=[(\[:])|(?<!\w)_|_(?!\w)|^[#+-](?=\s)")
+
+
 def _latex(text: str) -> str:
     special = {
         **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
         **{char: f"\\{char}" for char in "&%$#_{}"},
         **{"−": "$-$", "±": r"$\pm$", "•": r"$\bullet$", "–": "--", "≤": r"$\le$", "≥": r"$\ge$"},
     }
-    return "".join(special.get(char, char) for char in text)
+    return "".join(special.get(char, char) for char in " ".join(text.split()))
 
 
 def _markdown(text: str) -> str:
-    return text.replace("|", "\\|")
+    """Text as Markdown shows it: what would be markup or HTML is escaped, all in one line."""
+    escaped = _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rgf_keras import datasets
 from rgf_keras.cache import Cache
-from rgf_keras.config import DataConfig
+from rgf_keras.config import AssessConfig, DataConfig
 from rgf_keras.datasets import Dataset, Factor
 from rgf_keras.errors import RgfError
 from rgf_keras.runtime.progress import SILENT, Progress
@@ -72,6 +72,16 @@ def planted(
         datasets.balanced(images, factor, seed, cache, task),
         datasets.skewed(images, factor, *rare, cache, task),
     )
+
+
+def oracle_images(
+    config: AssessConfig, balanced: Dataset, cache: Cache, progress: Progress = SILENT
+) -> Dataset:
+    """What the oracles are trained on: D_u, or as many images as they are given."""
+    if config.oracle.num_train is None:
+        return balanced
+    data = config.data.model_copy(update={"num_train": config.oracle.num_train})
+    return planted(data, "train", config.seed, cache, progress)[0]
 
 
 def make_sets(config: DataConfig, seed: int, cache: Cache, progress: Progress = SILENT) -> Sets:

@@ -11,7 +11,8 @@ from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.assessment.data import Sets, make_sets, planted
+from rgf_keras.experiments.assessment.data import Sets, oracle_images
+from rgf_keras.experiments.assessment.limits import check_data
 from rgf_keras.experiments.assessment.models import (
     AnyTrainer,
     build_trainer,
@@ -20,7 +21,6 @@ from rgf_keras.experiments.assessment.models import (
 from rgf_keras.experiments.assessment.oracles import (
     Labels,
     Oracles,
-    check_oracles,
     train_oracles,
 )
 from rgf_keras.metrics import catalogue, frechet, rgf_table
@@ -85,20 +85,35 @@ class Materials:
         return build_trainer(config, dataset, find, self.cache, checkpoints)
 
 
-def prepare(config: AssessConfig, cache: Cache, progress: Progress = SILENT) -> Materials:
-    """Load and plant the data, and train the oracles unless they are cached.
+def check(config: AssessConfig, cache: Cache, progress: Progress = SILENT) -> Sets:
+    """The data, once all is refused that can be known to fail.
 
     Raises:
-        RgfError: bad data; what the model, the oracles or their batches cannot take.
+        RgfError: bad data; what the model, the oracles or their batches cannot take; embeddings
+            that cannot be had.
     """
-    sets = make_sets(config.data, config.seed, cache, progress)
+    sets = check_data(config, cache, progress)
     check_model(config, sets.skewed)
     check_embeddings(config, sets.balanced)
-    balanced = sets.balanced
-    if config.oracle.num_train is not None:
-        data = config.data.model_copy(update={"num_train": config.oracle.num_train})
-        balanced, _ = planted(data, "train", config.seed, cache, progress)
-    check_oracles(balanced, config.oracle)
+    return sets
+
+
+def prepare(
+    config: AssessConfig, cache: Cache, progress: Progress = SILENT, sets: Sets | None = None
+) -> Materials:
+    """Load and plant the data, and train the oracles unless they are cached.
+
+    Args:
+        config: of the assessment.
+        cache: where oracles and features are kept.
+        progress: is told how far the work is.
+        sets: what :func:`check` gave, if it was asked.
+
+    Raises:
+        RgfError: see :func:`check`; an oracle that is not accurate enough.
+    """
+    sets = sets or check(config, cache, progress)
+    balanced = oracle_images(config, sets.balanced, cache, progress)
     oracles = train_oracles(balanced, sets.held_out, config.oracle, config.seed, cache, progress)
     quality, spaces = config.evaluation.embedding, config.copying_spaces
     made = {

@@ -13,6 +13,7 @@ from rgf_keras.config import AssessConfig, Config, CustomConfig, ExperimentConfi
 from rgf_keras.config.base import parse
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
+from rgf_keras.experiments.assessment.limits import check_batches
 from rgf_keras.metrics.features import FeatureExtractor
 from rgf_keras.models import load_model, sample_uint8
 from rgf_keras.runtime.progress import SILENT, Progress
@@ -30,12 +31,7 @@ def check_model(config: AssessConfig, dataset: Dataset) -> keras.Model:
             that Keras does not have, mitigations of a player that the model does not have.
     """
     model = build_model(config, dataset)
-    most = len(dataset) // max([1, *config.training.player_turns.values()])
-    if config.training.batch_size > most:
-        raise RgfError(
-            f"training.batch_size: {config.training.batch_size} is more than {most}, the images of "
-            f"{dataset.name} for a player's turn; set it to at most {most}"
-        )
+    check_batches(config.training, dataset)
     _check_players(config, model)
     if isinstance(config.model, CustomConfig):
         drawn = sample_uint8(model, 2, config.seed).shape[1:]
@@ -52,6 +48,7 @@ def _check_players(config: AssessConfig, model: keras.Model) -> None:
     training, kind = config.training, type(model).__name__
     names = [player.name for player in model.players()] if hasattr(model, "players") else []
     training.build_optimizers(names)
+    training.check_privacy(model)
     asked = {key: mitigation.needs for key, mitigation in config.mitigations() if mitigation.active}
     for name, hook in config.regularizers.items():
         if hook.active:

@@ -11,6 +11,7 @@ from rgf_keras.cache import Arrays, Cache
 from rgf_keras.config import OracleConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
+from rgf_keras.experiments.assessment.limits import check_oracles
 from rgf_keras.models import Oracle
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.training import ReportProgress, Trainer
@@ -110,25 +111,6 @@ def train_oracles(
                 f"(e.g. --set oracle.epochs={3 * config.epochs}) or use more images"
             )
     return Oracles(oracles["class"], oracles["factor"], accuracies)
-
-
-def check_oracles(train: Dataset, config: OracleConfig) -> None:
-    """Refuse images that no oracle can be trained on.
-
-    Raises:
-        RgfError: they are too small, or fewer than a batch.
-    """
-    height, width, _ = train.image_shape
-    if min(height, width) < Oracle.MIN_SIZE:
-        raise RgfError(
-            f"data.name: the images of {train.name} are {height}×{width}, but the oracles need "
-            f"{Oracle.MIN_SIZE}×{Oracle.MIN_SIZE} or more; use larger images"
-        )
-    if config.batch_size > len(train):
-        raise RgfError(
-            f"oracle.batch_size: {config.batch_size} is more than the {len(train)} images of "
-            f"{train.name}; set it to at most {len(train)}"
-        )
 
 
 def _train(

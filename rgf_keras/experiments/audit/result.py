@@ -1,7 +1,5 @@
 """What an audit found: metrics, copies by name, differences between sets, what it cannot say."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rgf_keras import outputs
 from rgf_keras.experiments.audit.findings import Finding
 from rgf_keras.metrics import catalogue, rgf_table
 from rgf_keras.metrics.copying import Copying
@@ -156,14 +155,14 @@ class Audit:
     def table(self) -> list[dict[str, Any]]:
         """A row for each metric: its key, its label, and a value for each set."""
         keys = dict.fromkeys(key for each in self.samples for key in each.metrics)
-        return [
-            {
-                "metric": key,
-                "label": catalogue.label(key),
-                **{each.name: each.metrics.get(key) for each in self.samples},
-            }
-            for key in keys
-        ]
+        rows = []
+        for key in keys:
+            row: dict[str, Any] = {"metric": key, "label": catalogue.label(key)}
+            for each in self.samples:
+                name = f"set {each.name}" if each.name in ("metric", "label") else each.name
+                row[name] = each.metrics.get(key)
+            rows.append(row)
+        return rows
 
     def record(self) -> dict[str, Any]:
         """All that it found, JSON-able."""
@@ -192,14 +191,11 @@ class Audit:
 
     def copies_csv(self) -> str:
         """All copies as CSV."""
-        text = io.StringIO()
-        columns = [each.name for each in fields(Copy)]
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
+        rows = [[each.name for each in fields(Copy)]]
         for copy in self.copies:
-            row = asdict(copy)
-            writer.writerow({**row, **{key: f"{row[key]:.6g}" for key in ("distance", "ratio")}})
-        return text.getvalue()
+            numbers = {name: f"{getattr(copy, name):.6g}" for name in ("distance", "ratio")}
+            rows.append([*(asdict(copy) | numbers).values()])
+        return outputs.csv_text(rows)
 
 
 def worst(findings: Mapping[str, Finding], copying: Mapping[str, Copying]) -> str:

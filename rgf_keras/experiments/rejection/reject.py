@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from rgf_keras import archive
+from rgf_keras import archive, strict_json
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment import models
 from rgf_keras.experiments.assessment.assess import assess
-from rgf_keras.experiments.assessment.data import planted
-from rgf_keras.experiments.assessment.materials import Materials, prepare
+from rgf_keras.experiments.assessment.data import Sets, planted
+from rgf_keras.experiments.assessment.materials import Materials, check, prepare
 from rgf_keras.metrics import copying, data_copying
 from rgf_keras.metrics.copying import Copying
 from rgf_keras.metrics.features import FeatureExtractor, Pixels
@@ -85,8 +85,9 @@ def sweep(
     """
     if len(set(thresholds)) < len(thresholds):
         raise RgfError("a threshold is named twice")
-    materials = prepare(config, cache, progress)
-    held_out = _held_out(config, references, materials, progress)
+    data = check(config, cache, progress)
+    held_out = _held_out(config, references, data, cache, progress)
+    materials = prepare(config, cache, progress, data)
     points = []
     for threshold in thresholds:
         folder = work / f"threshold-{_label(threshold)}"
@@ -100,19 +101,19 @@ def sweep(
 
 
 def _held_out(
-    config: AssessConfig, names: Sequence[str], materials: Materials, progress: Progress
+    config: AssessConfig, names: Sequence[str], sets: Sets, cache: Cache, progress: Progress
 ) -> dict[str, Dataset]:
     """By name: the data's own test images, and those of other data sets with the same factor."""
-    sets = {config.data.name: materials.data.held_out_skewed}
+    found = {config.data.name: sets.held_out_skewed}
     for name in names:
         if name == config.data.name:
             raise RgfError(f"{name} is the data itself: its test images are used anyway")
         data = config.data.model_copy(update={"name": name, "num_test": None})
-        _, sets[name] = planted(data, "test", config.seed, materials.cache, progress)
-        expected, shape = materials.data.skewed.image_shape, sets[name].image_shape
+        _, found[name] = planted(data, "test", config.seed, cache, progress)
+        expected, shape = sets.skewed.image_shape, found[name].image_shape
         if shape != expected:
             raise RgfError(f"{name} cannot be a reference: {shape} images, not {expected}")
-    return sets
+    return found
 
 
 def _assess_once(
@@ -130,7 +131,7 @@ def _assess_once(
         with tracker.run(f"threshold-{_label(threshold)}", environment_tags()) as run:
             assessment = assess(chosen, Context(run, folder, cache, progress))
         name = next(name for name in assessment.files if name.startswith("model."))
-        path.write_text(json.dumps({"metrics": assessment.metrics, "model": name}))
+        path.write_text(strict_json.dumps({"metrics": assessment.metrics, "model": name}))
     record = json.loads(path.read_text())
     # before 0.2 the metrics alone
     return record if "metrics" in record else {"metrics": record, "model": "model.keras"}

@@ -1,21 +1,19 @@
 """A memorization score as files and a record in MLflow."""
 
-import csv
-import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rgf_keras import archive
+from rgf_keras import archive, outputs, strict_json
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.scores.result import QUANTILES, Score, spread
 from rgf_keras.figures import scores as figures
 from rgf_keras.tracking.tracker import Run
 
 SCORES = "scores.npz"
+OWN = "this run"  # what its scores are called beside those of others
 
 
 def answer(score: Score) -> str:
@@ -92,23 +90,22 @@ def _columns(score: Score) -> dict[str, np.ndarray]:
 
 def to_csv(score: Score) -> str:
     """One line per image."""
-    text, images, columns = io.StringIO(), score.images, _columns(score)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["index", "label", *columns])
+    images, columns = score.images, _columns(score)
+    rows: list[list] = [["index", "label", *columns]]
     for i, (index, label) in enumerate(zip(images.indices, images.labels, strict=True)):
         numbers = (f"{values[i]:.6g}" for values in columns.values())
-        writer.writerow([index, images.class_names[label], *numbers])
-    return text.getvalue()
+        rows.append([index, images.class_names[label], *numbers])
+    return outputs.csv_text(rows)
 
 
 def _texts(score: Score, work: Path) -> list[Path]:
     texts = {
         "config.yaml": score.config.to_yaml(),
         "scores.csv": to_csv(score),
-        "score.json": json.dumps(summary(score), indent=1),
+        "score.json": strict_json.dumps(summary(score), indent=1),
     }
     for name, text in texts.items():
-        (work / name).write_text(text)
+        outputs.write_text(work / name, text)
     images = {"index": score.images.indices, "label": score.images.labels}
     return [*(work / name for name in texts), archive.save(work / SCORES, images | _columns(score))]
 
@@ -126,7 +123,7 @@ def _pictures(score: Score, work: Path, others: Mapping[str, np.ndarray]) -> lis
         figures.plot_gallery(work / "gallery.png", score.images.images, values),
         figures.plot_log_prob(work / "log_prob.png", log_prob, score.highly_memorized),
         figures.plot_quantiles(work / "quantiles.png", by_epoch, QUANTILES),
-        figures.plot_densities(work / "densities.png", {"this run": values, **others}),
+        figures.plot_densities(work / "densities.png", {OWN: values, **others}),
         figures.plot_losses(work / "losses.png", score.losses, elbo),
     ]
     if full:

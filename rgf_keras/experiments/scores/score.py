@@ -99,6 +99,13 @@ def check(config: ScoreConfig, images: Dataset, resources: Resources) -> None:
             f"model.target: the score trains a {type(model).__name__} many times by our Trainer, "
             "which needs its players(); add them"
         )
+    config.training.check_privacy(model)
+    height, width, _ = images.image_shape
+    if config.full_run and (height % 2 or width % 2):
+        raise RgfError(
+            f"full_run: its ρ compares images of half size, which {height}×{width} images do not "
+            "have; set full_run=false, or use images of an even height and width"
+        )
     fewest = len(images) - largest_fold
     if config.training.images_per_step > fewest:
         raise RgfError(

@@ -1,0 +1,164 @@
+"""What commands write: refused before the work, replaced whole, safe in spreadsheets and pages."""
+
+import csv
+import io
+import os
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+from typer.models import OptionInfo
+from typer.testing import CliRunner
+
+from rgf_keras import outputs
+from rgf_keras.cli import app
+from rgf_keras.errors import RgfError
+from rgf_keras.reports import render
+from rgf_keras.reports.page import Page
+from rgf_keras.reports.paper_tables import PaperTable
+
+# By command and option that names a file or folder to write: what else the command takes, a good
+# suffix, and what the refusal of a bad one names.
+PNG, HTML = (".png", ".png, .jpg, .jpeg or .pdf"), (".html", ".html or .htm")
+OUTPUTS = {
+    ("sample", "--output"): (["model.keras"], *PNG),
+    ("data preview", "--output"): ([], *PNG),
+    ("audit", "--output"): (["--train", "x", "--generated", "y"], *HTML),
+    ("audit", "--csv"): (
+        ["--train", "x", "--generated", "y", "--output", "{}/a.html"],
+        ".csv",
+        "csv",
+    ),
+    ("report", "--output"): (["name"], *HTML),
+    ("compare", "--output"): (["a", "b"], *HTML),
+}
+FOLDERS = {("score", "--results")}  # and --workspace everywhere
+
+
+def commands(group, *names):
+    """All commands' words and functions."""
+    for command in group.registered_commands:
+        yield (*names, command.name or command.callback.__name__), command.callback
+    for inner in group.registered_groups:
+        yield from commands(inner.typer_instance, *names, inner.name)
+
+
+def paths(function):
+    """The options of a command that take a path."""
+    for name, hint in typing.get_type_hints(function, include_extras=True).items():
+        kind, *marks = typing.get_args(hint) if hasattr(hint, "__metadata__") else (hint,)
+        for mark in marks:
+            if Path in (kind, *typing.get_args(kind)) and isinstance(mark, OptionInfo):
+                given = [mark.default, *(mark.param_decls or ())]
+                names = [each for each in given if isinstance(each, str)]
+                yield max(names, key=len, default=f"--{name.replace('_', '-')}")
+
+
+def test_every_output_is_known():
+    found = {(" ".join(words), option) for words, call in commands(app) for option in paths(call)}
+    found = {each for each in found if each[1] != "--workspace"}
+    assert found == OUTPUTS.keys() | FOLDERS
+
+
+def refusal(tmp_path, command, option, path):
+    given = [each.format(tmp_path) for each in OUTPUTS[command, option][0]]
+    place = [] if command in ("sample", "data preview") else ["--workspace", str(tmp_path / "runs")]
+    words = [*command.split(), *given, option, str(path), *place]
+    found = CliRunner().invoke(app, words).exception
+    assert isinstance(found, RgfError), (words, found)
+    assert "\n" not in str(found)
+    return str(found)
+
+
+@pytest.mark.parametrize(("command", "option"), OUTPUTS)
+def test_places_that_cannot_be_written(tmp_path, command, option):
+    _, suffix, formats = OUTPUTS[command, option]
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / f"folder{suffix}").mkdir()
+    for path, part in (
+        (tmp_path / "p.xyz", formats),
+        (tmp_path / "p", formats),
+        (tmp_path / f"folder{suffix}", "is a folder; give a file that ends in"),
+        (tmp_path / "file" / f"p{suffix}", "cannot write"),
+        (f"/proc/p{suffix}", "cannot write /proc"),
+        (tmp_path / f"{300 * 'x'}{suffix}", "File name too long"),
+    ):
+        message = refusal(tmp_path, command, option, path)
+        assert part in message
+        assert option in message or "choose another" in message
+    assert not (tmp_path / "p.xyz").exists()
+
+
+def test_tables_are_a_folder(tmp_path):
+    (tmp_path / "file").touch()
+    words = ["report", "x", "--format", "csv", "-o", str(tmp_path / "file")]
+    found = CliRunner().invoke(app, [*words, "--workspace", str(tmp_path)]).exception
+    assert "is a file; give a folder" in str(found)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = outputs.write_text(tmp_path / "new" / "a.txt", "old")
+
+    def fail():
+        with outputs.replacing(path) as temporary:
+            temporary.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert path.read_text() == "old"
+    link = tmp_path / "link.txt"
+    link.symlink_to(path)
+    outputs.write_text(link, "é\r\n")
+    assert link.is_symlink()
+    assert path.read_bytes() == "é\r\n".encode()
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_what_cannot_be_written_is_one_line():
+    with pytest.raises(RgfError, match=r"cannot write /proc/a\.txt: "):
+        outputs.write_text("/proc/a.txt", "x")
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1+1", "-cmd", "@SUM(A1)", "\tx", "\rx", "=HYPERLINK(1)"]
+)
+def test_cells_that_spreadsheets_would_run_are_text(text):
+    (row,) = csv.reader(io.StringIO(outputs.csv_text([[text, -1.5, "-1.5", "x=1", None]])))
+    text = text.replace("\r", "\n")
+    assert row == [f"'{text}", "-1.5", "-1.5", "x=1", ""]
+
+
+UGLY = "<img src=x> a|b `c` *d* _e_ f_g ](h) & \\ #\n# i"
+PAGE = Page(
+    f"Run {UGLY}",
+    UGLY,
+    f"{UGLY} [0.3, 0.5]",
+    caution=UGLY,
+    models=[UGLY],
+    tables=[PaperTable("key", UGLY, [UGLY, "=x"], [["=1+1", UGLY]], UGLY)],
+    config=UGLY,
+)
+
+
+def test_markdown_shows_users_text_as_it_is():
+    text = render.render(PAGE, "md")
+    assert "<img" not in text
+    assert "&lt;img src=x&gt; a\\|b \\`c\\` \\*d\\* \\_e\\_ f_g \\](h) &amp; \\\\ # # i" in text
+    assert "[0.3, 0.5]" in text
+    assert "\n# i" not in text
+
+
+def test_pages_show_users_text_as_it_is():
+    assert "<img src=x>" not in render.render(PAGE, "html")
+
+
+def test_tables_are_written_safely(tmp_path):
+    render.write(PAGE, tmp_path, "csv")
+    rows = list(csv.reader(io.StringIO((tmp_path / "key.csv").read_text())))
+    assert rows[1][0] == "'=1+1"
+    with pytest.raises(RgfError, match="Run x has no tables; choose another --format"):
+        render.write(Page("Run x", "?", "!"), tmp_path / "none", "csv")
+    assert not (tmp_path / "none").exists()
