@@ -26,6 +26,7 @@ GROUPS = {
     "features": "feature extractor",
     "regularizers": "regularizer",
     "metrics": "metric",
+    "oracles": "oracle",
 }
 
 

@@ -30,6 +30,23 @@ def audit_command(
             help="Share of --train that it did not see, if that is so; instead of --test."
         ),
     ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Samples of a generator of balanced data, to compare how often each class shows "
+            "each value of a factor (class folders and factors.csv); repeatable, 3 for verdicts."
+        ),
+    ] = None,
+    oracle: Annotated[
+        str | None,
+        typer.Option(
+            help="file.py:function of images that returns their classes and values, instead."
+        ),
+    ] = None,
+    rare: Annotated[str | None, typer.Option(help="The rare value of the factor.")] = None,
+    rare_class: Annotated[
+        str | None, typer.Option(help="The class that the generator saw the rare value of alone.")
+    ] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(
@@ -43,6 +60,13 @@ def audit_command(
     ] = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out files that cannot be read.")
+    ] = False,
+    approximate: Annotated[
+        bool,
+        typer.Option(
+            "--approximate",
+            help="Compare training images with each other by faiss, for hundreds of thousands.",
+        ),
     ] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = Path(
         "audit.html"
@@ -83,10 +107,15 @@ def audit_command(
             generated,
             test,
             hold_out=hold_out,
+            references=reference or (),
+            oracle=oracle,
+            rare=rare,
+            rare_class=rare_class,
             features=features,
             weights=weights,
             value_range=RANGES[value_range] if value_range else None,
             skip_broken=skip_broken,
+            approximate=approximate,
             seed=seed,
             cache=Cache(),
             folder=workspace / "work",

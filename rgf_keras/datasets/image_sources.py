@@ -22,7 +22,7 @@ from rgf_keras.datasets.image_folders import list_folder
 from rgf_keras.datasets.tables import read_table
 from rgf_keras.errors import ArgumentError, RgfError, unknown_name
 
-TABLE = "labels.csv"
+LABELS, FACTORS = "labels.csv", "factors.csv"
 FORMS = ("a folder", "FILE.npy", "FILE.npz", "FILE.zip", "FILE.tar", "module:function")
 
 
@@ -36,6 +36,7 @@ class Source:
         labels: (n,) integers, positions in ``class_names``, or None.
         class_names: one name per class.
         left_out: by reason, the names of what is there but is not among the images.
+        values: (n,) of a factor, or None.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Source:
     class_names: tuple[str, ...]
     left_out: Mapping[str, Sequence[str]]
     _images: Callable[[], Iterator[np.ndarray]] = field(repr=False, compare=False)
+    values: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -74,8 +76,9 @@ def open_source(
     =======================  =====================================================================
     a folder                 image files in it and its folders. The outermost folders are the
                              classes if every image lies in one; ``labels.csv`` of
-                             ``file,label`` in it comes first
-    ``FILE.zip``, ``.tar``   (also ``.tar.gz``, ``.bz2``, ``.xz``) as a folder, without the table
+                             ``file,label`` in it comes first. ``factors.csv`` of ``file,NAME``
+                             tells values of a factor
+    ``FILE.zip``, ``.tar``   (also ``.tar.gz``, ``.bz2``, ``.xz``) as a folder, without the tables
     ``FILE.npy``             one array (N, H, W, C), (N, C, H, W) or (N, H, W), of uint8, or of
                              floats in a stated range. ``FILE.npy:NCHW`` says which it is where
                              both may be meant
@@ -111,9 +114,9 @@ def open_source(
     name = str(spec)
     path = Path(name.removeprefix("folder:"))
     if path.is_dir():
-        used = frozenset({TABLE}) if (path / TABLE).is_file() else frozenset()
-        files = list_folder(path, used)
-        return _of_files(name, files, path / TABLE if used else None, ground, skip_broken)
+        used = frozenset(table for table in (LABELS, FACTORS) if (path / table).is_file())
+        tables = {table: path / table for table in used}
+        return _of_files(name, list_folder(path, used), tables, ground, skip_broken)
     file = image_arrays.parse(name)[0]
     is_array = file.suffix.lower() in (".npy", ".npz")
     if (is_array or name.lower().endswith(image_archives.SUFFIXES)) and file.exists():
@@ -121,16 +124,21 @@ def open_source(
             raise RgfError(f"{file} is a pipe or device; only files are read, copy it into one")
         if is_array:
             return _of_array_file(name, value_range)
-        return _of_files(name, image_archives.list_archive(file), None, ground, skip_broken)
+        return _of_files(name, image_archives.list_archive(file), {}, ground, skip_broken)
     if path.exists():
         raise RgfError(f"{path} is none of {', '.join(FORMS[:-1])}; name one that holds images")
     return _of_name(name, value_range)
 
 
 def _of_files(
-    name: str, listed: ImageFiles, table: Path | None, ground: Colour, skip_broken: bool
+    name: str,
+    listed: ImageFiles,
+    tables: Mapping[str, Path],
+    ground: Colour,
+    skip_broken: bool,
 ) -> Source:
-    labels_of = _read_labels(table, listed.names) if table else None
+    labels_of = _read_labels(tables[LABELS], listed.names) if LABELS in tables else None
+    values_of = _read_values(tables[FACTORS], listed.names) if FACTORS in tables else None
     if labels_of is None:
         class_of(listed.names, listed.place)  # refuses parts of a data set before all is read
     files, kept, channels = listed.check(ground, skip_broken)
@@ -147,6 +155,7 @@ def _of_files(
         class_names=tuple(map(printable, class_names)),
         left_out=files.left_out,
         _images=lambda: files.images(kept, channels, ground),
+        values=values_of and [values_of[position] for position in kept],
     )
 
 
@@ -155,6 +164,11 @@ def _read_labels(table: Path, names: Sequence[str]) -> list[str]:
     if list(columns) != ["label"]:
         raise RgfError(f"{table} has the columns file, {', '.join(columns)}; it must be file,label")
     return columns["label"].checked()
+
+
+def _read_values(table: Path, names: Sequence[str]) -> list[str]:
+    """Those of the first factor."""
+    return next(iter(read_table(table, names).values())).checked()
 
 
 def _of_array_file(name: str, value_range: Range | None) -> Source:
@@ -203,7 +217,12 @@ def _of_name(name: str, value_range: Range | None) -> Source:
 def _of_dataset(name: str, dataset: Dataset) -> Source:
     names = tuple(map(str, dataset.indices))
     images = dataset.images
-    return Source(name, names, dataset.labels, dataset.class_names, {}, lambda: iter(images))
+    values = None
+    if dataset.factor is not None:
+        values = [str(dataset.factor_values[i]) for i in dataset.factor]
+    return Source(
+        name, names, dataset.labels, dataset.class_names, {}, lambda: iter(images), values
+    )
 
 
 def _repeatable(name: str, function: Callable[..., Any], split: str, first: Any) -> Batches:

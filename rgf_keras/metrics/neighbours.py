@@ -6,7 +6,7 @@ that could be among the nearest within this bound are computed again in float64.
 that of a search in float64, whatever the block sizes, threads or matrix library.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal, get_args
@@ -79,6 +79,47 @@ def nearest(
     squared, indices = search.nearest(k, leave_one_out)
     distances = squared / 2 if metric == "cosine" else np.sqrt(squared)
     return (distances[:, 0], indices[:, 0]) if k == 1 else (distances, indices)
+
+
+def among(
+    queries: np.ndarray,
+    references: np.ndarray,
+    candidates: Iterable[np.ndarray],
+    metric: Metric = "cosine",
+    k: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest of each query's candidates, nearest first, ties by the lowest index.
+
+    Args:
+        queries, references, metric, k: as for :func:`nearest`.
+        candidates: (n_i, c) indices into ``references`` of consecutive queries, −1 for none; at
+            least k for each query.
+
+    Returns:
+        Distances, float64, and indices, (n, k).
+
+    Raises:
+        ArgumentError: bad features, or candidates that are no such indices or too few.
+
+    >>> among(np.array([[0.0]]), np.array([[1.0], [0.5], [0.1]]), [np.array([[0, 1]])], "euclidean")
+    (array([[0.5]]), array([[1]]))
+    """
+    queries, references = check_features(queries=queries, references=references)
+    check_at_least(1, k=k)
+    search = _Search(queries, references, metric == "cosine", 2**30)
+    squared = np.full((len(queries), k), np.inf)
+    indices = np.full((len(queries), k), len(references))
+    start = 0
+    for some in candidates:
+        count, low, high = len(references), np.min(some, initial=0), np.max(some, initial=0)
+        if np.ndim(some) != 2 or not -1 <= low <= high < count or start + len(some) > len(squared):
+            raise ArgumentError(f"candidates must be (n, c) indices in [-1, {count - 1}]")
+        rows, places = _nonzero(some >= 0)
+        search._merge(squared, indices, start + rows, some[rows, places])
+        start += len(some)
+    if start < len(squared) or (indices == len(references)).any():
+        raise ArgumentError(f"candidates must hold {k} or more for each query")
+    return squared / 2 if metric == "cosine" else np.sqrt(squared), indices
 
 
 def within(

@@ -106,7 +106,7 @@ def build(
     counts: np.ndarray,
     reference_counts: np.ndarray,
     class_names: Sequence[str],
-    rare_class: int,
+    rare_class: int | None,
     test: Test = "two_sample",
     alpha: float = 0.05,
     min_class_samples: int = 10,
@@ -119,7 +119,7 @@ def build(
         reference_counts: what it says of the balanced model's, likewise.
         class_names: C names.
         rare_class: k. All samples together are expected to lose the rare value, like the classes
-            ≠ k.
+            ≠ k. None, for ``"trainings"`` alone: any difference is ``memorized``.
         test: what decides: ``"trainings"`` compares trainings; all others compare samples of the
             first training of each, and call far more than ``alpha`` of equal models different.
         alpha: two-sided level.
@@ -134,8 +134,10 @@ def build(
     if test not in FALSE_CALLS and test != "trainings":
         raise unknown_name("test", test, ["trainings", *FALSE_CALLS])
     trained, known = _check(counts, reference_counts, len(class_names))
-    check_integers(rare_class=rare_class)
-    if not 0 <= rare_class < len(class_names):
+    if rare_class is None and test != "trainings":
+        raise ArgumentError(f"rare_class must be given for the test {test}")
+    check_integers(rare_class=0 if rare_class is None else rare_class)
+    if rare_class is not None and not 0 <= rare_class < len(class_names):
         raise ArgumentError(
             f"rare_class must lie in [0, {len(class_names) - 1}], received {rare_class}"
         )

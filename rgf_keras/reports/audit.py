@@ -1,6 +1,7 @@
 """What an audit says: ten lines for the terminal, one self-contained page, a record in MLflow."""
 
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -11,6 +12,7 @@ from rgf_keras.experiments.audit import audit as experiment
 from rgf_keras.experiments.audit.result import Audit, Audited, Copy
 from rgf_keras.figures import copying as figures
 from rgf_keras.figures.charts import data_url
+from rgf_keras.metrics import rgf_table
 from rgf_keras.reports import render, values
 from rgf_keras.reports.page import Page
 from rgf_keras.reports.paper_tables import PaperTable
@@ -87,6 +89,11 @@ def summary(result: Audit) -> list[str]:
         shown = [key for key in each.metrics if key.startswith(QUALITY)]
         texts = (f"{values.label(key)} {values.interval(each.metrics, key)}" for key in shown)
         lines.append("  " + ", ".join(texts))
+        if each.table:
+            verdicts = Counter(row.verdict for row in each.table[:-1])
+            told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+            gap = values.interval(each.metrics, "rgf/gap")
+            lines.append(f"  shares of the factor's values by class: gap {gap}; {told}")
         for space, kinds in each.sensitivity.items():
             found = ", ".join(f"{kind} {share:.0%}" for kind, share in kinds.items())
             lines.append(f"  would be found in {space}: {found}")
@@ -123,7 +130,11 @@ def log(result: Audit, sample: Audited, run: Run, folder: Path) -> None:
     run.set_tags({"data_sha256": result.fingerprint[:16], "seed": result.settings["seed"]})
     run.log_metrics(sample.metrics)
     path = outputs.write_text(folder / "copies.csv", result.copies_csv())
-    for file in (path, _plot_pairs(folder / "copies.png", sample)):
+    files = [path, _plot_pairs(folder / "copies.png", sample)]
+    if sample.table:
+        text = rgf_table.to_csv(sample.table)
+        files.append(outputs.write_text(folder / "rgf_table.csv", text))
+    for file in files:
         run.log_artifact(file)
 
 
@@ -144,8 +155,38 @@ def _rows(result: Audit) -> list[MetricRow]:
 
 def _tables(result: Audit) -> list[PaperTable]:
     return [
-        table for table in (_sensitivity(result), _classes(result), _copies(result)) if table.rows
+        table
+        for table in (_shares(result), _sensitivity(result), _classes(result), _copies(result))
+        if table.rows
     ]
+
+
+def _shares(result: Audit) -> PaperTable:
+    """Shares of the rare value in each class, against the references'."""
+    several = len(result.samples) > 1
+    rows = [
+        [
+            f"{each.name}: {row.name}" if several else row.name,
+            _interval(row.p_u, row.p_u_low, row.p_u_high),
+            _interval(row.p_r, row.p_r_low, row.p_r_high),
+            _interval(row.difference, row.difference_low, row.difference_high),
+            values.number(row.p_value, ".2g"),
+            row.verdict,
+        ]
+        for each in result.samples
+        for row in each.table
+    ]
+    note = (
+        "u: samples of generators of balanced data, r: of the generator under test, taken as one "
+        "training. 95 % intervals over trainings, or Wilson's of a single one."
+    )
+    columns = ["class", "P_u", "P_r", "P_r − P_u", "p", "verdict"]
+    return PaperTable("shares", "Shares of the rare value in each class", columns, rows, note)
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    numbers = (values.number(each, ".3f") for each in (value, low, high))
+    return "{} [{}, {}]".format(*numbers)
 
 
 def _sensitivity(result: Audit) -> PaperTable:

@@ -13,7 +13,7 @@ from rgf_keras import archive
 from rgf_keras.cache import Cache
 from rgf_keras.datasets.image_sources import Source, open_source
 from rgf_keras.errors import ArgumentError
-from rgf_keras.experiments.audit import findings, inputs, measures, notes, spaces
+from rgf_keras.experiments.audit import findings, inputs, measures, notes, shares, spaces
 from rgf_keras.experiments.audit.findings import Finding, Known, Mirror
 from rgf_keras.experiments.audit.inputs import Canvas, ImageSet
 from rgf_keras.experiments.audit.result import LEVEL, Audit, Audited, Copy, Pairs, worst
@@ -21,7 +21,7 @@ from rgf_keras.experiments.audit.spaces import PIXELS, Space
 from rgf_keras.metrics import catalogue
 from rgf_keras.metrics.checks import check_share
 from rgf_keras.metrics.evidence import Evidence
-from rgf_keras.metrics.features import FeatureExtractor
+from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.runtime.progress import SILENT, Progress
 
 NUM_PAIRS = 12
@@ -63,11 +63,16 @@ def audit(
     generated: Images | Sequence[str | Path] | Mapping[str, Images],
     test: Images | None = None,
     *,
+    references: Sequence[Images] = (),
+    oracle: str | shares.Oracle | None = None,
+    rare: str | None = None,
+    rare_class: str | None = None,
     hold_out: float | None = None,
     features: Sequence[str] | None = None,
     weights: str = "imagenet",
     value_range: Any = None,
     skip_broken: bool = False,
+    approximate: bool = False,
     seed: int = 0,
     cache: Cache | None = None,
     folder: Path | None = None,
@@ -84,12 +89,20 @@ def audit(
         generated: samples, at least 10; or several sets, in a list or by name.
         test: images of the training images' kind that the generator did not see. Without them C_T
             and the test for few copies are left out.
+        references: samples of generators of balanced data, one set for each training, with which
+            the shares of a factor's values in each class are compared; three or more for verdicts.
+        oracle: tells classes and values, see :func:`rgf_keras.experiments.audit.shares.label`;
+            None if the sets' folders and tables do.
+        rare, rare_class: see :func:`rgf_keras.experiments.audit.shares.tables`.
         hold_out: share in (0, 1) of ``train`` that the generator did not see, instead of ``test``.
         features: names of networks whose features images are compared by, beside their pixels;
             by default FID's where its weights are.
         weights: of these networks, see :func:`rgf_keras.metrics.features.extractor`.
         value_range: what black and white are in arrays of floats that are read.
         skip_broken: leave out images that cannot be read.
+        approximate: search for training images' neighbours among themselves with faiss, where
+            hundreds of thousands would take long; the recall is told. Those of generated and of
+            held-out images are always found exactly.
         seed: of everything random.
         cache: where features are kept; the user's if None.
         folder: where files are put meanwhile; the system's if None.
@@ -109,24 +122,28 @@ def audit(
     read = partial(_open, value_range=value_range, skip_broken=skip_broken)
     sources = {name: read(given) for name, given in _named(generated).items()}
     opened = read(train), None if test is None else read(test)
+    known = [read(given) for given in references]
     _check_counts(opened, sources)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
         place, canvas = Path(temporary), inputs.survey(opened[0])
         data = _read_data(opened, canvas, place, hold_out, seed, progress)
-        reference = _compare_data(data, extractors, canvas, place, seed, cache, progress)
+        made = spaces.make(extractors, canvas, cache, place, progress)
+        reference = _compare_data(data, made, approximate, seed, cache)
         read_sets = {
             name: inputs.read(source, "generated", canvas, place / f"generated-{i}", progress, 1)
             for i, (name, source) in enumerate(sources.items())
         }
-        audited = [_audit_one(name, each, reference) for name, each in read_sets.items()]
+        tables = _compare_shares(sources, known, canvas, oracle, (rare, rare_class))
+        audited = [_audit_one(*item, reference, tables[item[0]]) for item in read_sets.items()]
         told = notes.of(canvas, reference.known, *data, read_sets, names)
         sizes = {"train": len(data[0]), "test": len(data[1]) if data[1] else 0}
         fingerprint = archive.digest({"train": data[0].thumbnails})
         settings = {
             "seed": seed,
             "hold_out": hold_out,
+            "approximate": approximate,
             "spaces": list(reference.spaces),
             "pixels": list(canvas.small.shape),
         }
@@ -189,23 +206,37 @@ def _read_data(
 
 def _compare_data(
     data: tuple[ImageSet, ImageSet | None],
-    extractors: Sequence[FeatureExtractor],
-    canvas: Canvas,
-    folder: Path,
+    made: Sequence[Space],
+    is_approximate: bool,
     seed: int,
     cache: Cache,
-    progress: Progress,
 ) -> Reference:
-    made = {each.name: each for each in spaces.make(extractors, canvas, cache, folder, progress)}
+    """Compare training images with each other and with held-out ones, in all spaces."""
     level = LEVEL / NUM_TESTS
-    known = {name: findings.know(space, *data, level) for name, space in made.items()}
+    known = {each.name: findings.know(each, *data, level, is_approximate) for each in made}
     search = findings.mirror(data[0], known[PIXELS], data[1], seed)
-    return Reference(*data, made, known, search, level, seed, cache)
+    by_name = {each.name: each for each in made}
+    return Reference(*data, by_name, known, search, level, seed, cache)
 
 
-def _audit_one(name: str, images: ImageSet, reference: Reference) -> Audited:
+def _compare_shares(
+    generated: Mapping[str, Source],
+    references: Sequence[Source],
+    canvas: Canvas,
+    oracle: str | shares.Oracle | None,
+    rare: tuple[str | None, str | None],
+) -> dict[str, list[Row]]:
+    """The table of shares of each set, empty without references."""
+    if not references:
+        return {name: [] for name in generated}
+    labelled = [shares.label(each, canvas, oracle) for each in (*generated.values(), *references)]
+    num = len(generated)
+    return dict(zip(generated, shares.tables(labelled[:num], labelled[num:], *rare), strict=True))
+
+
+def _audit_one(name: str, images: ImageSet, reference: Reference, table: Sequence[Row]) -> Audited:
     """Audit one generated set."""
-    evidence, has_test = _evidence(images, reference), reference.test is not None
+    evidence, has_test = _evidence(images, reference, table), reference.test is not None
     found = {}
     for space, known in reference.known.items():
         features, share = evidence.space(space).generated, reference.level / len(reference.known)
@@ -220,6 +251,7 @@ def _audit_one(name: str, images: ImageSet, reference: Reference) -> Audited:
     else:
         values |= measures.without_held_out(evidence, found)
     values |= measures.of_quality(evidence, has_test)
+    values |= measures.of_shares(evidence)
     copying = evidence.copying_by_space if has_test else {}
     sensitivity = {
         space: findings.sensitivity(
@@ -240,18 +272,19 @@ def _audit_one(name: str, images: ImageSet, reference: Reference) -> Audited:
     pairs = _pairs(found[worst(found, copying)], images, reference.train)
     alarms = _alarms(found, values, reference.level)
     return Audited(
-        name, len(images), values, found, copying, classes, copies, sensitivity, pairs, alarms
-    )
+        name, len(images), values, found, copying, classes, copies, sensitivity, pairs, alarms,
+        tuple(table),
+    )  # fmt: skip
 
 
-def _evidence(images: ImageSet, reference: Reference) -> Evidence:
+def _evidence(images: ImageSet, reference: Reference, table: Sequence[Row]) -> Evidence:
     train, test = reference.train, reference.test
     sets = {"train": train, "held_out": test or train, "generated": images}
     sets |= {"test": test} if test else {}
     names = list(reference.spaces)
     return Evidence(
         images=images.thumbnails,
-        table=(),
+        table=table,
         embedding=names[-1],
         embed=lambda space, name: reference.spaces[space].features(sets[name]),
         copying_spaces=names,

@@ -7,8 +7,9 @@ import numpy as np
 from rgf_keras.datasets import variants
 from rgf_keras.experiments.audit.inputs import ImageSet
 from rgf_keras.experiments.audit.spaces import Space, flatten
-from rgf_keras.metrics import naming, neighbours
+from rgf_keras.metrics import approximate, naming, neighbours
 from rgf_keras.metrics.copying import NUM_NEIGHBOURS
+from rgf_keras.metrics.frechet import Estimate
 
 SAME = 1e-6  # cosine distance: features of one image differ by rounding
 MOVED_SHARE = 0.1  # of the level
@@ -62,6 +63,7 @@ class Known:
             images to the others, but for duplicates.
         duplicates: (l,) whether a training image is there twice.
         leaked: (n,) whether a held-out image is, or nearly is, a training image; empty without.
+        recall: share of training images whose nearest other one was found; None if all were.
     """
 
     space: str
@@ -69,6 +71,7 @@ class Known:
     fresh: np.ndarray
     duplicates: np.ndarray
     leaked: np.ndarray
+    recall: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -138,18 +141,33 @@ def nearest(features: np.ndarray, train: np.ndarray) -> Nearest:
     return _nearest(*(each.reshape(-1, k) for each in neighbours.nearest(features, train, k=k)))
 
 
-def know(space: Space, train: ImageSet, test: ImageSet | None, level: float) -> Known:
-    """Compare training images with each other, and with held-out ones."""
+def know(
+    space: Space, train: ImageSet, test: ImageSet | None, level: float, is_approximate: bool = False
+) -> Known:
+    """Compare training images with each other, and with held-out ones.
+
+    Args:
+        space: to compare in.
+        train, test: the images.
+        level: probability that any of so many fresh images is taken for a training image.
+        is_approximate: training images' neighbours among themselves, a search that grows with the
+            square of their number, are searched for approximately.
+    """
     features = space.features(train)
     k = min(NUM_NEIGHBOURS, len(train) - 1)
-    own = _nearest(*neighbours.nearest(features, features, k=k, leave_one_out=True))
+    recall = None
+    if is_approximate:
+        found = approximate.nearest(features, features, k=k, leave_one_out=True)
+        own, recall = _nearest(found.distances, found.indices), found.recall
+    else:
+        own = _nearest(*neighbours.nearest(features, features, k=k, leave_one_out=True))
     fresh, leaked = own.relative[~own.same], np.empty(0, bool)
     if test is not None:
         held_out = nearest(space.features(test), features)
         limit = _limit(fresh, len(test), level)
         leaked = held_out.same | (held_out.relative < limit)
         fresh = np.concatenate([fresh, held_out.relative[~leaked]])
-    return Known(space.name, features, fresh, own.same, leaked)
+    return Known(space.name, features, fresh, own.same, leaked, recall)
 
 
 def mirror(train: ImageSet, known: Known, test: ImageSet | None, seed: int) -> Mirror:

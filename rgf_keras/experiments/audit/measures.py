@@ -82,6 +82,14 @@ def of_quality(evidence: Evidence, has_test: bool) -> dict[str, float]:
     return values
 
 
+def of_shares(evidence: Evidence) -> dict[str, float]:
+    """How shares of a factor's values differ from those of balanced models, if there are any."""
+    if not evidence.table:
+        return {}
+    metrics = [each for each in catalogue.METRICS if each.key.startswith("rgf/")]
+    return catalogue.measure(evidence, metrics)
+
+
 def of_classes(
     evidence: Evidence, labels: Labels, class_names: tuple[str, ...]
 ) -> tuple[ClassTest, ...]:

@@ -24,6 +24,7 @@ def of(
     return (
         *_same_images(train, generated),
         *_leaks(known, test),
+        *_approximate(known),
         *_missing(test, spaces),
         *_duplicates(known[PIXELS], train),
         *_left_out(sets),
@@ -47,6 +48,17 @@ def _leaks(known: Mapping[str, Known], test: ImageSet | None) -> Iterator[str]:
             f"({_listed(test, leaked)}): C_T and the test for few copies see too little; "
             "leave them out and audit again."
         )
+
+
+def _approximate(known: Mapping[str, Known]) -> Iterator[str]:
+    for space, each in known.items():
+        if each.recall:
+            share = f"{each.recall.value:.3f} [{each.recall.low:.3f}, {each.recall.high:.3f}]"
+            yield (
+                f"Neighbours of training images among themselves are approximate in {space}: the "
+                f"nearest was found for a share of {share}. Each one missed makes the limit below "
+                "which a sample is named a copy a little too high."
+            )
 
 
 def _missing(test: ImageSet | None, spaces: Sequence[str]) -> Iterator[str]:

@@ -9,9 +9,10 @@ import numpy as np
 
 from rgf_keras import outputs
 from rgf_keras.experiments.audit.findings import Finding
-from rgf_keras.metrics import catalogue
+from rgf_keras.metrics import catalogue, rgf_table
 from rgf_keras.metrics.copying import Copying
 from rgf_keras.metrics.frechet import Estimate
+from rgf_keras.metrics.rgf_table import Row
 
 LEVEL = 0.05  # probability of an alarm without copying, of all tests together
 
@@ -81,6 +82,7 @@ class Audited:
         sensitivity: by space and kind of copy, the share that would be named.
         pairs: the nearest, in the worst space.
         alarms: why copying is found; empty if it is not.
+        table: shares of a factor's values by class; empty without references.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Audited:
     sensitivity: dict[str, dict[str, float]]
     pairs: Pairs
     alarms: tuple[str, ...]
+    table: tuple[Row, ...] = ()
 
     @property
     def worst(self) -> str:
@@ -175,6 +178,7 @@ class Audit:
                     "worst_space": each.worst,
                     "sensitivity": each.sensitivity,
                     "classes": [asdict(test) for test in each.classes],
+                    "table": rgf_table.to_records(each.table),
                 }
                 for each in self.samples
             ],

@@ -1,0 +1,184 @@
+"""Approximate nearest neighbours, for searches of hundreds of thousands of rows among themselves.
+
+An inverted file of faiss (Jégou, Douze & Schmid 2011) looks into the cells next to a query alone,
+over rows of one byte a number. What it finds is ranked by exact distances, so that only the choice
+is approximate; how often the nearest one is found is measured on some of the queries. arXiv
+2210.12231 (section 3.2) asks for such a search where training sets are large.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from rgf_keras.errors import ArgumentError, RgfError
+from rgf_keras.metrics import neighbours
+from rgf_keras.metrics.checks import check_at_least, check_features, check_integers, random, slices
+from rgf_keras.metrics.frechet import Estimate
+from rgf_keras.metrics.neighbours import Metric
+from rgf_keras.metrics.rgf import wilson_interval
+
+ROWS = 2**14  # that are copied at a time
+PER_CELL = 64  # rows from which a cell's centre is computed
+SPARE = 4  # times k candidates are ranked, for those that one byte a number puts too far behind
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """What was found.
+
+    Attributes:
+        distances: as :func:`rgf_keras.metrics.neighbours.nearest` gives them.
+        indices: likewise.
+        recall: share of queries whose nearest reference was found, on those that were checked, with
+            Wilson's interval.
+    """
+
+    distances: np.ndarray
+    indices: np.ndarray
+    recall: Estimate
+
+
+def nearest(
+    queries: np.ndarray,
+    references: np.ndarray,
+    metric: Metric = "cosine",
+    k: int = 1,
+    leave_one_out: bool = False,
+    num_probes: int = 32,
+    num_checked: int = 500,
+    seed: int = 0,
+    max_bytes: int = 2**30,
+) -> Neighbours:
+    """References that are, most probably, the k nearest of each query.
+
+    Memory beside what is given and returned: d bytes for each reference and about ``max_bytes``.
+
+    Args:
+        queries, references, metric, k, leave_one_out, max_bytes: as for
+            :func:`rgf_keras.metrics.neighbours.nearest`.
+        num_probes: cells that are looked into; the more, the higher the recall and the slower.
+        num_checked: queries whose exact neighbour is searched for, too.
+        seed: of the choice of these, and of the rows that make the cells.
+
+    Raises:
+        RgfError: faiss is not installed.
+        ArgumentError: what the exact search refuses.
+    """
+    faiss = _faiss()
+    check_at_least(1, num_probes=num_probes, num_checked=num_checked)
+    queries, references = check_features(queries=queries, references=references)
+    check_integers(k=k)
+    if not 1 <= k <= len(references) - leave_one_out:
+        raise ArgumentError(
+            f"k must lie in [1, {len(references) - leave_one_out}], the references to find, "
+            f"received {k}"
+        )
+    rng = random(seed)
+    num = min(SPARE * k + leave_one_out, len(references))
+    step = max(min(ROWS, max_bytes // (32 * num * references.shape[1])), 1)
+
+    def candidates() -> Iterator[np.ndarray]:
+        index = _index(faiss, references, metric, rng)
+        for part in slices(len(queries), step):
+            own = np.r_[part] if leave_one_out else None
+            yield _candidates(index, _rows(queries[part], metric), num, k, num_probes, own)
+
+    distances, indices = neighbours.among(queries, references, candidates(), metric, k)
+    checked = np.sort(rng.choice(len(queries), min(num_checked, len(queries)), replace=False))
+    recall = _recall(
+        (queries[checked], checked if leave_one_out else None),
+        references, metric, distances[checked, 0], max_bytes,
+    )  # fmt: skip
+    if k == 1:
+        return Neighbours(distances[:, 0], indices[:, 0], recall)
+    return Neighbours(distances, indices, recall)
+
+
+def _index(
+    faiss: ModuleType, references: np.ndarray, metric: Metric, rng: np.random.Generator
+) -> Any:
+    """About four times the root of the references as cells; rows of one byte a number."""
+    total, width = references.shape
+    num_cells = max(min(int(4 * total**0.5), total // PER_CELL), 1)
+    coarse = faiss.IndexFlatL2(width)
+    code = faiss.ScalarQuantizer.QT_8bit
+    index = faiss.IndexIVFScalarQuantizer(coarse, width, num_cells, code, faiss.METRIC_L2)
+    num = min(total, PER_CELL * num_cells)
+    chosen = np.sort(rng.choice(total, num, replace=False))
+    index.cp.seed = int(rng.integers(2**31))
+    index.train(_rows(references[chosen], metric))
+    for part in slices(total, ROWS):
+        index.add(_rows(references[part], metric))
+    return index
+
+
+def _rows(features: np.ndarray, metric: Metric) -> np.ndarray:
+    """Float32 rows whose Euclidean order is that of the metric."""
+    rows = np.ascontiguousarray(features, np.float32)
+    if metric == "cosine":
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def _candidates(
+    index: Any, rows: np.ndarray, num: int, k: int, num_probes: int, own: np.ndarray | None
+) -> np.ndarray:
+    """(n, num) positions, −1 for none, at least k for each row.
+
+    Args:
+        index: faiss'.
+        rows: (n, d) queries.
+        num: candidates of each.
+        k: neighbours that are to be chosen of them.
+        num_probes: cells that are looked into, or all where these hold too few.
+        own: (n,) positions that the rows themselves have; None if they are not in the index.
+    """
+    index.nprobe = num_probes
+    found = index.search(rows, num)[1]
+    if own is not None:
+        found[found == own[:, np.newaxis]] = -1
+    few = np.flatnonzero((found >= 0).sum(1) < k)
+    if len(few) and num_probes < index.nlist:
+        own_few = None if own is None else own[few]
+        found[few] = _candidates(index, rows[few], num, k, index.nlist, own_few)
+    return found
+
+
+def _recall(
+    checked: tuple[np.ndarray, np.ndarray | None],
+    references: np.ndarray,
+    metric: Metric,
+    found: np.ndarray,
+    max_bytes: int,
+) -> Estimate:
+    """Share of queries whose exact nearest distance was found.
+
+    Args:
+        checked: queries, and their positions among the references if they are not to be found.
+        references: all of them.
+        metric: of the distances.
+        found: (n,) distances.
+        max_bytes: of working memory.
+    """
+    queries, own = checked
+    k = 1 if own is None else 2
+    distances, indices = neighbours.nearest(queries, references, metric, k, max_bytes=max_bytes)
+    if own is not None:
+        second = indices[:, 0] == own
+        distances = np.where(second, distances[:, 1], distances[:, 0])
+    count = int(np.count_nonzero(found <= distances))
+    low, high = wilson_interval(np.array(count), np.array(len(queries)))
+    return Estimate(count / len(queries), float(low), float(high))
+
+
+def _faiss() -> ModuleType:
+    try:
+        import faiss
+    except ImportError as error:
+        raise RgfError(
+            "an approximate search needs faiss: pip install 'rgf-keras[faiss]'"
+        ) from error
+    return faiss
