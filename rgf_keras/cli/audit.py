@@ -40,7 +40,7 @@ def audit_command(
     oracle: Annotated[
         str | None,
         typer.Option(
-            help="file.py:function of images that returns their classes and values, instead."
+            help="A file.py:function of images that returns their classes and values, instead."
         ),
     ] = None,
     rare: Annotated[str | None, typer.Option(help="The rare value of the factor.")] = None,
