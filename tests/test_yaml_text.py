@@ -82,6 +82,13 @@ def test_values_that_are_too_large(tree, part):
     assert len(str(caught.value)) < 500
 
 
+def test_a_key_with_a_line_break_is_named_in_one_line():
+    for key in ("training.player_optimizers.\n", "a\nb", "seed.a\nb"):
+        with pytest.raises(RgfError) as caught:
+            ScoreConfig().with_values({key: None})
+        assert "\n" not in str(caught.value)
+
+
 LEAVES = (
     st.none()
     | st.booleans()
