@@ -88,7 +88,9 @@ def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     except FileNotFoundError:
         raise RgfError(f"{path} does not exist") from None
     except DAMAGED as error:
-        raise RgfError(f"{path} is corrupt or truncated; delete it and make it again") from error
+        raise RgfError(
+            f"{path} is corrupt or truncated; make it again, or name another file"
+        ) from error
     if digest(arrays, header) != expected:
-        raise RgfError(f"{path} does not match its checksum; delete it and make it again")
+        raise RgfError(f"{path} does not match its checksum; make it again, or name another file")
     return arrays, header

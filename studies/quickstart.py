@@ -33,7 +33,7 @@ BASELINE = AssessConfig(
         batch_size=25,
         optimizer=OptimizerConfig(learning_rate=1e-3),
     ),
-    oracle=OracleConfig(num_train=8000, epochs=16),  # which 25 digits could not train
+    oracle=OracleConfig(num_train=8000, epochs=8),  # which 25 digits could not train
     # Copying is asked about, not verdicts, for which one reference would be too few.
     evaluation=EvaluationConfig(num_samples=1000, reference="shared", test="two_sample"),
 )
@@ -43,7 +43,7 @@ def suggest(trial: optuna.Trial) -> AssessConfig:
     return BASELINE.with_values(
         {
             "rejection.threshold": "auto",  # d̄
-            "rejection.factor": trial.suggest_float("factor", 0.7, 1.2),
+            "rejection.factor": trial.suggest_float("factor", 1.0, 1.5),
             "rejection.embedding": trial.suggest_categorical("space", ["pixels", "oracle"]),
             "rejection.warm_up_epochs": trial.suggest_int("warm_up_epochs", 0, 4, step=2),
             "rejection.mode": trial.suggest_categorical("mode", ["mask", "resample"]),

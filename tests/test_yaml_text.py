@@ -28,7 +28,7 @@ LAUGHS = "a: &a [lol,lol,lol,lol,lol,lol,lol,lol,lol]\n" + "\n".join(
         (f"seed: {'9' * 5000}", "a number has 5000 digits"),
         (f"seed: 0x{'f' * 5000}", "a number has 5002 digits"),
         ("x" * 300_000, "is longer than 256 KB"),
-        ("seed: 2020-13-45", "is no YAML"),
+        ("seed: 2020-13-45", "seed: Input should be a valid integer"),
         ("seed: !!int abc", "is no YAML"),
         ("seed: !!bool abc", "is no YAML"),
         ("seed: !!timestamp abc", "is no YAML"),

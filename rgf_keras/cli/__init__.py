@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rgf_keras.cli import assess, audit, data, reject, report, reproduce, score, study, system
-from rgf_keras.cli.options import err
+from rgf_keras.cli.options import note
 from rgf_keras.errors import RgfError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -56,9 +56,8 @@ def main() -> None:
         text = str(error)
         if isinstance(error, OSError) and error.filename is not None:
             text = f"{error.filename}: {error.strerror}"
-        message = " ".join(text.split())
-        err.print(f"error: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+        note(f"error: {' '.join(text.split())}", "red")
         sys.exit(2)
     except KeyboardInterrupt:
-        err.print("interrupted; the same command continues")
+        note("interrupted; the same command continues")
         sys.exit(130)

@@ -1,12 +1,13 @@
 """`rgf assess`, `rgf calibrate` and `rgf sample`: one model, and the images that it generates."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, err, open_context, read_config, show
+from rgf_keras.cli.options import choose_backend, err, note, open_context, read_config, show
 from rgf_keras.cli.outputs import PICTURES, check_file_output
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
@@ -63,10 +64,10 @@ def assess_command(
     show(as_json, record, outcome.assessment_table(result.table), *lines)
     if mostly_too_few(result.table):
         options.tell("most classes have too few samples: rgf/gap says little")
-    err.print(f"tables, pictures and the model: {work}", highlight=False, soft_wrap=True)
-    where = f" --tracking-uri {masked(tracking_uri)}" if tracking_uri else ""
-    report = f"rgf report {context.run.id} --workspace {workspace}{where}"
-    err.print(f"one page: {report}", highlight=False, soft_wrap=True)
+    note(f"tables, pictures and the model: {work}")
+    where = ["--tracking-uri", masked(tracking_uri)] if tracking_uri else []
+    report = ["rgf", "report", context.run.id, "--workspace", str(workspace), *where]
+    note(f"one page: {shlex.join(report)}")
 
 
 def calibrate_command(
@@ -111,7 +112,7 @@ def calibrate_command(
     found = result.calibration
     views = report.calls_table(found), report.needs_table(found)
     show(as_json, result.record(), *views, *report.gap_lines(found))
-    err.print(f"picture and numbers: {work}", highlight=False, soft_wrap=True)
+    note(f"picture and numbers: {work}")
 
 
 def work_folder(config: "AssessConfig", workspace: Path) -> Path:
@@ -145,7 +146,7 @@ def sample(
     with on_console(err) as progress:
         images = sample_uint8(models.load(path), num_samples, seed, fast, progress.task("samples"))
     figures.grid(output, images)
-    err.print(f"{num_samples} samples: {output}")
+    note(f"{num_samples} samples: {output}")
 
 
 def _find_model(path: Path) -> Path:

@@ -8,7 +8,7 @@ import typer
 
 from rgf_keras import outputs
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, err, open_tracker, show
+from rgf_keras.cli.options import choose_backend, err, note, open_tracker, show
 from rgf_keras.cli.outputs import PAGES, TABLES, check_file_output
 from rgf_keras.cli.quiet import import_keras
 
@@ -126,7 +126,7 @@ def audit_command(
         outputs.write_text(csv, result.copies_csv())
     runs = _record(result, tracking_uri, workspace)
     show(as_json, result.record(), *report.summary(result))
-    err.print(f"page: {output}; in MLflow: {', '.join(runs)}", highlight=False, soft_wrap=True)
+    note(f"page: {output}; in MLflow: {', '.join(runs)}")
     if fail_on_copying and result.found:
         raise typer.Exit(COPYING_FOUND)
 

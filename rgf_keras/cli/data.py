@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
+from rich.table import Column
 
-from rgf_keras.cli.options import Json, Picture, err, parse_settings, seed_of, show
+from rgf_keras.cli.options import Json, Picture, err, note, parse_settings, seed_of, show
 from rgf_keras.cli.outputs import PICTURES, check_file_output
+from rgf_keras.reports.terminal import Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,7 @@ def preview(
     from rgf_keras.datasets import counts
     from rgf_keras.experiments.assessment.data import make_sets
     from rgf_keras.figures.preview import plot_preview
+    from rgf_keras.metrics.rgf_table import name_of_all
     from rgf_keras.runtime.progress import on_console
 
     check_file_output(output, PICTURES)
@@ -55,13 +57,14 @@ def preview(
     plot_preview(output, *images, classes, values, _measurements(balanced))
     named = {"balanced": balanced, "skewed": sets.skewed, "held out": sets.held_out}
     tables = {name: counts(dataset).tolist() for name, dataset in named.items()}
+    keys = [f"value {value}" if value in ("set", "class") else value for value in values]
     records = [
-        {"set": name, "class": label, **dict(zip(values, row, strict=True))}
+        {"set": name, "class": label, **dict(zip(keys, row, strict=True))}
         for name, table in tables.items()
         for label, row in zip(classes, table, strict=True)
     ]
-    show(as_json, records, _count_table(tables, (*classes, "all"), values))
-    err.print(f"pictures: {output}")
+    show(as_json, records, _count_table(tables, (*classes, name_of_all(classes)), values))
+    note(f"pictures: {output}")
 
 
 def _count_table(
@@ -113,7 +116,7 @@ def prepare(
             datasets.prepare(shapes, dataset, seed, cache, progress.task(dataset.name, "images"))
     names = ", ".join(each.name for each in shapes)
     size = _kept(cache)["shape"]["bytes"] / 1e6
-    err.print(f"{names} of {name} are ready in {cache.folder} ({size:.1f} MB)")
+    note(f"{names} of {name} are ready in {cache.folder} ({size:.1f} MB)")
 
 
 @app.command("list")
@@ -145,7 +148,7 @@ def clear(
 
     cache = Cache()
     kinds = tuple(_kept(cache)) if everything else ("shape",)
-    err.print(f"{cache.clear(kinds) / 1e6:.1f} MB freed in {cache.folder}")
+    note(f"{cache.clear(kinds) / 1e6:.1f} MB freed in {cache.folder}")
 
 
 def _kept(cache: "Cache") -> dict[str, dict[str, int]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rgf_keras.cli.options import err, open_tracker
+from rgf_keras.cli.options import err, note, open_tracker
 from rgf_keras.cli.quiet import import_keras
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run_study(
     from rgf_keras.runtime.progress import on_console
 
     def tell(trial: "optuna.trial.FrozenTrial") -> None:
-        err.print(outcome.trial_line(trial, study.minimize, study.num_trials), highlight=False)
+        note(outcome.trial_line(trial, study.minimize, study.num_trials))
 
     spec = StudySpec(
         load,

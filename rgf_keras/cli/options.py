@@ -1,7 +1,6 @@
 """What commands share: options, configurations, the choice of the backend, where records go."""
 
 import importlib.util
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 import typer
 from rich.console import Console
 
+from rgf_keras import strict_json
 from rgf_keras.errors import RgfError, did_you_mean, how_to_install
+from rgf_keras.names import sqlite_url
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rgf_keras.tracking.records import Records
     from rgf_keras.tracking.tracker import Context
 
-out, err = Console(), Console(stderr=True)
+out, err = (Console(stderr=x, markup=False, emoji=False, highlight=False) for x in (False, True))
 
 
 def check_file(path: Path | None) -> Path | None:
@@ -208,10 +209,10 @@ def send_backlog(address: str, workspace: Path) -> None:
 def show(as_json: bool, record: Any, *views: "RenderableType") -> None:
     """Print a result: as JSON, or as people read it."""
     if as_json:
-        typer.echo(json.dumps(record))
+        typer.echo(strict_json.dumps(record))
         return
     for view in views:
-        out.print(view, highlight=False)
+        out.print(view)
 
 
 def show_plan(as_json: bool, plan: dict[str, Any]) -> None:
@@ -219,17 +220,22 @@ def show_plan(as_json: bool, plan: dict[str, Any]) -> None:
     import yaml
 
     text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
-    typer.echo(json.dumps(plan) if as_json else text, nl=as_json)
+    typer.echo(strict_json.dumps(plan) if as_json else text, nl=as_json)
+
+
+def note(line: str, style: str | None = None) -> None:
+    """Show a line beside the result, as it is and unbroken."""
+    err.print(line, style=style, soft_wrap=True)
 
 
 def tell(line: str) -> None:
     """Show a line beside the progress of what is under way."""
-    err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    note(line, "yellow")
 
 
 def database(workspace: Path, name: str) -> str:
     """The address of a SQLite file in the workspace."""
-    return f"sqlite:///{(workspace / f'{name}.db').resolve()}"
+    return sqlite_url(workspace / f"{name}.db")
 
 
 def check_writable(folder: Path, option: str = "--workspace") -> None:

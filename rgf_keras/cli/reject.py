@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, err, open_tracker, read_config, show
+from rgf_keras.cli.options import choose_backend, err, note, open_tracker, read_config, show
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
@@ -61,7 +61,7 @@ def reject_command(
         train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
     report.write(work, points, train.images)
     show(as_json, report.records(points), report.table(points))
-    err.print(f"pictures, tables and models: {work}")
+    note(f"pictures, tables and models: {work}")
 
 
 def _parse(text: str) -> float | str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rgf_keras.cli.options import Json, Storage, TrackingUri, Workspace, err, open_records, show
+from rgf_keras.cli.options import Json, Storage, TrackingUri, Workspace, note, open_records, show
 from rgf_keras.cli.outputs import PAGES, check_file_output, check_folder_output
 from rgf_keras.errors import RgfError
 
@@ -46,7 +46,7 @@ def report_command(
     else:
         report = page.run_page(_run(name, records, storage, workspace))
     render.write(report, path, kind)
-    err.print(f"report: {path}", highlight=False)
+    note(f"report: {path}")
 
 
 def compare_command(
@@ -71,7 +71,7 @@ def compare_command(
     show(as_json, compare.comparison(runs), compare.table(page))
     if output:
         render.write(page, output, "html")
-        err.print(f"page: {output}", highlight=False)
+        note(f"page: {output}")
 
 
 def _study(name: str, storage: str | None, workspace: Path) -> "optuna.Study | None":

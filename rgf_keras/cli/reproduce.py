@@ -1,16 +1,18 @@
 """`rgf reproduce`: the papers' tables, made again and compared."""
 
+import shlex
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Column, Table
+from rich.table import Column
 
 from rgf_keras.cli import jobs, options
-from rgf_keras.cli.options import check_writable, choose_backend, err, open_records
+from rgf_keras.cli.options import check_writable, choose_backend, err, note, open_records
 from rgf_keras.cli.quiet import import_keras
+from rgf_keras.reports.terminal import Table
 
 if TYPE_CHECKING:
     from rgf_keras.experiments.studies.study import Study
@@ -56,11 +58,10 @@ def reproduce_command(
     if dry_run and as_json:
         options.show_plan(as_json, {"name": name, "runs": [*runs], "cost": asdict(cost)})
         return
-    err.print(
+    note(
         f"{reproduction.question}\n{len(runs)} runs: {', '.join(runs)}\n"
         f"training takes about {_duration(cost.seconds)} here ({cost.steps} steps of "
         f"{1000 * cost.seconds_per_step:.0f} ms); oracles, sampling and measuring come on top",
-        highlight=False,
     )
     if dry_run:
         return
@@ -71,7 +72,8 @@ def reproduce_command(
     tables, agreement = reproduction.tables(records), reproduction.agreement(records)
     record = {"tables": [*map(asdict, tables)], "agreement": agreement}
     options.show(as_json, record, *map(_view, tables), *agreement)
-    err.print(f"the whole: rgf report {name} --workspace {workspace}", highlight=False)
+    report = shlex.join(["rgf", "report", name, "--workspace", str(workspace)])
+    note(f"the whole: {report}")
 
 
 def _study(paper: str, table: str | None, scale: str) -> "Study":

@@ -1,5 +1,6 @@
 """`rgf score`: how much a likelihood model memorizes of each image."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from rgf_keras.cli import options
 from rgf_keras.cli.jobs import CpusPerWorker, GpusPerWorker, OnCluster
-from rgf_keras.cli.options import choose_backend, err, open_context, read_config, show
+from rgf_keras.cli.options import choose_backend, note, open_context, read_config, show
 from rgf_keras.cli.quiet import import_keras
 
 
@@ -56,7 +57,12 @@ def score_command(
     resources = Resources(workers, threads, share, import_keras, ensemble)
     images, held_out = load_images(chosen.data)
     planned = scores.plan(chosen, images, resources)
-    others = {folder.name: report.other_scores(folder) for folder in against or []}
+    folders = against or []
+    names = Counter([report.OWN, *(folder.name for folder in folders)])
+    others = {
+        folder.name if names[folder.name] == 1 else str(folder): report.other_scores(folder)
+        for folder in folders
+    }
     if dry_run:
         options.show_plan(as_json, {**planned, "config": chosen.model_dump(mode="json")})
         return
@@ -66,4 +72,4 @@ def score_command(
     with open_context("score", folder, tracking_uri, workspace) as context:
         result = score(chosen, images, held_out, context, resources, others)
     show(as_json, report.summary(result), scores.table(result), report.answer(result))
-    err.print(f"scores, pictures and fits: {folder}")
+    note(f"scores, pictures and fits: {folder}")

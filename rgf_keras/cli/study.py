@@ -1,6 +1,7 @@
 """`rgf study`: run and show Optuna studies."""
 
 import gc
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from rgf_keras.cli import jobs, options
-from rgf_keras.cli.options import check_writable, choose_backend, err, show, show_plan
+from rgf_keras.cli.options import check_writable, choose_backend, note, show, show_plan
 from rgf_keras.cli.quiet import import_keras
+from rgf_keras.names import check_name
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
 
@@ -39,7 +41,7 @@ def study_run(
     from rgf_keras.experiments.studies.study import load_study, plan
 
     study = load_study(file).with_options(num_trials=n_trials, repeats=repeats)
-    name = name or f"{study.name}-{chosen}"
+    name = check_name(f"{study.name}-{chosen}" if name is None else name, "--name")
     planned = plan(study)
     if study.is_assessment:
         options.check_data(study.baseline)  # type: ignore[arg-type]  (plan has checked that)
@@ -50,10 +52,11 @@ def study_run(
     import_keras()
     load = partial(load_study, file.resolve())
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
-    err.print(f"study '{name}': {study.question}", highlight=False)
+    note(f"study '{name}': {study.question}")
     _, summary = jobs.run_study(load, study, name, where, storage, tracking_uri, workspace, seed)
     _show(summary, as_json)
-    err.print(f"records: {workspace}/ (browse them with `rgf ui --workspace {workspace}`)")
+    browse = shlex.join(["rgf", "ui", "--workspace", str(workspace)])
+    note(f"records: {workspace}/ (browse them with `{browse}`)")
 
 
 @app.command("show")

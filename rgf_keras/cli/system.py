@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, database, err, mlflow_address, send_backlog
+from rgf_keras.cli.options import choose_backend, database, mlflow_address, note, send_backlog
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError, how_to_install
 
@@ -21,7 +21,7 @@ def ui(
     if not (workspace / "mlflow.db").exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
     send_backlog(database(workspace, "mlflow"), workspace)
-    err.print(f"http://{host}:{port} (Ctrl-C ends it)")
+    note(f"http://{host}:{port} (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
     command += ["--workers", "1"]  # one reader: starts sooner, in a quarter of the memory
     command += ["--backend-store-uri", database(workspace, "mlflow")]
@@ -47,7 +47,7 @@ def dashboard(
         raise RgfError(f"studies lie in two places; choose one: --storage {' or '.join(urls)}")
     import optuna_dashboard
 
-    err.print(f"http://{host}:{port}/dashboard (Ctrl-C ends it)")
+    note(f"http://{host}:{port}/dashboard (Ctrl-C ends it)")
     optuna_dashboard.run_server(storages.open_storage(urls[0]), host, port)
 
 
@@ -61,9 +61,9 @@ def sync(
     if not spool.exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
     sent = mlflow_tracker.send_backlog(address, spool)
-    err.print(f"sent {sent}" if sent else "everything is in MLflow", highlight=False)
+    note(f"sent {sent}" if sent else "everything is in MLflow")
     for other, backlog in mlflow_tracker.backlogs(spool).items():
-        err.print(f"{backlog} wait for {other}: give it as --tracking-uri", highlight=False)
+        note(f"{backlog} wait for {other}: give it as --tracking-uri")
 
 
 def info(backend: options.Backend = None, as_json: options.Json = False) -> None:

@@ -99,7 +99,7 @@ def parse(tree: Any, kind: type[Kind]) -> Kind:
         RgfError: an unknown key or a bad value, named.
     """
     try:
-        return kind.model_validate(tree)
+        return _validate(tree, kind)
     except ValidationError as error:
         raise RgfError(f"configuration: {explain(error, kind)}") from None
 
@@ -112,6 +112,22 @@ def read(path: str | Path, kind: type[Kind]) -> Kind:
             bad value, named.
     """
     return parse(yaml_text.read(path) or {}, kind)
+
+
+def _validate(tree: Any, kind: type[Kind]) -> Kind:
+    """A configuration; fields of text take what was written in YAML, be it ``no`` or ``012``."""
+    try:
+        kind.model_validate(yaml_text.values(tree, words=True))
+    except ValidationError as error:  # Pydantic takes True for 1
+        if any(item["type"] in ("int_parsing", "float_parsing") for item in error.errors()):
+            raise
+    try:
+        return kind.model_validate(yaml_text.values(tree))
+    except ValidationError as error:
+        texts = [item["loc"] for item in error.errors() if item["type"] == "string_type"]
+        if not texts:
+            raise
+        return kind.model_validate(yaml_text.values(tree, texts))
 
 
 def explain(error: ValidationError, kind: type[BaseModel] | None = None) -> str:

@@ -91,7 +91,7 @@ def read_table(path: Path, files: Sequence[str]) -> dict[str, Column]:
             raise RgfError(f"{path}: row {row} must have one value for each of {header}")
         name = row[0] if row[0] in known else _match(path, row[0], keys)
         if name in rows_of:
-            raise RgfError(f"{path}: {name!r} has two rows; delete one")
+            raise RgfError(f"{path}: {name!r} has two rows; keep one")
         rows_of[name] = row
     for name in files:
         if name not in rows_of:
@@ -134,7 +134,7 @@ def _match(path: Path, written: str, keys: Mapping[str, Sequence[str]]) -> str:
     if not names:
         nearest = did_you_mean(written, [name for every in keys.values() for name in every])
         raise RgfError(
-            f"{path}: {written!r} is no image of {path.parent}; delete its row or correct it"
+            f"{path}: {written!r} is no image of {path.parent}; leave its row out or correct it"
             f"{nearest}"
         )
     return names[0]

@@ -9,6 +9,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 WITHIN, OUTSIDE = "#2a9d62", "#d9534f"
 STYLE = {
@@ -61,10 +62,18 @@ def _svg(plot: Callable[[Axes], None], style: str) -> str:
     with matplotlib.style.context([style, STYLE]):
         figure = Figure((6.4, 4))
         plot(figure.subplots())
+        keep_dollars(figure)
         figure.tight_layout()
         file = io.BytesIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     return data_url(file.getvalue(), "image/svg+xml")
+
+
+def keep_dollars(figure: Figure) -> None:
+    """Let texts with ``$`` be shown as they are: names of classes and runs are no formulas."""
+    for text in figure.findobj(Text):
+        if "$" in text.get_text() and "mathdefault" not in text.get_text():  # that of an axis
+            text.set_parse_math(False)
 
 
 def plot_pareto(

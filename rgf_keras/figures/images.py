@@ -64,6 +64,7 @@ def save(axis: Axes, path: Path) -> Path:
     """Write the figure that an axis belongs to, in a folder that is made if need be."""
     figure = axis.get_figure(root=True)
     assert isinstance(figure, Figure)
+    charts.keep_dollars(figure)
     figure.tight_layout()
     with outputs.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)

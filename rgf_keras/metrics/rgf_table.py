@@ -24,7 +24,7 @@ Test = Literal["trainings", rgf.Test]
 # How often tests of samples call equal models different where they promise 5 %: all pairs of eight
 # GANs that differ in their seed (studies/rare_colour.py; `rgf calibrate` measures it for others).
 FALSE_CALLS: dict[Test, float] = {"two_sample": 0.53, "sample": 0.68, "reference": 0.68}
-ALL = "all"  # what the last row is called; a class may have this name too
+ALL = "all"  # what the last row is called, unless a class has this name
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Row:
     """One line; "u" is the balanced model, "r" the model under test.
 
     Attributes:
-        name: the class, or ``ALL``.
+        name: the class; of the last row, which is all of them together, see :func:`name_of_all`.
         rare: whether it is the rare one.
         n_u, n_r: samples that are classified as the class, in all trainings that are compared.
         counts_u, counts_r: those with each value of the factor.
@@ -76,6 +76,18 @@ class Row:
     difference_high: float = math.nan
     trainings_u: tuple[int, ...] = ()
     trainings_r: tuple[int, ...] = ()
+
+
+def name_of_all(class_names: Sequence[str]) -> str:
+    """What all classes together are called, as none of them is.
+
+    >>> name_of_all(["cat", "dog"]), name_of_all(["cat", "all"])
+    ('all', 'all classes')
+    """
+    name = ALL
+    while name in class_names:
+        name += " classes"
+    return name
 
 
 def count(classes: np.ndarray, factor: np.ndarray, num_classes: int, num_values: int) -> np.ndarray:
@@ -158,7 +170,7 @@ def build(
     p_holm = rgf.holm(p)
     undecided = np.isin(words, (rgf.TOO_FEW, rgf.TOO_FEW_TRAININGS))
     columns = {
-        "name": np.array([*class_names, ALL], object),
+        "name": np.array([*class_names, name_of_all(class_names)], object),
         "rare": rare,
         **_shares("u", known, min_class_samples),
         **_shares("r", trained, min_class_samples),

@@ -3,9 +3,8 @@
 import itertools
 import math
 
-from rich.table import Table
-
 from rgf_keras.metrics.calibration import WANTED, Calibration
+from rgf_keras.reports.terminal import Table
 from rgf_keras.reports.values import number
 
 

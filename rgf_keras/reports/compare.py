@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from rgf_keras.errors import RgfError
 from rgf_keras.reports import values
 from rgf_keras.reports.page import Page, evidence
 from rgf_keras.reports.paper_tables import class_names, paper_tables
+from rgf_keras.reports.terminal import Table
 from rgf_keras.reports.values import MetricRow
 from rgf_keras.tracking.records import RunRecord
 

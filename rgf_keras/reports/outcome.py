@@ -3,16 +3,16 @@
 Importing it imports neither Keras, MLflow, matplotlib nor SciPy: ``rgf study show`` is quick.
 """
 
-import json
-import math
+import re
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from optuna.trial import TrialState
-from rich.table import Table
 
+from rgf_keras import strict_json
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
     SPACES,
@@ -27,6 +27,7 @@ from rgf_keras.experiments.studies.ranking import (
     repeats,
 )
 from rgf_keras.reports import values
+from rgf_keras.reports.terminal import Table
 
 if TYPE_CHECKING:
     import optuna
@@ -60,11 +61,11 @@ def assessment_table(table: "list[Row]") -> Table:
         view.add_row(
             f"{row.name} (rare)" if row.rare else row.name,
             str(row.n_u),
-            _share(row.p_u, row.p_u_low, row.p_u_high),
+            values.share(row.p_u, row.p_u_low, row.p_u_high),
             str(row.n_r),
-            _share(row.p_r, row.p_r_low, row.p_r_high),
+            values.share(row.p_r, row.p_r_low, row.p_r_high),
             values.number(row.z_two_sample, ".1f"),
-            _p_value(row.p_value),
+            values.p_value(row.p_value),
             f"{row.verdict}{changed}",
             style="bold" if row.rare else None,
         )
@@ -89,10 +90,10 @@ def _table_of_trainings(table: "list[Row]") -> Table:
         changed = "*" if row.verdict_holm != row.verdict else ""
         view.add_row(
             f"{row.name} (rare)" if row.rare else row.name,
-            _share(row.p_u, row.p_u_low, row.p_u_high),
-            _share(row.p_r, row.p_r_low, row.p_r_high),
-            _share(row.difference, row.difference_low, row.difference_high).replace("-", "−"),
-            _p_value(row.p_value),
+            values.share(row.p_u, row.p_u_low, row.p_u_high),
+            values.share(row.p_r, row.p_r_low, row.p_r_high),
+            values.share(row.difference, row.difference_low, row.difference_high).replace("-", "−"),
+            values.p_value(row.p_value),
             f"{row.verdict}{changed}",
             style="bold" if row.rare else None,
         )
@@ -162,7 +163,11 @@ def verdict(trial: Trial) -> str:
 
 def bounds(summary: Summary) -> dict[str, str]:
     """What metrics are bounded by, e.g. ``≤ 1.1 × baseline``."""
-    return dict(bound.split(" ", 1) for bound in summary["subject_to"])
+    limits: dict[str, str] = {}
+    for bound in summary["subject_to"]:
+        name, sign, limit = re.fullmatch("(.*) ([≤≥]) (.*)", bound, re.DOTALL).groups()  # type: ignore[union-attr]
+        limits[name] = " and ".join(filter(None, (limits.get(name), f"{sign} {limit}")))
+    return limits
 
 
 def ranking(summary: Summary) -> list[Trial]:
@@ -214,11 +219,16 @@ def record_study(
         if picture := study_figure(folder / "study.png", summary):
             run.log_artifact(picture)
         text = folder / "study.json"
-        text.write_text(json.dumps(summary, indent=1))
+        text.write_text(strict_json.dumps(summary, indent=1))
         run.log_artifact(text)
         winner = next(each for each in summary["trials"] if each["trial"] == summary["best"])
         shown = {summary["minimize"], *winner["limits"]} & winner["metrics"].keys()
-        metrics = {f"best/{name.split('/')[-1]}": winner["metrics"][name] for name in sorted(shown)}
+        ends = Counter(name.split("/")[-1] for name in shown)
+        short = {name: name.split("/")[-1] for name in sorted(shown)}
+        metrics = {
+            f"best/{end if ends[end] == 1 else name}": winner["metrics"][name]
+            for name, end in short.items()
+        }
         run.log_metrics(metrics, step=len(summary["trials"]))
         names = {"best": "best_trial", "answer": "answer", "finding": "finding"}
         run.set_tags({tag: summary[name] for name, tag in names.items()})
@@ -383,18 +393,3 @@ def parameters(values: dict[str, Any]) -> str:
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values.items()
     )
-
-
-def _p_value(p: float) -> str:
-    if math.isnan(p):
-        return "–"
-    return "< 1e-4" if p < 1e-4 else f"{p:.2g}"
-
-
-def _share(share: float, low: float, high: float) -> str:
-    """A share with its interval, in percent."""
-    if math.isnan(share):
-        return "–"
-    if math.isnan(low):  # of too few trainings
-        return f"{100 * share:.0f}"
-    return f"{share:.0%} [{low:.0%}, {high:.0%}]".replace("%", "")

@@ -1,16 +1,16 @@
 """A sweep over rejection thresholds as a table, JSON and pictures."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.table import Table
 
+from rgf_keras import strict_json
 from rgf_keras.experiments.rejection.reject import Point
 from rgf_keras.figures import copying, rejection
 from rgf_keras.figures.images import grids
 from rgf_keras.metrics import catalogue
+from rgf_keras.reports.terminal import Table
 
 # By what C_T is shown, in which file, and what the axis is called.
 BARS = {
@@ -81,5 +81,5 @@ def write(folder: Path, points: Sequence[Point], train: np.ndarray) -> list[Path
         copying.plot_pairs(paths["copies"], point.images, train, point.copying)
         files += paths.values()
     text = folder / "reject.json"
-    text.write_text(json.dumps(records(points), indent=1))
+    text.write_text(strict_json.dumps(records(points), indent=1))
     return [*files, text]

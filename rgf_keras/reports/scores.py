@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from rich.table import Table
-
 from rgf_keras.config import ScoreConfig
 from rgf_keras.config.score import LEAVE_ONE_OUT
 from rgf_keras.datasets import Dataset
@@ -12,6 +10,7 @@ from rgf_keras.experiments.scores.report import summary
 from rgf_keras.experiments.scores.result import Score
 from rgf_keras.experiments.scores.score import check
 from rgf_keras.experiments.scores.workers import Resources
+from rgf_keras.reports.terminal import Table
 
 
 def table(score: Score) -> Table:

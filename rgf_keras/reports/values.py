@@ -31,6 +31,22 @@ def significant(value: float) -> str:
     return number(value, "#.3g" if abs(value) < 100 else ".0f")
 
 
+def p_value(p: float) -> str:
+    """A p-value, or a dash."""
+    if np.isnan(p):
+        return "–"
+    return "< 1e-4" if p < 1e-4 else f"{p:.2g}"
+
+
+def share(value: float, low: float, high: float) -> str:
+    """A share with its interval, in percent."""
+    if np.isnan(value):
+        return "–"
+    if np.isnan(low):  # of too few trainings
+        return f"{100 * value:.0f}"
+    return f"{value:.0%} [{low:.0%}, {high:.0%}]".replace("%", "")
+
+
 def label(name: str) -> str:
     """What a metric is called, with its unit; a guest's has its own name."""
     metric = catalogue.find(name)

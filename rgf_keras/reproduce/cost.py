@@ -54,7 +54,8 @@ def estimate(
         assert isinstance(config, AssessConfig | ScoreConfig)
         new = {name: number for name, number in _trainings(config) if name not in steps}
         steps |= new
-        kind = f"{config.model} {config.training.batch_size} {config.data.name}"
+        training = config.training
+        kind = f"{config.model} {training.batch_size} {training.player_turns} {config.data.name}"
         kinds.setdefault(kind, (config, set()))[1].update(new)
     task = progress.task("measuring steps of each model", "models")
     seconds = 0.0
@@ -84,14 +85,16 @@ def _trainings(config: Experiment) -> Iterator[tuple[str, int]]:
 
 
 def _steps(config: Experiment, num_images: int) -> int:
-    return num_images // config.training.batch_size * config.training.epochs
+    training = config.training
+    return num_images * training.passes_per_epoch // training.images_per_step * training.epochs
 
 
 def _seconds_per_step(config: Experiment, cache: Cache) -> float:
     images, training = _few(config, cache), config.training
     model = build_model(config, images)
     data = {"images": images.images} | ({"labels": images.labels} if model.conditional else {})
-    batch_size = min(training.batch_size, len(images))
+    turns = training.images_per_step // training.batch_size
+    batch_size = min(training.batch_size, len(images) // turns)
     trainer = Trainer(
         model,
         data,
@@ -105,7 +108,7 @@ def _seconds_per_step(config: Experiment, cache: Cache) -> float:
     while (elapsed := time.perf_counter() - began) < MEASURED_SECONDS:
         epochs += 1
         trainer.fit(epochs)
-    return elapsed / ((epochs - 1) * (len(images) // batch_size))
+    return elapsed / ((epochs - 1) * trainer.steps_per_epoch)
 
 
 def _few(config: Experiment, cache: Cache) -> Dataset:
@@ -117,5 +120,5 @@ def _few(config: Experiment, cache: Cache) -> Dataset:
         is_shape = config.data.factor in shape_factors()
         data = config.data.model_copy(update={"factor": "colour"} if is_shape else {})
         images = planted(data, "train", config.seed, cache)[1]
-    num = config.training.batch_size * MEASURED_STEPS
+    num = config.training.images_per_step * MEASURED_STEPS
     return images.split(num)[0] if num < len(images) else images

@@ -13,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 SECONDS_PER_LINE = 15.0
 
@@ -42,9 +43,9 @@ def on_console(console: Console) -> Iterator[Progress]:
         yield _Lines(console)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.completed}/{task.total}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -81,10 +82,11 @@ class _Lines(Progress):
         self.first = self.first or (done, now)
         if done == total:
             seconds = now - self.began
-            self.console.print(f"{self.description}: {total} {self.unit} in {seconds:.0f} s")
+            self._print(f"{total} {self.unit} in {seconds:.0f} s")
         elif now - self.told >= SECONDS_PER_LINE:
             self.told = now
             left = (now - self.first[1]) * (total - done) / max(done - self.first[0], 1)
-            self.console.print(
-                f"{self.description}: {done} of {total} {self.unit}, {left:.0f} s left"
-            )
+            self._print(f"{done} of {total} {self.unit}, {left:.0f} s left")
+
+    def _print(self, line: str) -> None:
+        self.console.print(Text(f"{self.description}: {line}"), soft_wrap=True)

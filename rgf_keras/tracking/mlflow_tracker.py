@@ -2,17 +2,27 @@
 
 import logging
 import os
+import shlex
 import time
 import uuid
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from rgf_keras.cache import key_of
 from rgf_keras.errors import RgfError, first_line
+from rgf_keras.tracking.mlflow_names import (
+    MAX_PARAM,
+    MAX_TAG,
+    ORIGINAL,
+    allowed_key,
+    allowed_name,
+    allowed_value,
+)
 from rgf_keras.tracking.sender import Sender, Tell
 from rgf_keras.tracking.spool import Backlog, Batch, Point, Refusal, Spool, SpooledRun, Unreachable
 from rgf_keras.tracking.tracker import Tracker, masked
@@ -30,6 +40,10 @@ VARIABLES = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+
+
+class Deleted(Refusal):
+    """The experiment was deleted in MLflow, which keeps it until it is restored."""
 
 
 class MlflowStore:
@@ -62,9 +76,15 @@ class MlflowStore:
         """The id of an experiment, which is made if it does not exist."""
         with _translated_errors():
             known = self.client.get_experiment_by_name(name)
-            if known:
-                return known.experiment_id
-            return self.client.create_experiment(name, artifact_location=artifacts)
+            if known is None:
+                return self.client.create_experiment(name, artifact_location=artifacts)
+        if known.lifecycle_stage == "deleted":
+            raise Deleted(
+                f"the experiment '{name}' of {self.place} is deleted; restore it with "
+                f"`MLFLOW_TRACKING_URI={shlex.quote(masked(self.uri))} mlflow experiments restore "
+                f"--experiment-id {known.experiment_id}`, or give another --name or --workspace"
+            )
+        return known.experiment_id
 
     def check(self, experiment: str, artifacts: str | None) -> str:
         """Make contact for the first time; returns why the server does not answer, if so.
@@ -121,10 +141,13 @@ class MlflowStore:
         with _translated_errors(), Image.open(path) as image:
             upright = ImageOps.exif_transpose(image)  # for the copy that is kept has no EXIF
             run_id = self._known_id(run)
+            key = allowed_key(key)
             self.client.log_image(run_id, upright, key=key, step=step, synchronous=True)
 
     def unusable(self, error: Exception) -> RgfError:
         """The error to raise about an address that cannot be used."""
+        if isinstance(error, Deleted):
+            return RgfError(str(error))
         return RgfError(
             f"cannot open the MLflow store {masked(self.uri)} ({masked(first_line(error))}); "
             "check the address and that it can be written"
@@ -140,11 +163,19 @@ class MlflowStore:
         from mlflow.entities import Metric, Param, RunTag
 
         known = self.client.get_run(id).data.params if batch.params else {}
-        points = self._new_points(id, batch.points)
+        written = (*batch.params, *batch.tags, *(point.name for point in batch.points))
+        names = {name: allowed_name(name) for name in dict.fromkeys(written)}
+        params = {names[name]: allowed_value(x, MAX_PARAM) for name, x in batch.params.items()}
+        tags = {names[name]: allowed_value(x, MAX_TAG) for name, x in batch.tags.items()}
+        changed = {new: name for name, new in names.items() if new != name}
+        tags |= {ORIGINAL + new: allowed_value(name, MAX_TAG) for new, name in changed.items()}
+        points = [replace(point, name=names[point.name]) for point in batch.points]
         entities: dict[str, Any] = {
-            "params": [Param(*item) for item in batch.params.items() if item[0] not in known],
-            "tags": [RunTag(*item) for item in batch.tags.items()],
-            "metrics": [Metric(x.name, x.value, x.time, x.step) for x in points],
+            "params": [Param(*item) for item in params.items() if item[0] not in known],
+            "tags": [RunTag(*item) for item in tags.items()],
+            "metrics": [
+                Metric(x.name, x.value, x.time, x.step) for x in self._new_points(id, points)
+            ],
         }
         for kind, items in entities.items():
             for first in range(0, len(items), PER_CALL[kind]):
@@ -181,7 +212,7 @@ class MlflowTracker(Tracker, AbstractContextManager):
 
     Raises:
         RgfError: the address is malformed, answers but is no MLflow, or is a file that cannot be
-            opened. (A server that does not answer is waited for.)
+            opened; the experiment is deleted. (A server that does not answer is waited for.)
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from typing import Any
 from rgf_keras.errors import RgfError, first_line
 from rgf_keras.metrics import rgf_table
 from rgf_keras.metrics.rgf_table import Row
+from rgf_keras.tracking.mlflow_names import ORIGINAL
 from rgf_keras.tracking.mlflow_tracker import MlflowStore
 from rgf_keras.tracking.tracker import masked
 
@@ -73,6 +74,7 @@ class RunRecord:
         reason = f"it is a whole study: rgf report {study}" if study else reason
         metrics = self._result or self._assessment.get("metrics")
         metrics = metrics or self._json("score.json").get("metrics") or {}
+        metrics = {name: value for name, value in metrics.items() if value is not None}
         if not metrics and self.status == "FINISHED":
             names = (name for name in self._logged if name.split("/")[0] not in TRAINING)
             metrics = {name: self._logged[name] for name in names}
@@ -143,13 +145,22 @@ class Records:
                 raise RgfError(f"there is no run '{id}' in {self.store.place}")
             run = self.store.client.get_run(there)
         metrics, params = trial
+        original = {
+            tag.removeprefix(ORIGINAL): name
+            for tag, name in run.data.tags.items()
+            if tag.startswith(ORIGINAL)
+        }
+
+        def named(values: dict[str, Any]) -> dict[str, Any]:
+            return {original.get(name, name): value for name, value in values.items()}
+
         return RunRecord(
             label or f"{run.info.run_name} {there[:8]}",
             there,
-            run.data.params or {name: str(value) for name, value in params.items()},
-            run.data.tags,
+            {name: str(value) for name, value in named(run.data.params or params).items()},
+            named(run.data.tags),
             run.info.status,
-            run.data.metrics,
+            named(run.data.metrics),
             metrics,
             self.store,
         )

@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock
 
+from rgf_keras import strict_json
 from rgf_keras.runtime import locks
 from rgf_keras.tracking.tracker import IMAGES, Run
 
@@ -128,7 +129,7 @@ class Spool:
 
     def append(self, run: str, **record: Any) -> None:
         """Add a record: ``opened``, ``params``, ``metrics`` with ``step``, ``tags``, ``status``."""
-        line = json.dumps({"time": int(time.time() * 1000), **record}) + "\n"
+        line = strict_json.dumps({"time": int(time.time() * 1000), **record}) + "\n"
         if "opened" in record:  # on a line of its own, whatever a process that died left before it
             line = "\n" + line
         with self._writing:
@@ -227,7 +228,7 @@ class Spool:
         folder = self.folder / "refused"
         folder.mkdir(exist_ok=True)
         with open(folder / f"{run}.jsonl", "a") as file:
-            file.write(json.dumps({**record, "because": str(error)}) + "\n")
+            file.write(strict_json.dumps({**record, "because": str(error)}) + "\n")
 
     def _unsent(self, run: str) -> tuple[list[Record], int]:
         """Read the whole lines that have not been sent, and where they end."""

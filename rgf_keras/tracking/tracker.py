@@ -1,6 +1,7 @@
 """Where results are recorded: what a record is, and records in memory for tests."""
 
 import functools
+import math
 import os
 import platform
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 from rgf_keras import __version__
 from rgf_keras.cache import Cache
+from rgf_keras.names import check_name
 from rgf_keras.runtime.progress import SILENT, Progress
 
 IMAGES = "images"  # the folder in a record that holds pictures of series
@@ -47,13 +49,25 @@ class Run(ABC):
         self.append(params={name: str(value) for name, value in params.items()})
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        self.append(metrics={name: float(value) for name, value in metrics.items()}, step=step)
+        """Log numbers; of those that are not finite a tag ``not_finite/NAME`` says so instead."""
+        numbers = {name: float(value) for name, value in metrics.items()}
+        finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
+        others = numbers.keys() - finite.keys()
+        if finite or not others:
+            self.append(metrics=finite, step=step)
+        if others:
+            self.set_tags({f"not_finite/{x}": f"{numbers[x]} at step {step}" for x in others})
 
     def log_artifact(self, path: Path) -> None:
         self.keep(path, Path(path).name)
 
     def log_image(self, path: Path, key: str, step: int) -> None:
-        """Add a picture to a series, e.g. to ``"samples"``: it is shown with the metrics."""
+        """Add a picture to a series, e.g. to ``"samples"``: it is shown with the metrics.
+
+        Raises:
+            RgfError: the series has a name that no file may have.
+        """
+        check_name(key, "the series of pictures")
         self.keep(path, f"{IMAGES}/{step}-{key}{Path(path).suffix}")
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import warnings
 from typing import Any
 
 from rgf_keras.training.callbacks import Evaluate, RealLossByFactor, ReportProgress, SampleGrid
-from rgf_keras.training.ensemble import Ensemble
+from rgf_keras.training.ensemble import Ensemble, ForEachMember
 from rgf_keras.training.fit import FitTrainer
 from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer, SpectralDecoupling, after, until
@@ -15,6 +15,7 @@ __all__ = [
     "Ensemble",
     "Evaluate",
     "FitTrainer",
+    "ForEachMember",
     "History",
     "MemorizationRejection",
     "Privacy",

@@ -68,6 +68,29 @@ class EnsembleState(State):
         return {**super().signature(), "members": members}
 
 
+class ForEachMember(keras.callbacks.Callback):
+    """Callbacks that look at a model when an epoch ends, for every member of an ensemble.
+
+    What they add to the logs is there by the member's number: ``3/real_loss/f0``.
+
+    Args:
+        trainer: of the members.
+        callbacks: of which ``on_epoch_end`` alone is called.
+    """
+
+    def __init__(self, trainer: "Ensemble", callbacks: Sequence[keras.callbacks.Callback]):
+        super().__init__()
+        self.trainer, self.callbacks = trainer, callbacks
+
+    def on_epoch_end(self, epoch, logs=None):
+        for number, _ in enumerate(self.trainer.members()):
+            own: dict[str, float] = {}
+            for callback in self.callbacks:
+                callback.set_model(self.model)
+                callback.on_epoch_end(epoch, own)
+            logs.update({f"{number}/{name}": value for name, value in own.items()})
+
+
 class Ensemble(Trainer):
     """Trains models that differ in their weights, seeds and training images, all at once.
 

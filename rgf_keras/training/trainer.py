@@ -287,8 +287,7 @@ class Trainer:
     def _restore(self, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
         if header["variables"] != self._signature():
             raise RgfError(
-                "the checkpoint belongs to another model or configuration; "
-                "use another folder or delete it"
+                "the checkpoint belongs to another model or configuration; use another folder"
             )
         self.state.assign(arrays)
         self.history.steps = arrays["steps"]

@@ -1,6 +1,5 @@
 """The RGF assessment: train on balanced and skewed data, sample, label, compare."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rgf_keras import archive, outputs
+from rgf_keras import archive, outputs, strict_json
 from rgf_keras.config import AssessConfig
 from rgf_keras.experiments.assessment import models
 from rgf_keras.experiments.assessment.materials import (
@@ -242,8 +241,8 @@ def _write(
     texts = {
         "config.yaml": evaluation.config.to_yaml(),
         "rgf_table.csv": rgf_table.to_csv(evidence.table),
-        "rgf_table.json": json.dumps(record, indent=1),
-        "epochs.json": json.dumps(curves),
+        "rgf_table.json": strict_json.dumps(record, indent=1),
+        "epochs.json": strict_json.dumps(curves),
         "copies.csv": copies_csv(evidence.copying_by_space.values()),
     }
     for name, text in texts.items():

@@ -97,10 +97,7 @@ def build_trainer(
     """
     training = config.training
     model = build_model(config, dataset)
-    data = {"images": dataset.images}
-    if getattr(model, "conditional", False):
-        data["labels"] = dataset.labels
-    rows = np.tile(np.arange(len(dataset)), training.passes_per_epoch)
+    data, rows = _training_data(model, config, dataset)
     if not hasattr(model, "players"):
         data = {name: array[rows] for name, array in data.items()}
         return FitTrainer(model, data, batch_size=training.batch_size, seed=config.seed)
@@ -126,6 +123,16 @@ def build_trainer(
     )
 
 
+def _training_data(
+    model: keras.Model, config: AssessConfig, dataset: Dataset
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What a model is trained on, and (n,) positions in it that an epoch passes through."""
+    data = {"images": dataset.images}
+    if getattr(model, "conditional", False):
+        data["labels"] = dataset.labels
+    return data, np.tile(np.arange(len(dataset)), config.training.passes_per_epoch)
+
+
 def build_ensemble(
     configs: Sequence[AssessConfig], dataset: Dataset, checkpoints: Path
 ) -> Ensemble:
@@ -138,12 +145,13 @@ def build_ensemble(
     """
     training = configs[0].training
     first, *others = (build_model(config, dataset) for config in configs)
+    data, rows = _training_data(first, configs[0], dataset)
     return Ensemble(
         [first, *others],
-        {"images": dataset.images},
+        data,
         training.build_optimizers([player.name for player in first.players()]),
         seeds=[config.seed for config in configs],
-        rows=[np.arange(len(dataset))] * len(configs),
+        rows=[rows] * len(configs),
         checkpoint_dir=checkpoints,
         batch_size=training.batch_size,
         turns=training.player_turns,

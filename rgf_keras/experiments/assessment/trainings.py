@@ -29,7 +29,7 @@ from rgf_keras.experiments.assessment.materials import (
 from rgf_keras.experiments.assessment.models import build_ensemble, build_model, draw_samples
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.runtime.workers import WorkersSpec, run_all
-from rgf_keras.training import ReportProgress
+from rgf_keras.training import ForEachMember, ReportProgress
 
 Side = Literal["balanced", "skewed"]
 ALONE = WorkersSpec()
@@ -206,10 +206,9 @@ class Trainings:
         return Trained(counts, images, epochs, model.get_weights())
 
     def _fit_one_program(self, side: Side) -> bool:
-        """Whether several trainings are faster as one program: VAEs on JAX with an accelerator.
+        """Whether several trainings are faster as one program: on JAX with an accelerator.
 
-        GANs and diffusion models, and whatever is trained with a mitigation or a hook, are trained
-        one after the other.
+        Guests' models and what is trained with a mitigation are trained one after the other.
         """
         config = self._chosen(side, 0)
         return (
@@ -217,7 +216,7 @@ class Trainings:
             and _has_accelerator()
             and not any(mitigation.active for _, mitigation in config.mitigations())
             and not config.training.privacy.active
-            and config.model.family == "vae"
+            and config.model.family != "custom"
         )
 
     def _train_at_once(self, side: Side, numbers: Sequence[int]) -> None:
@@ -230,19 +229,29 @@ class Trainings:
                 return  # another process was at it
             trainer = build_ensemble(configs, dataset, checkpoints)
             name = f"{len(numbers)} models on {side} data"
-            epochs = configs[0].training.epochs
-            trainer.fit(epochs, [ReportProgress(self.progress.task(name))])
-            for number, config, trace in zip(numbers, configs, trainer.members(), strict=True):
-                means = trace.reshape(epochs, -1, trace.shape[-1]).mean(axis=1).tolist()
-                curves = [dict(zip(trainer.metric_names, mean, strict=True)) for mean in means]
-                task = self.progress.task(f"samples of {_name(side, number)}")
-                images = draw_samples(trainer.model, config, task)
-                self.keep(side, number, trainer.model, images, curves)
+            curves = real_loss_callbacks(trainer.model, self.materials.data.held_out, configs[0])
+            callbacks = [ForEachMember(trainer, curves), ReportProgress(self.progress.task(name))]
+            epochs = trainer.fit(configs[0].training.epochs, callbacks).epochs
+            for i, trace in enumerate(trainer.members()):
+                means = trace.reshape(len(epochs), -1, trace.shape[-1]).mean(axis=1).tolist()
+                own = [
+                    dict(zip(trainer.metric_names, mean, strict=True)) | _of_member(i, logs)
+                    for mean, logs in zip(means, epochs, strict=True)
+                ]
+                task = self.progress.task(f"samples of {_name(side, numbers[i])}")
+                images = draw_samples(trainer.model, configs[i], task)
+                self.keep(side, numbers[i], trainer.model, images, own)
         shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _name(side: Side, number: int) -> str:
     return f"model on {side} data{f', training {number + 1}' if number else ''}"
+
+
+def _of_member(number: int, logs: Mapping[str, float]) -> dict[str, float]:
+    """What :class:`ForEachMember` added for one member."""
+    start = f"{number}/"
+    return {name.removeprefix(start): x for name, x in logs.items() if name.startswith(start)}
 
 
 def _has_accelerator() -> bool:

@@ -85,7 +85,7 @@ def audit(
     Args:
         train: what the generator was trained on: whatever
             :func:`rgf_keras.datasets.image_sources.open_source` reads, or (n, H, W, C) or
-            (n, H, W) uint8, n ≥ 50.
+            (n, H, W) uint8, n ≥ 20.
         generated: samples, at least 10; or several sets, in a list or by name.
         test: images of the training images' kind that the generator did not see. Without them C_T
             and the test for few copies are left out.

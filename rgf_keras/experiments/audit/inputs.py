@@ -17,7 +17,7 @@ LARGEST_SIDE = 64  # of thumbnails, which are the pixels that are compared
 BATCH = 250  # images that are decoded together
 NUM_EXAMPLES = 40
 GREY = 16  # levels by which the channels of a grey image may differ once it was compressed
-MIN_IMAGES = {"training": 50, "held-out": 10, "generated": 10}
+MIN_IMAGES = {"training": 20, "held-out": 10, "generated": 10}
 
 
 @dataclass(frozen=True)

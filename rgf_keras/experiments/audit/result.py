@@ -155,14 +155,14 @@ class Audit:
     def table(self) -> list[dict[str, Any]]:
         """A row for each metric: its key, its label, and a value for each set."""
         keys = dict.fromkeys(key for each in self.samples for key in each.metrics)
-        return [
-            {
-                "metric": key,
-                "label": catalogue.label(key),
-                **{each.name: each.metrics.get(key) for each in self.samples},
-            }
-            for key in keys
-        ]
+        rows = []
+        for key in keys:
+            row: dict[str, Any] = {"metric": key, "label": catalogue.label(key)}
+            for each in self.samples:
+                name = f"set {each.name}" if each.name in ("metric", "label") else each.name
+                row[name] = each.metrics.get(key)
+            rows.append(row)
+        return rows
 
     def record(self) -> dict[str, Any]:
         """All that it found, JSON-able."""

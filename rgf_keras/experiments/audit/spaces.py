@@ -10,6 +10,7 @@ from rgf_keras.cache import Cache
 from rgf_keras.experiments.audit.inputs import Canvas, ImageSet, batches
 from rgf_keras.metrics.features import FeatureExtractor, extractor
 from rgf_keras.metrics.inception import has_fid_weights
+from rgf_keras.names import file_name
 from rgf_keras.runtime.progress import SILENT, Progress
 
 PIXELS, FID = "pixels", "fid"
@@ -91,7 +92,7 @@ class Network:
         for batch in batches(source, self._canvas):
             features = self.embed(batch)
             if file is None:
-                path = self._folder / f"{self.name.replace('/', '-')}-{number}.npy"
+                path = self._folder / f"{file_name(self.name)}-{number}.npy"
                 shape = len(source), features.shape[1]
                 file = np.lib.format.open_memmap(path, "w+", np.float32, shape)
             file[done : done + len(batch)] = features

@@ -1,19 +1,19 @@
 """A memorization score as files and a record in MLflow."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rgf_keras import archive, outputs
+from rgf_keras import archive, outputs, strict_json
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.scores.result import QUANTILES, Score, spread
 from rgf_keras.figures import scores as figures
 from rgf_keras.tracking.tracker import Run
 
 SCORES = "scores.npz"
+OWN = "this run"  # what its scores are called beside those of others
 
 
 def answer(score: Score) -> str:
@@ -102,7 +102,7 @@ def _texts(score: Score, work: Path) -> list[Path]:
     texts = {
         "config.yaml": score.config.to_yaml(),
         "scores.csv": to_csv(score),
-        "score.json": json.dumps(summary(score), indent=1),
+        "score.json": strict_json.dumps(summary(score), indent=1),
     }
     for name, text in texts.items():
         outputs.write_text(work / name, text)
@@ -123,7 +123,7 @@ def _pictures(score: Score, work: Path, others: Mapping[str, np.ndarray]) -> lis
         figures.plot_gallery(work / "gallery.png", score.images.images, values),
         figures.plot_log_prob(work / "log_prob.png", log_prob, score.highly_memorized),
         figures.plot_quantiles(work / "quantiles.png", by_epoch, QUANTILES),
-        figures.plot_densities(work / "densities.png", {"this run": values, **others}),
+        figures.plot_densities(work / "densities.png", {OWN: values, **others}),
         figures.plot_losses(work / "losses.png", score.losses, elbo),
     ]
     if full:

@@ -1,7 +1,11 @@
 """Bounds, and which trial is best: by its result, or by the mean of its repeats if it has any."""
 
+import math
+import numbers
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import optuna
@@ -20,6 +24,18 @@ SPACES = "spaces"  # the attribute that names the spaces that a trial's mitigati
 TRAININGS = "trainings"  # the attribute that holds what each training of a trial came to
 ROUNDING = 1e-9  # relative; what scatters less does not
 POWER = 0.8  # with which as many trainings as are advised would find a difference
+
+
+def check_finite(name: str, value: Any) -> float:
+    """A number as a float.
+
+    Raises:
+        RgfError: it is none, or not finite.
+    """
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool)
+    if not is_number or not math.isfinite(value):
+        raise RgfError(f"{name} must be a finite number, received {value!r}")
+    return float(value)
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,9 @@ class Bound:
     def __post_init__(self) -> None:
         if (self.at_most is None) == (self.at_least is None):
             raise RgfError(f"the bound on {self.metric} needs exactly one of at_most and at_least")
+        side = "at_least" if self.at_most is None else "at_most"
+        value = check_finite(f"{side} of the bound on {self.metric}", getattr(self, side))
+        object.__setattr__(self, side, value)
 
     def limit(self, baseline: Mapping[str, float]) -> float:
         """The bound as a number."""
@@ -53,7 +72,8 @@ class Bound:
     def violation(self, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> float:
         """Optuna's form of the constraint: feasible when ≤ 0, in units of the metric."""
         excess = metrics[self.metric] - self.limit(baseline)
-        return -excess if self.at_most is None else excess
+        excess = -excess if self.at_most is None else excess
+        return min(max(excess, -sys.float_info.max), sys.float_info.max)
 
     def __str__(self) -> str:
         sign, limit = ("≥", self.at_least) if self.at_most is None else ("≤", self.at_most)
@@ -296,10 +316,14 @@ def _summary(runs: Runs, baseline: Runs, bounds: Sequence[Bound], num_tests: int
     limits, means = _mean_metrics(bounds, baseline), _mean_metrics(bounds, runs)
     has_result = limits and not any(run.user_attrs["reason"] for run in runs.values())
     complete = has_result and not any(run.user_attrs["reason"] for run in baseline.values())
+    violations: dict[str, float] = {}
+    for bound in bounds:
+        missed = bound.violation(means, limits) if has_result else FAR_OUTSIDE
+        violations[bound.metric] = max(missed, violations.get(bound.metric, missed))
     return RepeatSummary(
         Mean.of(own),
         Difference.between(own, others, num_tests) if complete and runs is not baseline else None,
-        {b.metric: b.violation(means, limits) if has_result else FAR_OUTSIDE for b in bounds},
+        violations,
     )
 
 

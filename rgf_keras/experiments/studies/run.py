@@ -18,6 +18,7 @@ from rgf_keras.experiments.studies.stages import Repeats, Search, Stage, running
 from rgf_keras.experiments.studies.storage import leases, open_storage
 from rgf_keras.experiments.studies.study import Evaluate, Study
 from rgf_keras.experiments.studies.trial import TrialRun, evaluate
+from rgf_keras.names import check_name
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.tracking.tracker import Context, Tracker, environment_tags
 
@@ -65,14 +66,15 @@ class StudySpec:
         """Open the study in this process, or begin it; ``on_trial``: see :meth:`StudyRunner.tell`.
 
         Raises:
-            RgfError: bad options; what :meth:`Study.check` refuses; the study was started with
-                another configuration, or is being run by another process where the storage is for
-                one only.
+            RgfError: bad options; a name that no folder may have; what :meth:`Study.check` refuses;
+                the study was started with another configuration, or is being run by another process
+                where the storage is for one only.
         """
+        check_name(self.name, "--name")
         study = self.load().with_options(
             num_trials=self.num_trials, repeats=self.repeats, evaluate=self.evaluate
         )
-        study.check()
+        space = study.check()
         storage = open_storage(self.storage) if isinstance(self.storage, str) else self.storage
         with quiet(), self.open_tracker() as tracker, leases(storage, self.name) as own:
             with own.exclusive():
@@ -84,6 +86,7 @@ class StudySpec:
                     direction="minimize",
                 )
                 search = Search(optuna_study, study, own, self.seed)
+                search.check_space(space)
                 runner = StudyRunner(self, search, tracker, on_trial)
             yield runner
 

@@ -4,11 +4,12 @@ Several processes share a stage: each trial is begun, resumed and ended by one a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import optuna
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.samplers import RandomSampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
@@ -16,7 +17,7 @@ from rgf_keras.config import ExperimentConfig
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies import optuna_adapter, ranking
 from rgf_keras.experiments.studies.ranking import ENDED, FAR_OUTSIDE, feasible, finished
-from rgf_keras.experiments.studies.study import Study
+from rgf_keras.experiments.studies.study import Study, describe
 from rgf_keras.experiments.studies.trial import Outcome
 from rgf_keras.tracking.tracker import Run
 
@@ -161,6 +162,27 @@ class Search(Stage):
         optuna_study.stop = lambda: optuna_study.set_user_attr("exhausted", True)  # type: ignore[method-assign]
         self._describe()
 
+    def check_space(self, space: Mapping[str, BaseDistribution]) -> None:
+        """Refuse parameters that are no longer what trials of this study have drawn.
+
+        Args:
+            space: what is to be searched now, by the parameters' names.
+
+        Raises:
+            RgfError: choices have changed, or are no choices any more; Optuna mixes no such trials.
+        """
+        for trial in self.trials:
+            for name in trial.distributions.keys() & space.keys():
+                old, new = trial.distributions[name], space[name]
+                try:
+                    check_distribution_compatibility(old, new)
+                except ValueError:
+                    raise RgfError(
+                        f"study '{self.optuna_study.study_name}' has trials whose parameter "
+                        f"'{name}' is {describe(old)}, but now it is {describe(new)}; give the new "
+                        "study another --name"
+                    ) from None
+
     @property
     def has_baseline(self) -> bool:
         """Whether the trial is done that relative bounds refer to."""
@@ -197,10 +219,13 @@ class Search(Stage):
             self.optuna_study.tell(trial, state=TrialState.FAIL)
             raise RgfError(f"the baseline has no result: {outcome.reason}")
         baseline = outcome.metrics if is_baseline else ranking.baseline_metrics(self.optuna_study)
+        missed: dict[str, float] = {}
         for bound in self.study.subject_to:
             measured = bound.metric in outcome.metrics
-            missed = bound.violation(outcome.metrics, baseline) if measured else FAR_OUTSIDE
-            trial.set_constraint(bound.metric, missed)
+            own = bound.violation(outcome.metrics, baseline) if measured else FAR_OUTSIDE
+            missed[bound.metric] = max(own, missed.get(bound.metric, own))
+        for name, violation in missed.items():
+            trial.set_constraint(name, violation)
         super().end(trial, outcome, run)
         ended = optuna_adapter.snapshot(self.optuna_study, trial)
         run.set_tags({"feasible": feasible(ended), "baseline": is_baseline})

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
+import sqlalchemy
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+from rgf_keras import names
 from rgf_keras.errors import RgfError, first_line
 from rgf_keras.experiments.studies.optuna_adapter import quiet
 from rgf_keras.experiments.studies.ranking import REPEATS
@@ -21,7 +23,7 @@ from rgf_keras.tracking.tracker import masked
 if TYPE_CHECKING:
     from rgf_keras.runtime.leases import Leases
 
-JOURNAL, SQLITE = "journal:///", "sqlite:///"
+JOURNAL = "journal:///"
 
 
 @quiet()
@@ -65,7 +67,7 @@ def default_url(workspace: Path, name: str, parallel: bool) -> str:
 
 def sqlite_url(workspace: Path) -> str:
     """The address of a workspace's SQLite storage."""
-    return f"{SQLITE}{(workspace / 'optuna.db').resolve()}"
+    return names.sqlite_url(workspace / "optuna.db")
 
 
 def journal_url(workspace: Path) -> str:
@@ -77,8 +79,8 @@ def find_studies(urls: list[str]) -> dict[str, BaseStorage]:
     """Studies by name, each in the first of these storages that has it; files must exist."""
     studies: dict[str, BaseStorage] = {}
     for url in urls:
-        file = next((url.removeprefix(x) for x in (JOURNAL, SQLITE) if url.startswith(x)), None)
-        if file is None or Path(file).exists():
+        file = _file(url)
+        if file is None or file.exists():
             storage = open_storage(url)
             for name in optuna.get_all_study_names(storage):
                 if not name.endswith(REPEATS):
@@ -171,6 +173,14 @@ def _move(source: str, target: str, name: str) -> None:
                 if part in optuna.get_all_study_names(new):  # an earlier move was interrupted
                     optuna.delete_study(study_name=part, storage=new)
                 optuna.copy_study(from_study_name=part, from_storage=old, to_storage=new)
+
+
+def _file(url: str) -> Path | None:
+    """The file that an address is of; None if it is a server's."""
+    if url.startswith(JOURNAL):
+        return Path(url.removeprefix(JOURNAL))
+    path = sqlalchemy.make_url(url).database if url.startswith("sqlite") else None
+    return Path(path) if path else None
 
 
 def _num_trials(url: str, name: str) -> int:

@@ -1,5 +1,6 @@
 """A study as a researcher writes it: a question as an Optuna search, and the bounds it keeps."""
 
+import numbers
 import runpy
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,9 +21,10 @@ from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.config.base import flatten
 from rgf_keras.errors import RgfError, did_you_mean, first_line
 from rgf_keras.experiments.studies.optuna_adapter import quiet
-from rgf_keras.experiments.studies.ranking import Bound
+from rgf_keras.experiments.studies.ranking import Bound, check_finite
 from rgf_keras.tracking.tracker import Context
 
+DYNAMIC = "dynamic value space"  # what Optuna says of choices that have changed
 WORST = 1.0  # what a trial without a result is worth: the worst gap there is
 
 
@@ -100,6 +102,11 @@ class Study:
                 stacklevel=3,
             )
             object.__setattr__(self, "evaluate", _from_judge(judge))
+        object.__setattr__(self, "worst", check_finite("worst", self.worst))
+        for name in ("num_trials", "trainings", "candidates", "repeats"):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+                raise RgfError(f"{name} must be an integer, received {value!r}")
         if self.num_trials < 1:
             raise RgfError(f"the number of trials must be at least 1, received {self.num_trials}")
         for name in ("trainings", "candidates"):
@@ -150,11 +157,19 @@ class Study:
         """
         if is_baseline:
             return self.baseline
+        bad = f"study '{self.name}' suggests a bad configuration"
         try:
-            return self.suggest(trial)
+            config = self.suggest(trial)
         except Exception as error:  # whatever the user's function raises
-            message = f"study '{self.name}' suggests a bad configuration: {_cause(error)}"
-            raise RgfError(message) from error
+            if DYNAMIC in str(error):  # a parameter that only some trials have
+                raise RgfError(
+                    f"{bad}: a parameter has other choices than in earlier trials; give the new "
+                    "study another --name"
+                ) from error
+            raise RgfError(f"{bad}: {_cause(error)}") from error
+        if not isinstance(config, ExperimentConfig):
+            raise RgfError(f"{bad}: a {type(config).__name__}; it must be like the baseline")
+        return config
 
     def retrained(self, config: ExperimentConfig, number: int) -> ExperimentConfig:
         """A configuration with the seeds of another training, counted from 0.
@@ -270,7 +285,7 @@ def plan(study: Study) -> dict[str, Any]:
         "question": study.question,
         "minimize": study.minimize,
         "subject_to": [str(bound) for bound in study.subject_to],
-        "search_space": {name: _range(values) for name, values in space.items()},
+        "search_space": {name: describe(values) for name, values in space.items()},
         "num_trials": study.num_trials,
         "trainings": study.trainings,
         "repeats": study.repeats,
@@ -279,7 +294,8 @@ def plan(study: Study) -> dict[str, Any]:
     }
 
 
-def _range(values: BaseDistribution) -> str:
+def describe(values: BaseDistribution) -> str:
+    """What a parameter may be, e.g. ``0 to 1``."""
     if isinstance(values, distributions.CategoricalDistribution):
         return f"one of {', '.join(map(str, values.choices))}"
     assert isinstance(values, distributions.FloatDistribution | distributions.IntDistribution)

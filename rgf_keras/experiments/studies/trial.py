@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 
 from rgf_keras import plugins
 from rgf_keras.config import AssessConfig, ExperimentConfig
-from rgf_keras.errors import Diverged, RgfError, first_line
+from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.experiments.studies.optuna_adapter import snapshot
 from rgf_keras.experiments.studies.ranking import (
     SPACES,
@@ -124,18 +125,24 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
         if trainings and not run.is_baseline and (reason := _cannot_win(run, trainings)):
             return Outcome(metrics, reason, pruned=True)
         try:
-            trainings.append(_train(study, config, context, len(trainings)))
+            measured = _train(study, config, context, len(trainings))
         except Diverged as error:
             return Outcome({}, str(error))
         except optuna.TrialPruned as error:
             return Outcome(run.evaluation, str(error), pruned=run.is_reported)
-        metrics = over_trainings(trainings)
         for place, name in study.required_metrics.items():
-            if name not in metrics:
-                known = ", ".join(sorted(metrics))
+            if name not in measured:
+                known = ", ".join(sorted(measured)) or "none"
                 raise RgfError(f"{place}: '{name}' is not measured; measured are {known}")
-            if not math.isfinite(metrics[name]):
-                return Outcome({}, f"{name} is {metrics[name]}")
+        others = {name: value for name, value in measured.items() if not math.isfinite(value)}
+        if others:
+            run.run.log_metrics(others)
+        trainings.append({name: x for name, x in measured.items() if name not in others})
+        metrics = over_trainings(trainings)
+        for name in study.required_metrics.values():
+            value = others.get(name, metrics.get(name, math.nan))  # the mean may overflow
+            if not math.isfinite(value):
+                return Outcome({}, f"{name} is {value}")
         if num_trainings > 1:
             run.trial.set_user_attr(TRAININGS, trainings)
     if rest := {name: x for name, x in metrics.items() if name not in run.logged}:
@@ -182,11 +189,28 @@ def _cannot_win(run: TrialRun, trainings: list[dict[str, float]]) -> str:
 
 
 def _numbers(result: Any) -> dict[str, float]:
-    metrics = getattr(result, "metrics", result)
+    returned = f"evaluate returns a {type(result).__name__}"
     try:
-        return {name: float(value) for name, value in metrics.items()}
-    except (AttributeError, TypeError, ValueError) as error:
+        values = dict(getattr(result, "metrics", result).items())
+        if not all(isinstance(name, str) for name in values):
+            raise TypeError("names are texts")
+    except Exception as error:  # whatever a guest's object raises
         raise RgfError(
-            f"evaluate returns a {type(result).__name__}; it must be a dict of numbers, or an "
-            f"object with one as its metrics ({first_line(error)})"
+            f"{returned}; it must be a dict of numbers by their names, or an object with one as "
+            "its metrics"
         ) from error
+    measured = {}
+    for name, value in values.items():
+        try:
+            measured[name] = _real(value)
+        except Exception as error:
+            kind = type(value).__name__
+            raise RgfError(f"{returned} whose {name} is a {kind}; it must be a number") from error
+    return measured
+
+
+def _real(value: Any) -> float:
+    """A number; neither a text of one, nor what is left of a complex one in NumPy."""
+    if isinstance(value, str | bytes) or np.iscomplexobj(value):
+        raise TypeError("no real number")
+    return float(value)

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -142,12 +143,14 @@ def test_workers_share_the_trainings(tmp_path):
     assert {"model on balanced data", "model on skewed data, training 2"} <= set(spread.begun)
 
 
-@pytest.mark.backend
-def test_vaes_are_trained_as_one_program_on_an_accelerator(tmp_path, monkeypatch):
-    import keras
+needs_jax = pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="one program for several trainings is JAX'"
+)
 
-    if keras.backend.backend() != "jax":
-        pytest.skip("one program for several trainings is JAX'")
+
+@pytest.mark.backend
+@needs_jax
+def test_vaes_are_trained_as_one_program_on_an_accelerator(tmp_path, monkeypatch):
     config = CONFIG.with_values({"model.family": "vae", "model.units": [32]})
     monkeypatch.setattr(trainings, "_has_accelerator", lambda: True)
     together = Recorded()
@@ -160,6 +163,31 @@ def test_vaes_are_trained_as_one_program_on_an_accelerator(tmp_path, monkeypatch
     other.mkdir()
     apart = assess(config, context(other, Cache(tmp_path / "apart")))
     assert [row.trainings_u for row in once.table] == [row.trainings_u for row in apart.table]
+
+
+@pytest.mark.backend
+@needs_jax
+@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"family": "gan", "units": [16]},
+        {"family": "diffusion", "size": "tiny", "width": 4, "num_steps": 2},
+    ],
+    ids=lambda model: model["family"],
+)
+def test_one_program_trains_what_trainings_of_their_own_do(tmp_path, monkeypatch, model):
+    values = {f"model.{name}": value for name, value in model.items()}
+    config = CONFIG.with_values({"data.num_train": 64, "training.passes_per_epoch": 2, **values})
+    results = []
+    for is_there in (True, False):
+        monkeypatch.setattr(trainings, "_has_accelerator", lambda is_there=is_there: is_there)
+        shared = materials.prepare(config, Cache(tmp_path / str(is_there)))
+        results.append(trainings.Trainings(config, shared, tmp_path).get("balanced", [0, 1]))
+    for together, alone in zip(*results, strict=True):
+        np.testing.assert_array_equal(together.counts, alone.counts)
+        for epoch, other in zip(together.epochs, alone.epochs, strict=True):
+            assert epoch == pytest.approx(other, rel=1e-4)
 
 
 def test_a_calibration(tmp_path):

@@ -12,8 +12,8 @@ from rgf_keras.cache import Cache
 from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.experiments.audit import audit as experiment
 from rgf_keras.experiments.audit.result import differences
-from rgf_keras.metrics import catalogue
-from rgf_keras.metrics.features import KerasFeatures
+from rgf_keras.metrics import catalogue, copying
+from rgf_keras.metrics.features import KerasFeatures, Pixels
 
 PIXELS = {"features": ["pixels"]}
 
@@ -224,3 +224,18 @@ def test_black_images_do_not_stop_it():
     generated = generated.copy()
     generated[:3] = 0
     assert rgf_keras.audit(train, generated, test, **PIXELS).result.samples[0].size == 200
+
+
+def test_exported_samples_have_the_c_t_of_their_assessment(tmp_path):
+    sets = audited_digits.make(20, "noisy", sizes=(25, 400, 300))[:3]
+    folders = [tmp_path / name for name in ("train", "test", "generated")]
+    for folder, images in zip(folders, sets, strict=True):
+        audited_digits.write(folder, images)
+    train, test, generated = map(str, folders)
+    sample = rgf_keras.audit(
+        train, generated, test, features=["pixels"], cache=Cache(tmp_path)
+    ).result.samples[0]
+    features = (Pixels().extract(images) for images in sets)
+    expected = copying.measure(*features, seed=0, space="pixels")
+    assert sample.metrics["copying/c_t/pixels"] == pytest.approx(expected.c_t.value)
+    assert sample.metrics["copying/tail_p/pixels"] == pytest.approx(expected.tail.p_value)

@@ -129,6 +129,22 @@ def test_what_runs_share_costs_once(tmp_path):
     assert cost.estimate([config], Cache(tmp_path)).steps == 3 * (200 // 64) + 300 // 64
 
 
+@pytest.mark.backend
+def test_turns_and_passes_are_counted(tmp_path):
+    config = AssessConfig().with_values(
+        {
+            "data.num_train": 320,
+            "training.batch_size": 32,
+            "training.epochs": 3,
+            "training.passes_per_epoch": 2,
+            "training.player_turns": {"discriminator": 5},
+            "evaluation.num_references": 1,
+        }
+    )
+    # a step takes 5 batches of 32, of which two passes through 320 images hold 4
+    assert cost.estimate([config], Cache(tmp_path)).steps == 2 * 3 * 4
+
+
 def test_a_dry_run_says_what_it_would_cost(tmp_path):
     command = [sys.executable, "-m", "rgf_keras.cli", "reproduce", "score", "--dry-run", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)

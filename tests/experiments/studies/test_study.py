@@ -317,7 +317,7 @@ def test_an_evaluate_function_may_return_a_dictionary_and_log_nothing(tmp_path):
     ("result", "message"),
     [
         (3.0, "evaluate returns a float; it must be a dict of numbers"),
-        ({"rgf/gap": "low"}, "evaluate returns a dict"),
+        ({"rgf/gap": "low"}, "evaluate returns a dict whose rgf/gap is a str"),
         ({"quality": 1.0}, "minimize: 'rgf/gap' is not measured; measured are quality"),
         ({"rgf/gap": 1.0}, "the bound quality/frechet_oracle ≤ 1.1 × baseline"),
     ],
