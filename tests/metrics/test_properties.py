@@ -384,7 +384,13 @@ CASES = {
 ELSEWHERE = {
     *(copies.histogram, copies.kernel_density, data_copying.cells),  # of any number of sets: below
     *(copying.copies_csv, frechet.read_moments, rgf_table.by_name, rgf_table.from_records),
-    *(rgf_table.mostly_too_few, rgf_table.num_trainings, rgf_table.to_csv, rgf_table.to_records),
+    *(
+        rgf_table.mostly_too_few,
+        rgf_table.name_of_all,
+        rgf_table.num_trainings,
+        rgf_table.to_csv,
+        rgf_table.to_records,
+    ),
 }
 
 
