@@ -44,7 +44,7 @@ def study_run(
     name = check_name(f"{study.name}-{chosen}" if name is None else name, "--name")
     planned = plan(study)
     if study.is_assessment:
-        options.check_data(study.baseline)  # type: ignore[arg-type]  (plan has checked that)
+        options.check_data(study.baseline)  # type: ignore[arg-type]
     if dry_run:
         show_plan(as_json, {"name": name, **planned, "workspace": str(workspace)})
         return
