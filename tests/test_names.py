@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rgf_keras import strict_json
 from rgf_keras.errors import RgfError
-from rgf_keras.names import check_name, sqlite_url
+from rgf_keras.names import check_name, file_name, sqlite_url
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,14 @@ def test_json_is_strict(value):
         raise AssertionError(constant)
 
     json.loads(strict_json.dumps(value), parse_constant=refuse)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.sets(st.text(max_size=120) | st.text("a/-.", max_size=4), min_size=1))
+def test_files_of_any_two_texts_are_two_files(tmp_path_factory, texts):
+    folder = tmp_path_factory.getbasetemp()
+    names = {file_name(text) for text in texts}
+    assert len(names) == len(texts)
+    for name in names:
+        assert (folder / name).parent == folder
+        (folder / f"{name}-0.npy").touch()

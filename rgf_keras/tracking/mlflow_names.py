@@ -21,7 +21,7 @@ def allowed_name(name: str) -> str:
     'rgf/z_Benz _CLA_-d3e20543182daeee'
     """
     parts = [part for part in name.split("/") if part not in ("", ".", "..")]
-    cleaned = re.sub(r"[^\w.\- :/]", "_", "/".join(parts))
+    cleaned = re.sub(r"^\.\.|[^\w.\- :/]", "_", "/".join(parts))
     if name and cleaned == name and len(name) <= MAX_NAME and not HASHED.fullmatch(name):
         return name
     return _hashed(cleaned, name)

@@ -23,7 +23,7 @@ from rgf_keras.tracking.records import Records
 ODD = [
     *("rgf/z_Benz (CLA)", "rgf/z_Benz [CLA]", "rgf/z_a,b", "a" * 300, "a" * 301, "", ".", ".."),
     *("/lead", "trail/", "a//b", "a/./b", "a/../b", "../up", "new\nline", "a\n", "100 %"),
-    *("ü (車)", "/", "x-0123456789abcdef", " "),
+    *("ü (車)", "/", "x-0123456789abcdef", " ", "..0", "..."),
 ]
 
 

@@ -1,10 +1,13 @@
 """What Optuna offers under private names or changes for the whole process, in one place."""
 
+import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler, BruteForceSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
@@ -17,6 +20,7 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.filterwarnings("ignore", "Choices for a categorical distribution")
             yield
     finally:
         optuna.logging.set_verbosity(verbosity)
@@ -35,3 +39,56 @@ def snapshot(optuna_study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> F
 def resume(optuna_study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
     """A trial that is running, to go on with."""
     return optuna.Trial(optuna_study, trial._trial_id)
+
+
+def beside_a_baseline(sampler: BaseSampler) -> BaseSampler:
+    """A sampler that can suggest parameters although the baseline has none."""
+    return BruteForce(sampler) if isinstance(sampler, BruteForceSampler) else sampler
+
+
+class BruteForce(BaseSampler):
+    """Optuna's sampler of all combinations, for which the baseline does not exist.
+
+    It takes a trial without parameters for a space that has changed.
+
+    Args:
+        sampler: Optuna's.
+    """
+
+    def __init__(self, sampler: BruteForceSampler):
+        self._sampler = sampler
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
+        return {}
+
+    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: Any
+    ) -> Any:
+        study = _without_baseline(study)
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: Any, values: Any) -> None:
+        self._sampler.after_trial(_without_baseline(study), trial, state, values)
+
+
+def _without_baseline(study: optuna.Study) -> optuna.Study:
+    view = copy.copy(study)
+    view._storage = _WithoutBaseline(study._storage)  # type: ignore[assignment]
+    return view
+
+
+class _WithoutBaseline:
+    """A storage in which there is no baseline."""
+
+    def __init__(self, storage: BaseStorage):
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def get_all_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        trials = self._storage.get_all_trials(*args, **kwargs)
+        return [trial for trial in trials if not trial.user_attrs.get("baseline")]

@@ -202,8 +202,8 @@ class Search(Stage):
         # not on whether the process that asked was restarted in between. The baseline suggests
         # nothing, and a sampler of a finite space must not count it.
         seed = self.seed + 1000 * trial.number
-        searched = self.has_baseline
-        self.optuna_study.sampler = self.study.sampler(seed) if searched else RandomSampler(seed)
+        sampler = self.study.sampler(seed) if self.has_baseline else RandomSampler(seed)
+        self.optuna_study.sampler = optuna_adapter.beside_a_baseline(sampler)
         return super().resume(trial)
 
     def config(self, trial: optuna.Trial) -> ExperimentConfig:

@@ -1,5 +1,6 @@
 """A study as a researcher writes it: a question as an Optuna search, and the bounds it keeps."""
 
+import json
 import numbers
 import runpy
 import warnings
@@ -202,7 +203,23 @@ class Study:
             _check_metrics(self)
         trial = optuna.create_study(sampler=self.sampler(0)).ask()
         self.configure(trial, is_baseline=False)
+        for name, values in trial.distributions.items():
+            _check_choices(f"study '{self.name}': parameter '{name}'", values)
         return trial.distributions
+
+
+def _check_choices(place: str, values: BaseDistribution) -> None:
+    """Refuse choices that a record in JSON does not give back as they were, such as tuples."""
+    for choice in getattr(values, "choices", ()):
+        try:
+            is_kept = json.loads(json.dumps(choice)) == choice
+        except (TypeError, ValueError):
+            is_kept = False
+        if not is_kept:
+            raise RgfError(
+                f"{place} has the choice {choice!r}, which records do not keep as it is; choose "
+                "among texts, numbers, booleans or lists, and look up there what is meant"
+            )
 
 
 def _check_metrics(study: Study) -> None:

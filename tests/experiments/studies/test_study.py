@@ -208,18 +208,48 @@ def test_summary_is_json(tmp_path):
     json.dumps(outcome.study_summary(run(tmp_path, num_trials=2)))
 
 
-def test_a_finite_space_is_gone_through_once(tmp_path):
-    study = Study(
-        "toy",
-        "?",
-        BASELINE,
-        suggest,
-        num_trials=10,
-        sampler=lambda seed: optuna.samplers.GridSampler({"weight": [0.1, 0.2]}, seed=0),
-    )
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        lambda seed: optuna.samplers.GridSampler({"weight": [0.1, 0.2]}, seed=0),
+        lambda seed: optuna.samplers.BruteForceSampler(seed=seed),
+    ],
+    ids=["grid", "brute force"],
+)
+def test_a_finite_space_is_gone_through_once(tmp_path, sampler):
+    def choose(trial):
+        weight = trial.suggest_categorical("weight", [0.1, 0.2])
+        return BASELINE.with_values({"spectral_decoupling.weight": weight})
+
+    study = Study("toy", "?", BASELINE, choose, num_trials=10, sampler=sampler)
     weights = [trial.params.get("weight") for trial in finished(run(tmp_path, study))]
     assert weights[0] is None
     assert sorted(weights[1:]) == [0.1, 0.2]
+
+
+def test_choices_that_a_record_changes_are_refused_before_anything_runs(tmp_path):
+    for choices in ([(8,), (16, 8)], [math.nan, 1.0], [{1}, 2]):
+
+        def choose(trial, choices=choices):
+            trial.suggest_categorical("units", choices)
+            return BASELINE
+
+        study = Study("toy", "?", BASELINE, choose)
+        with pytest.raises(RgfError, match=r"parameter 'units' has the choice .* records do not"):
+            study.check()
+
+
+def test_lists_are_choices_without_a_word(tmp_path):
+    def choose(trial):
+        return BASELINE.with_values({"model.units": trial.suggest_categorical("units", [[8], [9]])})
+
+    study = Study("toy", "?", BASELINE, choose, num_trials=3)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Choices")
+        first = run(tmp_path, study)
+        again = run(tmp_path, dataclasses.replace(study, num_trials=4))
+    assert finished(again)[1].params["units"] in ([8], [9])
+    assert (len(finished(first)), len(finished(again))) == (4, 4)  # one record
 
 
 UNMEASURED = [
