@@ -48,7 +48,7 @@ def test_what_would_keep_a_reader_busy(tmp_path, text, part):
     assert time.perf_counter() - begin < 5
     assert part in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert str(path) in str(caught.value)
+    assert str(path) in str(caught.value) or "seed: " in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
@@ -80,6 +80,13 @@ def test_values_that_are_too_large(tree, part):
         parse(tree, AssessConfig)
     assert part in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_a_key_with_a_line_break_is_named_in_one_line():
+    for key in ("training.player_optimizers.\n", "a\nb", "seed.a\nb"):
+        with pytest.raises(RgfError) as caught:
+            ScoreConfig().with_values({key: None})
+        assert "\n" not in str(caught.value)
 
 
 LEAVES = (

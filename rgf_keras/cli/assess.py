@@ -129,7 +129,7 @@ def sample(
     num_samples: Annotated[
         int, typer.Option("--num-samples", "-n", min=1, help="How many images.")
     ] = 64,
-    seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
+    seed: Annotated[int, options.seed_of("Seed of the latents.")] = 0,
     fast: options.Fast = False,
     backend: options.Backend = None,
 ) -> None:

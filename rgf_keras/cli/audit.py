@@ -40,7 +40,7 @@ def audit_command(
     oracle: Annotated[
         str | None,
         typer.Option(
-            help="file.py:function of images that returns their classes and values, instead."
+            help="A file.py:function of images that returns their classes and values, instead."
         ),
     ] = None,
     rare: Annotated[str | None, typer.Option(help="The rare value of the factor.")] = None,
@@ -80,7 +80,7 @@ def audit_command(
     fail_on_copying: Annotated[
         bool, typer.Option("--fail-on-copying", help="Exit code 3 if copying is found.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, options.seed_of("Seed of everything random.")] = 0,
     backend: options.Backend = None,
     tracking_uri: options.TrackingUri = None,
     workspace: options.Workspace = Path("mlruns"),

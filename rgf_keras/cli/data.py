@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column
 
-from rgf_keras.cli.options import Json, Picture, err, note, parse_settings, show
+from rgf_keras.cli.options import Json, Picture, err, note, parse_settings, seed_of, show
 from rgf_keras.cli.outputs import PICTURES, check_file_output
 from rgf_keras.reports.terminal import Table
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Look at, prepare and clear data sets.")
 
 Name = Annotated[str, typer.Argument(help="A data set that `rgf data list` shows.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed that decides which images get the factor.")]
+Seed = Annotated[int, seed_of("Seed that decides which images get the factor.")]
 MEASURED_IMAGES = 1000  # of digits, at most
 
 

@@ -32,6 +32,11 @@ def check_file(path: Path | None) -> Path | None:
     return path
 
 
+def seed_of(text: str) -> Any:
+    """An option for a seed, within what all that is seeded takes."""
+    return typer.Option(min=0, max=2**31 - 1, help=text)
+
+
 BackendName = Literal["tensorflow", "jax", "torch"]
 Backend = Annotated[
     BackendName | None,

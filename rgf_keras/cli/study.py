@@ -24,7 +24,7 @@ def study_run(
         int | None, typer.Option(help="Fresh seeds for the best trials in the end; 0 for none.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="NAME-BACKEND if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the sampler.")] = 0,
+    seed: Annotated[int, options.seed_of("Seed of the sampler.")] = 0,
     backend: options.Backend = None,
     workers: jobs.Workers = 1,
     cluster: jobs.OnCluster = None,
@@ -42,10 +42,12 @@ def study_run(
 
     study = load_study(file).with_options(num_trials=n_trials, repeats=repeats)
     name = check_name(f"{study.name}-{chosen}" if name is None else name, "--name")
+    planned = plan(study)
+    if study.is_assessment:
+        options.check_data(study.baseline)  # type: ignore[arg-type]
     if dry_run:
-        show_plan(as_json, {"name": name, **plan(study), "workspace": str(workspace)})
+        show_plan(as_json, {"name": name, **planned, "workspace": str(workspace)})
         return
-    study.check()
     check_writable(workspace)
     import_keras()
     load = partial(load_study, file.resolve())

@@ -73,7 +73,7 @@ class Config(BaseModel):
             for parent in parents:
                 node = node.setdefault(parent, {}) if isinstance(node, dict) else None
             if not isinstance(node, dict):
-                raise RgfError(f"configuration: unknown key '{key}'")
+                raise RgfError(f"configuration: unknown key '{' '.join(key.split())}'")
             if _is_family(key) and node.get(leaf) != value:
                 node.clear()
             node[leaf] = value
@@ -137,11 +137,12 @@ def explain(error: ValidationError, kind: type[BaseModel] | None = None) -> str:
         error: what Pydantic raised.
         kind: of configuration, for suggestions of keys; none without it.
     """
-    return "; ".join(
+    text = "; ".join(
         f"{'.'.join(map(str, item['loc'])) or 'values'}: {_message(item, kind)}"
         + ("" if isinstance(item["input"], dict | BaseModel) else _received(item["input"]))
         for item in error.errors()
     )
+    return " ".join(text.split())  # keys may have line breaks in them
 
 
 def flatten(config: Config) -> dict[str, Any]:

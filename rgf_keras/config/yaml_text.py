@@ -76,12 +76,13 @@ class _Loader(yaml.SafeLoader):
         return Plain(value, node.value) if is_plain and not isinstance(value, str) else value
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event: Any = self.peek_event()
+        problem = None
         if isinstance(event, yaml.AliasEvent):
             problem = f"the alias *{event.anchor} is not read; write the value out"
-            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
-        if self.depth >= MAX_DEPTH:
+        elif self.depth >= MAX_DEPTH:
             problem = f"it is nested more than {MAX_DEPTH} deep"
+        if problem:
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         self.depth += 1
         try:

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ class Dataset:
         Raises:
             ArgumentError: ``num_first`` is not in [1, N − 1].
         """
-        if not 0 < num_first < len(self):
+        if num_first not in range(1, len(self)):
             raise ArgumentError(f"num_first must lie in [1, {len(self) - 1}], received {num_first}")
         draw = uniform(self.indices, seed, "split")
         # An image's place within its own class, as a fraction: cutting there is stratified.
@@ -180,7 +181,12 @@ def uniform(indices: np.ndarray, seed: int, purpose: str) -> np.ndarray:
     """One uniform number in [0, 1) per source index, the same whatever the order or subset.
 
     Numbers for different purposes are independent of each other.
+
+    Raises:
+        ArgumentError: the seed is no integer of at least 0.
     """
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ArgumentError(f"seed must be an integer of at least 0, received {seed!r}")
     rng = np.random.default_rng([seed, zlib.crc32(purpose.encode())])
     return rng.random(int(indices.max()) + 1)[indices]
 

@@ -76,7 +76,7 @@ def skewed(
     Raises:
         ArgumentError: unknown class, rarity out of range, or as for :func:`balanced`.
     """
-    if not 0 <= rare_class < dataset.num_classes:
+    if rare_class not in range(dataset.num_classes):
         raise ArgumentError(
             f"rare_class {rare_class} is not a class of {dataset.name}; "
             f"classes are 0 to {dataset.num_classes - 1}"

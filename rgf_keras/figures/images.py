@@ -9,11 +9,22 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from rgf_keras import outputs
+from rgf_keras.errors import ArgumentError
 from rgf_keras.figures import charts
 
 
 def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
-    """Images (n, H, W, C) uint8 in rows of ``columns``, on white: (H', W', 3) uint8."""
+    """Images (n, H, W, C) uint8 in rows of ``columns``, on white: (H', W', 3) uint8.
+
+    Raises:
+        ArgumentError: other images, or no columns.
+    """
+    is_image = images.ndim == 4 and images.dtype == np.uint8 and images.shape[-1] in (1, 3)
+    if not is_image or columns < 1:
+        received = f"{images.shape} {images.dtype} in {columns}"
+        raise ArgumentError(
+            f"images must be (n, H, W, 1 or 3) uint8 in columns, received {received}"
+        )
     images = np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
     num, height, width, _ = images.shape
     rows = -(-num // columns)

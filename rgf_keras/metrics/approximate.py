@@ -15,7 +15,7 @@ import numpy as np
 
 from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.metrics import neighbours
-from rgf_keras.metrics.checks import check_at_least, check_features, slices
+from rgf_keras.metrics.checks import check_at_least, check_features, check_integers, random, slices
 from rgf_keras.metrics.frechet import Estimate
 from rgf_keras.metrics.neighbours import Metric
 from rgf_keras.metrics.rgf import wilson_interval
@@ -70,12 +70,13 @@ def nearest(
     faiss = _faiss()
     check_at_least(1, num_probes=num_probes, num_checked=num_checked)
     queries, references = check_features(queries=queries, references=references)
+    check_integers(k=k)
     if not 1 <= k <= len(references) - leave_one_out:
         raise ArgumentError(
             f"k must lie in [1, {len(references) - leave_one_out}], the references to find, "
             f"received {k}"
         )
-    rng = np.random.default_rng(seed)
+    rng = random(seed)
     num = min(SPARE * k + leave_one_out, len(references))
     step = max(min(ROWS, max_bytes // (32 * num * references.shape[1])), 1)
 

@@ -10,6 +10,7 @@ stability.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -210,7 +211,8 @@ def cells(
     from sklearn.decomposition import PCA
 
     names = ["train", *(f"others[{i}]" for i in range(len(others)))]
-    checked = check_features(**dict(zip(names, (train, *others), strict=True)))
+    named: dict[str, Any] = dict(zip(names, (train, *others), strict=True))
+    checked = check_features(**named)
     kind = np.result_type(np.float32, *checked)  # k-means takes no others than it was fitted on
     train, *rest = (features.astype(kind, copy=False) for features in checked)
     check_integers(num_cells=num_cells, num_components=num_components)
@@ -381,7 +383,8 @@ def _check_sets(
     sets: Sequence[np.ndarray], suffix: str, labels: Sequence[np.ndarray]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Features and labels of train, test and generated samples."""
-    arrays = check_features(**dict(zip(SETS, sets, strict=True)))
+    named: dict[str, Any] = dict(zip(SETS, sets, strict=True))
+    arrays = check_features(**named)
     return [
         (features, check_labels(f"{name}_{suffix}", own, len(features)))
         for name, features, own in zip(SETS, arrays, labels, strict=True)

@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy
@@ -111,8 +112,10 @@ def _check_moments(name: str, known: Moments, width: int) -> None:
             f"received {shapes[0]} and {shapes[1]}"
         )
     squared = 2 * LARGEST**2
-    check_numbers(-LARGEST, LARGEST, **{f"the mean of {name}": known.mean})
-    check_numbers(-squared, squared, **{f"the covariance of {name}": known.covariance})
+    mean: dict[str, Any] = {f"the mean of {name}": known.mean}
+    covariance: dict[str, Any] = {f"the covariance of {name}": known.covariance}
+    check_numbers(-LARGEST, LARGEST, **mean)
+    check_numbers(-squared, squared, **covariance)
 
 
 def read_moments(path: str | Path) -> Moments:

@@ -6,6 +6,7 @@ image itself to find it likely.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -195,7 +196,7 @@ def _check(log_probs: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.
     return log_probs, held_out
 
 
-def _log_probs(**given: np.ndarray) -> np.ndarray:
+def _log_probs(**given: Any) -> np.ndarray:
     """Log-probabilities as a float64 array."""
     (array,) = check_numbers(missing=True, **given)
     if not np.isfinite(array).all():

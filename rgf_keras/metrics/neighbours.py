@@ -98,17 +98,27 @@ def among(
     Returns:
         Distances, float64, and indices, (n, k).
 
+    Raises:
+        ArgumentError: bad features, or candidates that are no such indices or too few.
+
     >>> among(np.array([[0.0]]), np.array([[1.0], [0.5], [0.1]]), [np.array([[0, 1]])], "euclidean")
     (array([[0.5]]), array([[1]]))
     """
+    queries, references = check_features(queries=queries, references=references)
+    check_at_least(1, k=k)
     search = _Search(queries, references, metric == "cosine", 2**30)
     squared = np.full((len(queries), k), np.inf)
     indices = np.full((len(queries), k), len(references))
     start = 0
     for some in candidates:
+        count, low, high = len(references), np.min(some, initial=0), np.max(some, initial=0)
+        if np.ndim(some) != 2 or not -1 <= low <= high < count or start + len(some) > len(squared):
+            raise ArgumentError(f"candidates must be (n, c) indices in [-1, {count - 1}]")
         rows, places = _nonzero(some >= 0)
         search._merge(squared, indices, start + rows, some[rows, places])
         start += len(some)
+    if start < len(squared) or (indices == len(references)).any():
+        raise ArgumentError(f"candidates must hold {k} or more for each query")
     return squared / 2 if metric == "cosine" else np.sqrt(squared), indices
 
 

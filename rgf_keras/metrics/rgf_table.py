@@ -146,8 +146,10 @@ def build(
     if test not in FALSE_CALLS and test != "trainings":
         raise unknown_name("test", test, ["trainings", *FALSE_CALLS])
     trained, known = _check(counts, reference_counts, len(class_names))
-    check_integers(rare_class=rare_class)
-    if not 0 <= rare_class < len(class_names):
+    if rare_class is None and test != "trainings":
+        raise ArgumentError(f"rare_class must be given for the test {test}")
+    check_integers(rare_class=0 if rare_class is None else rare_class)
+    if rare_class is not None and not 0 <= rare_class < len(class_names):
         raise ArgumentError(
             f"rare_class must lie in [0, {len(class_names) - 1}], received {rare_class}"
         )

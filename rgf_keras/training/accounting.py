@@ -1,6 +1,7 @@
 """How much privacy a training spends, by Google's accountant (the package dp-accounting)."""
 
 from rgf_keras.errors import RgfError, how_to_install
+from rgf_keras.image_sizes import require
 
 
 def privacy_metrics(
@@ -25,14 +26,19 @@ def epsilon(noise_multiplier: float, sampling_rate: float, num_steps: int, delta
     small (Chua et al. 2024).
 
     Args:
-        noise_multiplier: σ.
+        noise_multiplier: σ > 0.
         sampling_rate: batch size over number of images, in (0, 1].
         num_steps: updates.
         delta: δ in (0, 1).
 
     Raises:
+        ArgumentError: an argument out of range.
         RgfError: the accountant is not installed.
     """
+    require(noise_multiplier > 0, f"noise_multiplier must be above 0, received {noise_multiplier}")
+    require(0 < sampling_rate <= 1, f"sampling_rate must lie in (0, 1], received {sampling_rate}")
+    require(0 < delta < 1, f"delta must lie in (0, 1), received {delta}")
+    require(num_steps >= 1, f"num_steps must be at least 1, received {num_steps}")
     try:
         from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
         from dp_accounting.pld import PLDAccountant

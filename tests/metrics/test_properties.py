@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hn
 
 from rgf_keras.errors import RgfError
 from rgf_keras.metrics import (
+    approximate,
     calibration,
     checks,
     copies,
@@ -34,7 +35,17 @@ from rgf_keras.metrics import (
 )
 
 MODULES = (
-    *(calibration, copies, copying, data_copying, distribution, frechet, memorization, naming),
+    *(
+        approximate,
+        calibration,
+        copies,
+        copying,
+        data_copying,
+        distribution,
+        frechet,
+        memorization,
+        naming,
+    ),
     *(neighbours, power, rgf, rgf_table, trainings, verdicts),
 )
 FEW, MANY = 25, 250  # examples of each function
@@ -238,6 +249,33 @@ CASES = {
         },
         False,
     ),
+    neighbours.among: (
+        {
+            "queries": FEATURES,
+            "references": FEATURES,
+            "candidates": st.lists(
+                hn.arrays(np.int64, st.sampled_from([(2, 2), (3, 1)]), elements=st.integers(-2, 4)),
+                max_size=3,
+            ),
+            "metric": METRIC,
+            "k": COUNTS,
+        },
+        False,
+    ),
+    approximate.nearest: (
+        {
+            "queries": FEATURES,
+            "references": FEATURES,
+            "metric": METRIC,
+            "k": COUNTS,
+            "leave_one_out": st.booleans(),
+            "num_probes": COUNTS,
+            "num_checked": COUNTS,
+            "seed": SEEDS,
+            "max_bytes": COUNTS | st.just(2**20),
+        },
+        False,
+    ),
     neighbours.within: (
         {"queries": FEATURES, "references": FEATURES, "radii": DISTANCES, "max_bytes": COUNTS},
         False,
@@ -302,7 +340,7 @@ CASES = {
             "counts": TABLES,
             "reference_counts": TABLES,
             "class_names": st.lists(st.text(), min_size=2, max_size=2) | st.lists(st.text()),
-            "rare_class": COUNTS,
+            "rare_class": COUNTS | st.none(),
             "test": st.sampled_from(["trainings", "two_sample", "sample", "reference", "other"]),
             "alpha": SHARES,
             "min_class_samples": COUNTS,
@@ -346,7 +384,13 @@ CASES = {
 ELSEWHERE = {
     *(copies.histogram, copies.kernel_density, data_copying.cells),  # of any number of sets: below
     *(copying.copies_csv, frechet.read_moments, rgf_table.by_name, rgf_table.from_records),
-    *(rgf_table.mostly_too_few, rgf_table.num_trainings, rgf_table.to_csv, rgf_table.to_records),
+    *(
+        rgf_table.mostly_too_few,
+        rgf_table.name_of_all,
+        rgf_table.num_trainings,
+        rgf_table.to_csv,
+        rgf_table.to_records,
+    ),
 }
 
 

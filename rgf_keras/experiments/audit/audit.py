@@ -19,7 +19,7 @@ from rgf_keras.experiments.audit.inputs import Canvas, ImageSet
 from rgf_keras.experiments.audit.result import LEVEL, Audit, Audited, Copy, Pairs, worst
 from rgf_keras.experiments.audit.spaces import PIXELS, Space
 from rgf_keras.metrics import catalogue
-from rgf_keras.metrics.checks import check_share
+from rgf_keras.metrics.checks import check_share, random
 from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.runtime.progress import SILENT, Progress
@@ -112,6 +112,7 @@ def audit(
         ArgumentError: both ``test`` and ``hold_out``, or bad arguments.
         RgfError: too few or unreadable images, other channels, weights that cannot be had.
     """
+    random(seed)  # refuses what is none
     if hold_out is not None:
         check_share(hold_out=hold_out)
         if test is not None:

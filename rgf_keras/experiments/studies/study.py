@@ -177,11 +177,16 @@ class Study:
 
         Data and oracles of an assessment stay; of other studies everything random is another.
         """
-        if number and self.evaluate is _assess:
+        if number and self.is_assessment:
             evaluation = config.evaluation  # type: ignore[attr-defined]
             first = evaluation.first_training + number * evaluation.num_trainings
             return config.with_values({"evaluation.first_training": first})
         return config.with_values({"seed": config.seed + number}) if number else config
+
+    @property
+    def is_assessment(self) -> bool:
+        """Whether trials are assessments, not what a function of the user's own does."""
+        return self.evaluate is _assess
 
     @quiet()
     def check(self) -> dict[str, BaseDistribution]:
@@ -194,7 +199,7 @@ class Study:
             RgfError: ``suggest`` fails; an assessment does not measure what is to be minimized or
                 what a bound is on.
         """
-        if self.evaluate is _assess:
+        if self.is_assessment:
             _check_metrics(self)
         trial = optuna.create_study(sampler=self.sampler(0)).ask()
         self.configure(trial, is_baseline=False)
