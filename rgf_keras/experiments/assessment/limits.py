@@ -1,7 +1,4 @@
-"""What a configuration and its data cannot do together, refused before anything is trained.
-
-Importing this imports no Keras, so that a dry run is refused likewise.
-"""
+"""What a configuration and its data cannot do together, told before training, without Keras."""
 
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig, OracleConfig, TrainingConfig
