@@ -11,11 +11,12 @@ import numpy as np
 
 from rgf_keras import archive
 from rgf_keras.cache import Cache
+from rgf_keras.datasets import image_sets
+from rgf_keras.datasets.image_sets import Canvas, ImageSet
 from rgf_keras.datasets.image_sources import Source, open_source
 from rgf_keras.errors import ArgumentError
-from rgf_keras.experiments.audit import findings, inputs, measures, notes, shares, spaces
+from rgf_keras.experiments.audit import findings, measures, notes, shares, spaces
 from rgf_keras.experiments.audit.findings import Finding, Known, Mirror
-from rgf_keras.experiments.audit.inputs import Canvas, ImageSet
 from rgf_keras.experiments.audit.result import LEVEL, Audit, Audited, Copy, Pairs, worst
 from rgf_keras.experiments.audit.spaces import PIXELS, Space
 from rgf_keras.metrics import catalogue
@@ -128,12 +129,14 @@ def audit(
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
-        place, canvas = Path(temporary), inputs.survey(opened[0])
+        place, canvas = Path(temporary), image_sets.survey(opened[0])
         data = _read_data(opened, canvas, place, hold_out, seed, progress)
         made = spaces.make(extractors, canvas, cache, place, progress)
         reference = _compare_data(data, made, approximate, seed, cache)
         read_sets = {
-            name: inputs.read(source, "generated", canvas, place / f"generated-{i}", progress, 1)
+            name: image_sets.read(
+                source, "generated", canvas, place / f"generated-{i}", progress, 1
+            )
             for i, (name, source) in enumerate(sources.items())
         }
         tables = _compare_shares(sources, known, canvas, oracle, (rare, rare_class))
@@ -181,11 +184,11 @@ def _open(given: Images, value_range: Any, skip_broken: bool) -> Source:
 
 def _check_counts(opened: tuple[Source, Source | None], sources: Mapping[str, Source]) -> None:
     train, test = opened
-    inputs.check_count("training", train.name, len(train))
+    image_sets.check_count("training", train.name, len(train))
     if test is not None:
-        inputs.check_count("held-out", test.name, len(test))
+        image_sets.check_count("held-out", test.name, len(test))
     for name, source in sources.items():
-        inputs.check_count("generated", name, len(source))
+        image_sets.check_count("generated", name, len(source))
 
 
 def _read_data(
@@ -197,12 +200,12 @@ def _read_data(
     progress: Progress,
 ) -> tuple[ImageSet, ImageSet | None]:
     """Training images, and held-out ones if there are any."""
-    train = inputs.read(opened[0], "training", canvas, folder / "train", progress)
+    train = image_sets.read(opened[0], "training", canvas, folder / "train", progress)
     if hold_out is not None:
-        return inputs.split(train, hold_out, seed)
+        return image_sets.split(train, hold_out, seed)
     if opened[1] is None:
         return train, None
-    return train, inputs.read(opened[1], "held-out", canvas, folder / "test", progress, 1)
+    return train, image_sets.read(opened[1], "held-out", canvas, folder / "test", progress, 1)
 
 
 def _compare_data(

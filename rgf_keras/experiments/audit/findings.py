@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rgf_keras.datasets import variants
-from rgf_keras.experiments.audit.inputs import ImageSet
+from rgf_keras.datasets.image_sets import ImageSet
 from rgf_keras.experiments.audit.spaces import Space, flatten
 from rgf_keras.metrics import approximate, naming, neighbours
 from rgf_keras.metrics.copying import NUM_NEIGHBOURS

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from rgf_keras.datasets.image_sets import Canvas, ImageSet
 from rgf_keras.experiments.audit.findings import Known
-from rgf_keras.experiments.audit.inputs import Canvas, ImageSet
 from rgf_keras.experiments.audit.spaces import FID, PIXELS
 
 NUM_NAMED = 3

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from rgf_keras import plugins
+from rgf_keras.datasets.image_sets import Canvas, batches
 from rgf_keras.datasets.image_sources import Source
 from rgf_keras.errors import ArgumentError, RgfError, unknown_name
-from rgf_keras.experiments.audit.inputs import Canvas, batches
 from rgf_keras.metrics import rgf_table
 from rgf_keras.metrics.rgf_table import Row
 

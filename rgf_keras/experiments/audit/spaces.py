@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.audit.inputs import Canvas, ImageSet, batches
+from rgf_keras.datasets.image_sets import Canvas, ImageSet, batches
 from rgf_keras.metrics.features import FeatureExtractor, extractor
 from rgf_keras.metrics.inception import has_fid_weights
 from rgf_keras.names import file_name

@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from rgf_keras.cache import Cache
+from rgf_keras.datasets.image_sets import Canvas
 from rgf_keras.datasets.image_sources import open_source
 from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.experiments.audit import shares
 from rgf_keras.experiments.audit.audit import audit
-from rgf_keras.experiments.audit.inputs import Canvas
 from rgf_keras.experiments.audit.shares import Labelled
 from rgf_keras.metrics.trainings import compare_trainings
 

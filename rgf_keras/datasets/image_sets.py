@@ -1,4 +1,4 @@
-"""An audit's images: streamed once, brought to one size, kept on disk as thumbnails."""
+"""Sets of images: streamed once, brought to one size, kept on disk as thumbnails."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ class Canvas:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images that an audit compares: a source's, or a part of them.
+    """Images of one size: a source's, or a part of them.
 
     Attributes:
         source: where they are read.
