@@ -6,8 +6,6 @@ from typing import Any
 
 from rgf_keras.errors import ArgumentError
 
-NUM_DOUBLINGS = 3  # of SAGAN's and BigGAN's generators
-
 
 def require(condition: Any, message: str) -> None:
     """Raises an ArgumentError with this message if the condition does not hold."""
@@ -41,14 +39,19 @@ def require_at_most(side: int, image_shape: Sequence[int]) -> None:
     )
 
 
-def require_multiples_of_8(image_shape: Sequence[int]) -> None:
-    """Raises an ArgumentError for images that SAGAN and BigGAN cannot take."""
+def num_growing_blocks(image_shape: Sequence[int]) -> int:
+    """How many of SAGAN's and BigGAN's three blocks double the size: all, or two as for 28×28.
+
+    Raises:
+        ArgumentError: height or width is no multiple of 4.
+    """
     height, width = image_shape[:2]
     require(
-        height % 2**NUM_DOUBLINGS == 0 and width % 2**NUM_DOUBLINGS == 0,
-        "SAGAN and BigGAN need a height and width that are multiples of 8, "
-        f"received {height}×{width}; use images of e.g. 32×32, or the family gan",
+        height % 4 == 0 and width % 4 == 0,
+        "SAGAN and BigGAN need a height and width that are multiples of 4, "
+        f"received {height}×{width}; use images of e.g. 28×28 or 32×32, or the family gan",
     )
+    return 2 if height % 8 or width % 8 else 3
 
 
 def require_even(image_shape: Sequence[int]) -> None:

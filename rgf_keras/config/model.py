@@ -144,7 +144,7 @@ class SAGANConfig(FamilyConfig):
     flip: bool = False
 
     def _check_size(self, image_shape: Sequence[int]) -> None:
-        image_sizes.require_multiples_of_8(image_shape)
+        image_sizes.num_growing_blocks(image_shape)
 
 
 class BigGANConfig(FamilyConfig):
@@ -161,7 +161,7 @@ class BigGANConfig(FamilyConfig):
     flip: bool = False
 
     def _check_size(self, image_shape: Sequence[int]) -> None:
-        image_sizes.require_multiples_of_8(image_shape)
+        image_sizes.num_growing_blocks(image_shape)
 
 
 class DiffusionConfig(FamilyConfig):

@@ -21,7 +21,7 @@ class ConditionalGAN(AdversarialModel):
     −D(G(z, y'), y'). Real labels y are the batch's ``labels``, those y' to generate are uniform.
 
     Args:
-        image_shape: (H, W, C); H and W are multiples of 8.
+        image_shape: (H, W, C); H and W are multiples of 4.
         num_classes: labels lie in [0, num_classes).
         width: of the networks, at least 4, see :mod:`rgf_keras.models.resnets`.
         latent_dim: length of a latent vector.

@@ -1,4 +1,4 @@
-"""The conditional residual networks of SAGAN and BigGAN at 32×32.
+"""The conditional residual networks of SAGAN and BigGAN at 32×32, and at 28×28 with one step less.
 
 Blocks, widths and layers are those of PyTorch StudioGAN's ``resnet`` and ``big_resnet``, which the
 memorization rejection paper trained; so are the numbers of parameters. All convolutions and dense
@@ -11,12 +11,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from rgf_keras.image_sizes import NUM_DOUBLINGS as NUM_BLOCKS  # each doubles height and width
-from rgf_keras.image_sizes import require_multiples_of_8
+from rgf_keras.image_sizes import num_growing_blocks
 from rgf_keras.models.arguments import require, require_range
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
 from rgf_keras.models.spectral import SpectralConv2D, SpectralDense
+
+NUM_BLOCKS = 3  # of a generator
 
 Weights = Iterator[keras.initializers.Initializer]
 
@@ -42,7 +43,8 @@ def generator(
     _check(image_shape, num_classes, width)
     weights = initializers(seed, Orthogonal)
     height, image_width, channels = image_shape
-    base = (height // 2**NUM_BLOCKS, image_width // 2**NUM_BLOCKS, 4 * width)
+    num_growing = num_growing_blocks(image_shape)
+    base = (height // 2**num_growing, image_width // 2**num_growing, 4 * width)
     latents, labels = keras.Input((latent_dim,)), keras.Input((), dtype="int32")
     classes = ops.one_hot(labels, num_classes)
     if shared_dim is None:
@@ -57,7 +59,7 @@ def generator(
         conditions = [ops.concatenate([shared, part], axis=-1) for part in parts]
     x = layers.Reshape(base)(_dense(x, base[0] * base[1] * base[2], weights))
     for block, condition in enumerate(conditions, start=1):
-        x = _growing_block(x, condition, weights)
+        x = _block(x, condition, weights, grows=block > NUM_BLOCKS - num_growing)
         if block == 2:
             x = _attention(x, weights)
     x = ops.relu(layers.BatchNormalization(momentum=0.9, epsilon=1e-4)(x))
@@ -90,12 +92,13 @@ def discriminator(
     return keras.Model([images, labels], logits, name="discriminator")
 
 
-def _growing_block(x: Tensor, condition: Tensor, weights: Weights) -> Tensor:
-    """Twice the height and width. A 1×1 convolution may as well come before the upsampling."""
+def _block(x: Tensor, condition: Tensor, weights: Weights, grows: bool) -> Tensor:
+    """Twice the height and width, or the same. A 1×1 convolution may as well come before it."""
     filters = x.shape[-1]
-    shortcut = layers.UpSampling2D(2)(_conv(x, filters, 1, weights))
+    grow = layers.UpSampling2D(2 if grows else 1)
+    shortcut = grow(_conv(x, filters, 1, weights))
     x = ops.relu(_conditional_norm(x, condition, weights))
-    x = _conv(layers.UpSampling2D(2)(x), filters, 3, weights)
+    x = _conv(grow(x), filters, 3, weights)
     x = ops.relu(_conditional_norm(x, condition, weights))
     return _conv(x, filters, 3, weights) + shortcut
 
@@ -176,6 +179,6 @@ def _dense(x: Tensor, units: int, weights: Weights, use_bias: bool = True) -> Te
 
 
 def _check(image_shape: Sequence[int], num_classes: int, width: int) -> None:
-    require_multiples_of_8(image_shape)
+    num_growing_blocks(image_shape)
     require(width >= 4, f"SAGAN and BigGAN need a width of at least 4, received {width}")
     require_range("num_classes", num_classes, 1)

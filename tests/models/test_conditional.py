@@ -191,7 +191,7 @@ def test_the_configuration_makes_the_same_model(model):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: SAGAN((28, 28, 3)), "multiples of 8, received 28×28"),
+        (lambda: SAGAN((28, 30, 3)), "multiples of 4, received 28×30"),
         (lambda: SAGAN(width=3), "width of at least 4, received 3"),
         (lambda: BigGAN(width=4, latent_dim=10), "multiple of 4, received 10"),
         (lambda: SAGAN(num_classes=0), "num_classes must be at least 1, received 0"),

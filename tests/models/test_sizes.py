@@ -12,7 +12,7 @@ SIZES = [(8, 8), (15, 15), (28, 28), (30, 30), (32, 32), (64, 64), (28, 32)]
 VAES = {"latent_dim": 2, "units": (4,), "width": 2}
 DDPMS = {"width": 4, "timesteps": 2, "num_steps": 1}
 POWERS = {(15, 15), (30, 30)}  # not 4 to 8 times a power of two
-MULTIPLES = {(15, 15), (28, 28), (30, 30), (28, 32)}  # not multiples of 8
+MULTIPLES = {(15, 15), (30, 30)}  # not multiples of 4
 MLP = "use the architecture mlp, or images of e.g. 28×28 or 32×32"
 # configuration, sizes that it refuses, remedy
 FAMILIES = {
