@@ -1,5 +1,6 @@
 """Results kept on disk under a hash of everything they depend on."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -103,8 +104,9 @@ class Cache:
 
     def entries(self) -> Iterator[Entry]:
         """What the cache holds."""
-        for path in sorted(self.folder.glob("*-*.npz")):
-            yield Entry(path, path.name.split("-")[0], path.stat().st_size)
+        for path in sorted(self.folder.glob("[!.]*-*.npz")):  # not what is being written
+            with contextlib.suppress(FileNotFoundError):  # it has been cleared since
+                yield Entry(path, path.name.split("-")[0], path.stat().st_size)
 
     def clear(self, kinds: tuple[str, ...]) -> int:
         """Delete results of some kinds; returns the bytes that were freed."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from rgf_keras.errors import ArgumentError
 
 MAX_BYTES = 200  # file systems take 255, some of which are for what is appended
+HASHED = re.compile("-[0-9a-f]{16}$")  # how names end that were changed
 RESERVED = {
     *("con", "prn", "aux", "nul"),
     *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)),
@@ -53,7 +54,8 @@ def file_name(text: str) -> str:
     """
     cleaned = re.sub(r"[^\w.+-]", "-", text)[:100]
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return text if cleaned == text and text[:1] not in ("", ".") else f"{cleaned}-{digest}"
+    is_plain = cleaned == text and text[:1] not in ("", ".") and not HASHED.search(text)
+    return text if is_plain else f"{cleaned}-{digest}"
 
 
 def sqlite_url(file: Path) -> str:

@@ -53,6 +53,15 @@ def test_clearing_deletes_the_kinds_named(cache):
     assert [entry.kind for entry in cache.entries()] == ["oracle"]
 
 
+def test_what_is_being_written_is_no_entry(cache):
+    cache.store("thing", {}, {"x": np.zeros(10)})
+    writing = cache.folder / ".rgf-1-2.npz"
+    writing.write_bytes(b"half")
+    assert [entry.kind for entry in cache.entries()] == ["thing"]
+    cache.clear(("thing", ".rgf"))
+    assert writing.exists()
+
+
 def test_two_processes_compute_a_result_once(tmp_path):
     command = [sys.executable, str(CHILD), str(tmp_path)]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

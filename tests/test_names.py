@@ -86,3 +86,7 @@ def test_files_of_any_two_texts_are_two_files(tmp_path_factory, texts):
     for name in names:
         assert (folder / name).parent == folder
         (folder / f"{name}-0.npy").touch()
+
+
+def test_no_text_has_the_name_that_another_was_given():
+    assert file_name(file_name("a/b")) != file_name("a/b")

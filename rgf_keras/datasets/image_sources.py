@@ -6,6 +6,7 @@ What is no image is named, never dropped in silence; nothing is held in memory b
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Source:
         labels: (n,) integers, positions in ``class_names``, or None.
         class_names: one name per class.
         left_out: by reason, the names of what is there but is not among the images.
-        values: (n,) of a factor, or None.
+        values: reads the (n,) values of a factor, or None.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Source:
     class_names: tuple[str, ...]
     left_out: Mapping[str, Sequence[str]]
     _images: Callable[[], Iterator[np.ndarray]] = field(repr=False, compare=False)
-    values: Sequence[str] | None = None
+    values: Callable[[], Sequence[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -138,7 +139,6 @@ def _of_files(
     skip_broken: bool,
 ) -> Source:
     labels_of = _read_labels(tables[LABELS], listed.names) if LABELS in tables else None
-    values_of = _read_values(tables[FACTORS], listed.names) if FACTORS in tables else None
     if labels_of is None:
         class_of(listed.names, listed.place)  # refuses parts of a data set before all is read
     files, kept, channels = listed.check(ground, skip_broken)
@@ -155,7 +155,9 @@ def _of_files(
         class_names=tuple(map(printable, class_names)),
         left_out=files.left_out,
         _images=lambda: files.images(kept, channels, ground),
-        values=values_of and [values_of[position] for position in kept],
+        values=partial(_read_values, tables[FACTORS], listed.names, kept)
+        if FACTORS in tables
+        else None,
     )
 
 
@@ -166,9 +168,14 @@ def _read_labels(table: Path, names: Sequence[str]) -> list[str]:
     return columns["label"].checked()
 
 
-def _read_values(table: Path, names: Sequence[str]) -> list[str]:
-    """Those of the first factor."""
-    return next(iter(read_table(table, names).values())).checked()
+def _read_values(table: Path, names: Sequence[str], kept: Sequence[int]) -> list[str]:
+    """The factor's values of those images of a folder that are kept."""
+    columns = read_table(table, names)
+    if len(columns) > 1:
+        raise RgfError(f"{table} has the factors {', '.join(columns)}; give a table of one of them")
+    [column] = columns.values()
+    values = column.checked()
+    return [values[position] for position in kept]
 
 
 def _of_array_file(name: str, value_range: Range | None) -> Source:
@@ -219,7 +226,8 @@ def _of_dataset(name: str, dataset: Dataset) -> Source:
     images = dataset.images
     values = None
     if dataset.factor is not None:
-        values = [str(dataset.factor_values[i]) for i in dataset.factor]
+        known = [str(dataset.factor_values[i]) for i in dataset.factor]
+        values = lambda: known  # noqa: E731
     return Source(
         name, names, dataset.labels, dataset.class_names, {}, lambda: iter(images), values
     )

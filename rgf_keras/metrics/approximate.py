@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from rgf_keras.errors import ArgumentError, RgfError
+from rgf_keras.errors import RgfError
 from rgf_keras.metrics import neighbours
-from rgf_keras.metrics.checks import check_at_least, check_features, check_integers, random, slices
+from rgf_keras.metrics.checks import check_at_least, random, slices
 from rgf_keras.metrics.frechet import Estimate
 from rgf_keras.metrics.neighbours import Metric
 from rgf_keras.metrics.rgf import wilson_interval
@@ -67,15 +67,9 @@ def nearest(
         RgfError: faiss is not installed.
         ArgumentError: what the exact search refuses.
     """
-    faiss = _faiss()
+    faiss = find_faiss()
     check_at_least(1, num_probes=num_probes, num_checked=num_checked)
-    queries, references = check_features(queries=queries, references=references)
-    check_integers(k=k)
-    if not 1 <= k <= len(references) - leave_one_out:
-        raise ArgumentError(
-            f"k must lie in [1, {len(references) - leave_one_out}], the references to find, "
-            f"received {k}"
-        )
+    queries, references = neighbours.check_search(queries, references, metric, k, leave_one_out)
     rng = random(seed)
     num = min(SPARE * k + leave_one_out, len(references))
     step = max(min(ROWS, max_bytes // (32 * num * references.shape[1])), 1)
@@ -95,6 +89,12 @@ def nearest(
     if k == 1:
         return Neighbours(distances[:, 0], indices[:, 0], recall)
     return Neighbours(distances, indices, recall)
+
+
+def found(*args: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and indices of :func:`nearest` alone."""
+    result = nearest(*args, **options)
+    return result.distances, result.indices
 
 
 def _index(
@@ -174,7 +174,12 @@ def _recall(
     return Estimate(count / len(queries), float(low), float(high))
 
 
-def _faiss() -> ModuleType:
+def find_faiss() -> ModuleType:
+    """The library that searches.
+
+    Raises:
+        RgfError: it is not installed.
+    """
     try:
         import faiss
     except ImportError as error:

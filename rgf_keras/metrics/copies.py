@@ -3,7 +3,7 @@
 (Whether they come nearer than test samples do is what :mod:`rgf_keras.metrics.data_copying` tests.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,9 @@ import scipy
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
 from rgf_keras.metrics.checks import check_at_least, check_features, check_numbers
+
+# (train, train, metric, leave_one_out=True) → distances and indices of the nearest, (l,) each.
+SearchOwn = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 SMALLEST_SPREAD = 1e-9  # of distances, relative to the largest
 
@@ -51,7 +54,10 @@ def share_of_copies(distances: np.ndarray, threshold: float, rounding: float = 1
 
 
 def authenticity(
-    train: np.ndarray, generated: np.ndarray, metric: neighbours.Metric = "euclidean"
+    train: np.ndarray,
+    generated: np.ndarray,
+    metric: neighbours.Metric = "euclidean",
+    search_own: SearchOwn = neighbours.nearest,
 ) -> float:
     """Share of generated samples that are no noisy copies (Alaa et al. 2022).
 
@@ -64,6 +70,8 @@ def authenticity(
         train: (l, d) features, two of them different.
         generated: (m, d).
         metric: as for :func:`neighbours.nearest`.
+        search_own: finds the training samples' neighbours among themselves, as
+            :func:`neighbours.nearest` does with ``leave_one_out``.
 
     Returns:
         In [0, 1].
@@ -77,13 +85,13 @@ def authenticity(
     """
     train, generated = check_features(train=train, generated=generated)
     check_at_least(2, train=len(train))
-    own, other = neighbours.nearest(train, train, metric, leave_one_out=True)
+    own, other = search_own(train, train, metric, leave_one_out=True)
     first = (own > 0) | (other > np.arange(len(train)))  # of several that are one
     if not first.all():
         train = train[first]
         if len(train) < 2:
             raise ArgumentError("train holds one sample again and again; give two different ones")
-        own, _ = neighbours.nearest(train, train, metric, leave_one_out=True)
+        own, _ = search_own(train, train, metric, leave_one_out=True)
     distances, indices = neighbours.nearest(generated, train, metric)
     return float(np.mean(distances > own[indices]))
 

@@ -85,7 +85,12 @@ class Copying:
 
 
 def measure(
-    train: np.ndarray, test: np.ndarray, generated: np.ndarray, seed: int, space: str
+    train: np.ndarray,
+    test: np.ndarray,
+    generated: np.ndarray,
+    seed: int,
+    space: str,
+    search_own: copies.SearchOwn = neighbours.nearest,
 ) -> Copying:
     """Compare features of generated images with those of the training set.
 
@@ -95,6 +100,7 @@ def measure(
         generated: (m, d).
         seed: of k-means, permutations and resampling.
         space: name of the embedding.
+        search_own: see :func:`rgf_keras.metrics.copies.authenticity`.
 
     Raises:
         ArgumentError: bad features, fewer than two different training images.
@@ -115,7 +121,7 @@ def measure(
         p_value=data_copying.permutation_null(test_of_copying, seed, NUM_DRAWS).p_copying,
         distance=float(distances[:, 0].mean()),
         distance_test=float(test_distances[:, 0].mean()),
-        authenticity=copies.authenticity(train, generated, "cosine"),
+        authenticity=copies.authenticity(train, generated, "cosine", search_own),
         generated=distances[:, 0],
         nearest=nearest[:, 0],
         test=test_distances[:, 0],

@@ -9,7 +9,8 @@ import numpy as np
 
 from rgf_keras import archive
 from rgf_keras.cache import Arrays, Cache
-from rgf_keras.metrics import copying, data_copying, frechet
+from rgf_keras.metrics import copying, data_copying, frechet, neighbours
+from rgf_keras.metrics.copies import SearchOwn
 from rgf_keras.metrics.copying import Copying
 from rgf_keras.metrics.frechet import Moments
 from rgf_keras.metrics.rgf_table import Row
@@ -27,6 +28,7 @@ class Space:
         seed: of k-means and resampling.
         labels: classes of ``train``, ``test`` and ``generated``, integers; None if unknown.
         cache: where statistics of the data are kept; None to keep nothing.
+        search_own: finds neighbours of training images among themselves.
 
     Attributes:
         generated: (m, d) of the generator's samples.
@@ -45,9 +47,10 @@ class Space:
         seed: int,
         labels: Mapping[str, np.ndarray] | None = None,
         cache: Cache | None = None,
+        search_own: SearchOwn = neighbours.nearest,
     ):
         self.name, self._embed, self._seed, self._labels = name, embed, seed, labels
-        self._cache = cache
+        self._cache, self._search_own = cache, search_own
         self._moments: dict[SetName, Moments] = {}
 
     @cached_property
@@ -85,7 +88,8 @@ class Space:
 
     @cached_property
     def copying(self) -> Copying:
-        return copying.measure(self.train, self.test, self.generated, self._seed, self.name)
+        sets = self.train, self.test, self.generated
+        return copying.measure(*sets, self._seed, self.name, self._search_own)
 
     @cached_property
     def c_t_mean(self) -> float | None:
@@ -118,6 +122,7 @@ class Evidence:
         seed: of everything random in measuring.
         statistics: of reference images in the space of FID, as they are published; None without.
         cache: where statistics of the data are kept; None to keep nothing.
+        search_own: finds neighbours of training images among themselves.
     """
 
     images: np.ndarray
@@ -133,13 +138,15 @@ class Evidence:
     seed: int = 0
     statistics: Moments | None = None
     cache: Cache | None = None
+    search_own: SearchOwn = neighbours.nearest
     _spaces: dict[str, Space] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def space(self, name: str) -> Space:
         """A space by its name; what it holds is computed once."""
         if name not in self._spaces:
             embed = partial(self.embed, name)
-            self._spaces[name] = Space(name, embed, self.seed, self.labels, self.cache)
+            own = self.seed, self.labels, self.cache, self.search_own
+            self._spaces[name] = Space(name, embed, *own)
         return self._spaces[name]
 
     @property

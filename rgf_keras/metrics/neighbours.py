@@ -63,18 +63,8 @@ def nearest(
     >>> nearest(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 3.0]]))
     (array([0.]), array([1]))
     """
-    if metric not in get_args(Metric):
-        raise ArgumentError(f"metric must be 'cosine' or 'euclidean', received '{metric}'")
-    queries, references = check_features(queries=queries, references=references)
-    if leave_one_out and not np.array_equal(queries, references):
-        raise ArgumentError("leave_one_out needs the references themselves as queries")
-    candidates = len(references) - leave_one_out
-    check_integers(k=k)
     check_at_least(1, max_bytes=max_bytes)
-    if not 1 <= k <= candidates:
-        raise ArgumentError(
-            f"k must lie in [1, {candidates}], the references to find, received {k}"
-        )
+    queries, references = check_search(queries, references, metric, k, leave_one_out)
     search = _Search(queries, references, metric == "cosine", max_bytes)
     squared, indices = search.nearest(k, leave_one_out)
     distances = squared / 2 if metric == "cosine" else np.sqrt(squared)
@@ -104,8 +94,7 @@ def among(
     >>> among(np.array([[0.0]]), np.array([[1.0], [0.5], [0.1]]), [np.array([[0, 1]])], "euclidean")
     (array([[0.5]]), array([[1]]))
     """
-    queries, references = check_features(queries=queries, references=references)
-    check_at_least(1, k=k)
+    queries, references = check_search(queries, references, metric, k)
     search = _Search(queries, references, metric == "cosine", 2**30)
     squared = np.full((len(queries), k), np.inf)
     indices = np.full((len(queries), k), len(references))
@@ -146,6 +135,32 @@ def within(
     if radii.shape != (len(references),):
         raise ArgumentError(f"radii must be ({len(references)},), received {radii.shape}")
     return _Search(queries, references, False, max_bytes).within(radii)
+
+
+def check_search(
+    queries: np.ndarray,
+    references: np.ndarray,
+    metric: str,
+    k: int,
+    leave_one_out: bool = False,
+) -> list[np.ndarray]:
+    """Both as arrays.
+
+    Raises:
+        ArgumentError: as of :func:`nearest`.
+    """
+    if metric not in get_args(Metric):
+        raise ArgumentError(f"metric must be 'cosine' or 'euclidean', received '{metric}'")
+    queries, references = check_features(queries=queries, references=references)
+    if leave_one_out and not np.array_equal(queries, references):
+        raise ArgumentError("leave_one_out needs the references themselves as queries")
+    candidates = len(references) - leave_one_out
+    check_integers(k=k)
+    if not 1 <= k <= candidates:
+        raise ArgumentError(
+            f"k must lie in [1, {candidates}], the references to find, received {k}"
+        )
+    return [queries, references]
 
 
 class _Rows:

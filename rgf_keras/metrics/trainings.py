@@ -220,7 +220,8 @@ def over_trainings(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
         each = np.array([numbers[key] for numbers in measured])
         values[key] = float(each.mean())
         if f"{key}_low" in first:
-            values[f"{key}_low"], values[f"{key}_high"] = t_interval(each)
+            bounds = t_interval(each) if np.isfinite(each).all() else (math.nan, math.nan)
+            values[f"{key}_low"], values[f"{key}_high"] = bounds
     return values
 
 

@@ -73,6 +73,12 @@ def test_bad_input_is_refused():
         approximate.nearest(references, references, k=100, leave_one_out=True)
     with pytest.raises(ArgumentError, match="num_probes must be at least 1"):
         approximate.nearest(references, references, num_probes=0)
+    with pytest.raises(ArgumentError, match="metric must be 'cosine' or 'euclidean'"):
+        approximate.nearest(references, references, "cos")
+    with pytest.raises(ArgumentError, match="needs the references themselves"):
+        approximate.nearest(clouds(100, seed=1), references, leave_one_out=True)
+    with pytest.raises(ArgumentError, match="metric must be 'cosine' or 'euclidean'"):
+        neighbours.among(references, references, [np.zeros((100, 1), int)], "cos")
     references[3] = 0
     with pytest.raises(ArgumentError, match="row 3 has length 0"):
         approximate.nearest(clouds(5), references)

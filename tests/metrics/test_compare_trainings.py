@@ -1,6 +1,7 @@
 """Verdicts over trainings: golden counts, SciPy, and how often nothing is called something."""
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +179,8 @@ def test_means_over_trainings_know_bounds_and_p_values_by_their_names():
     second = dict.fromkeys(first, 3.0)
     means = over_trainings([first, second])
     assert means == {**first, "guest/top_p": 2.0, "x/oracle_low": 2.0}
+
+
+def test_the_bounds_of_a_mean_that_is_none_are_none():
+    measured = [{"x": math.nan, "x_low": 0.0, "x_high": 1.0}, {"x": 1.0}]
+    assert all(math.isnan(value) for value in over_trainings(measured).values())

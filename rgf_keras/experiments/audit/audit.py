@@ -19,8 +19,10 @@ from rgf_keras.experiments.audit import findings, measures, notes, shares, space
 from rgf_keras.experiments.audit.findings import Finding, Known, Mirror
 from rgf_keras.experiments.audit.result import LEVEL, Audit, Audited, Copy, Pairs, worst
 from rgf_keras.experiments.audit.spaces import PIXELS, Space
-from rgf_keras.metrics import catalogue
+from rgf_keras.metrics import approximate as approximations
+from rgf_keras.metrics import catalogue, neighbours
 from rgf_keras.metrics.checks import check_share, random
+from rgf_keras.metrics.copies import SearchOwn
 from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.runtime.progress import SILENT, Progress
@@ -43,6 +45,7 @@ class Reference:
         level: probability that one kind of test raises an alarm without copying.
         seed: of everything random.
         cache: of features and statistics.
+        search_own: finds the training images' neighbours among themselves.
     """
 
     train: ImageSet
@@ -53,6 +56,7 @@ class Reference:
     level: float
     seed: int
     cache: Cache
+    search_own: SearchOwn = neighbours.nearest
 
     def mirror(self, space: str) -> Mirror | None:
         """The search for moved copies; None in spaces of networks."""
@@ -102,8 +106,9 @@ def audit(
         value_range: what black and white are in arrays of floats that are read.
         skip_broken: leave out images that cannot be read.
         approximate: search for training images' neighbours among themselves with faiss, where
-            hundreds of thousands would take long; the recall is told. Those of generated and of
-            held-out images are always found exactly.
+            hundreds of thousands would take long, to name copies and for authenticity; the recall
+            is told. Those of generated and of held-out images are always found exactly, and so is
+            all that measures quality: give ``test``, which is then compared instead.
         seed: of everything random.
         cache: where features are kept; the user's if None.
         folder: where files are put meanwhile; the system's if None.
@@ -118,6 +123,10 @@ def audit(
         check_share(hold_out=hold_out)
         if test is not None:
             raise ArgumentError("give test images or hold_out, not both")
+    if not references and (given := [x for x in (oracle, rare, rare_class) if x is not None]):
+        raise ArgumentError(f"{given[0]!r} is about shares of a factor, which need references")
+    if approximate:
+        approximations.find_faiss()
     names = spaces.default_names() if features is None else list(features)
     extractors = spaces.find_extractors(names, weights)
     cache = cache or Cache()
@@ -130,6 +139,7 @@ def audit(
         folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
         place, canvas = Path(temporary), image_sets.survey(opened[0])
+        tables = _compare_shares(sources, known, canvas, oracle, (rare, rare_class))
         data = _read_data(opened, canvas, place, hold_out, seed, progress)
         made = spaces.make(extractors, canvas, cache, place, progress)
         reference = _compare_data(data, made, approximate, seed, cache)
@@ -139,7 +149,6 @@ def audit(
             )
             for i, (name, source) in enumerate(sources.items())
         }
-        tables = _compare_shares(sources, known, canvas, oracle, (rare, rare_class))
         audited = [_audit_one(*item, reference, tables[item[0]]) for item in read_sets.items()]
         told = notes.of(canvas, reference.known, *data, read_sets, names)
         sizes = {"train": len(data[0]), "test": len(data[1]) if data[1] else 0}
@@ -218,9 +227,10 @@ def _compare_data(
     """Compare training images with each other and with held-out ones, in all spaces."""
     level = LEVEL / NUM_TESTS
     known = {each.name: findings.know(each, *data, level, is_approximate) for each in made}
+    search_own: SearchOwn = approximations.found if is_approximate else neighbours.nearest
     search = findings.mirror(data[0], known[PIXELS], data[1], seed)
     by_name = {each.name: each for each in made}
-    return Reference(*data, by_name, known, search, level, seed, cache)
+    return Reference(*data, by_name, known, search, level, seed, cache, search_own)
 
 
 def _compare_shares(
@@ -295,6 +305,7 @@ def _evidence(images: ImageSet, reference: Reference, table: Sequence[Row]) -> E
         labels=_labels(images, reference),
         seed=reference.seed,
         cache=reference.cache,
+        search_own=reference.search_own,
     )
 
 

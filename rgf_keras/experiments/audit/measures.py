@@ -30,7 +30,8 @@ def without_held_out(evidence: Evidence, findings: Mapping[str, Finding]) -> dic
     values = {}
     for space, finding in findings.items():
         features = evidence.space(space)
-        share = copies.authenticity(features.train, features.generated, "cosine")
+        sets = features.train, features.generated
+        share = copies.authenticity(*sets, "cosine", evidence.search_own)
         values[f"copying/authenticity/{space}"] = share
         values[f"copying/distance/{space}"] = float(finding.near.distances.mean())
     return values

@@ -53,20 +53,28 @@ def label(source: Source, canvas: Canvas, oracle: str | Oracle | None = None) ->
                 "folders (or labels.csv of file,label) with factors.csv of file,NAME beside them, "
                 "or give an oracle"
             )
-        return Labelled([source.class_names[i] for i in source.labels], source.values)
+        return Labelled([source.class_names[i] for i in source.labels], source.values())
     name = oracle if isinstance(oracle, str) else getattr(oracle, "__name__", "the oracle")
     function = plugins.resolve("oracles", oracle) if isinstance(oracle, str) else oracle
     told: tuple[list[str], list[str]] = [], []
     for batch in batches(source, canvas):
-        answers = plugins.attempt(name, function, batch)
-        if len(answers) != 2 or any(len(answer) != len(batch) for answer in answers):
+        answers = _as_texts(plugins.attempt(name, function, batch))
+        if [len(answer) for answer in answers] != [len(batch)] * 2:
             raise RgfError(
                 f"'{name}' must return {len(batch)} classes and {len(batch)} values for as many "
                 "images, as two sequences"
             )
         for texts, answer in zip(told, answers, strict=True):
-            texts.extend(map(str, answer))
+            texts.extend(answer)
     return Labelled(*told)
+
+
+def _as_texts(answers: Any) -> list[list[str]]:
+    """What an oracle returns; nothing if it is no two sequences."""
+    try:
+        return [[str(each) for each in answer] for answer in answers]
+    except TypeError:
+        return []
 
 
 def tables(

@@ -45,7 +45,7 @@ class Folder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not record.exists():
-                if any(self.path.glob("*.npz")):
+                if any(self.path.glob("[!.]*.npz")):
                     raise RgfError(f"{self.path} holds other files; choose another folder")
                 record.write_text(strict_json.dumps({"key": self.key, **description}, indent=1))
             key = json.loads(record.read_text()).get("key")

@@ -201,24 +201,29 @@ class Study:
         """
         if self.is_assessment:
             _check_metrics(self)
-        trial = optuna.create_study(sampler=self.sampler(0)).ask()
+        sampler = self.sampler(0)
+        all_combinations = isinstance(sampler, optuna.samplers.BruteForceSampler)
+        trial = optuna.create_study(sampler=sampler).ask()
         self.configure(trial, is_baseline=False)
         for name, values in trial.distributions.items():
-            _check_choices(f"study '{self.name}': parameter '{name}'", values)
+            _check_choices(f"study '{self.name}': parameter '{name}'", values, all_combinations)
         return trial.distributions
 
 
-def _check_choices(place: str, values: BaseDistribution) -> None:
-    """Refuse choices that a record in JSON does not give back as they were, such as tuples."""
+def _check_choices(place: str, values: BaseDistribution, all_combinations: bool) -> None:
+    """Refuse choices that a record in JSON does not give back as they were, such as tuples.
+
+    The sampler of all combinations takes no lists either.
+    """
     for choice in getattr(values, "choices", ()):
         try:
             is_kept = json.loads(json.dumps(choice)) == choice
         except (TypeError, ValueError):
             is_kept = False
-        if not is_kept:
+        if not is_kept or (all_combinations and isinstance(choice, list | dict)):
             raise RgfError(
                 f"{place} has the choice {choice!r}, which records do not keep as it is; choose "
-                "among texts, numbers, booleans or lists, and look up there what is meant"
+                "among texts, numbers and booleans, and look up there what is meant"
             )
 
 

@@ -120,7 +120,7 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
         run.trial.set_user_attr(SPACES, sorted(spaces))
     trainings = list(run.trial.user_attrs.get(TRAININGS, []))
     num_trainings = study.trainings if run.is_reported else 1
-    metrics = over_trainings(trainings) if trainings else {}
+    metrics = _of_all(trainings) if trainings else {}
     while len(trainings) < num_trainings:
         if trainings and not run.is_baseline and (reason := _cannot_win(run, trainings)):
             return Outcome(metrics, reason, pruned=True)
@@ -138,7 +138,7 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
         if others:
             run.run.log_metrics(others)
         trainings.append({name: x for name, x in measured.items() if name not in others})
-        metrics = over_trainings(trainings)
+        metrics = _of_all(trainings)
         for name in study.required_metrics.values():
             value = others.get(name, metrics.get(name, math.nan))  # the mean may overflow
             if not math.isfinite(value):
@@ -150,6 +150,18 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
     if num_trainings > 1:
         run.run.log_metrics(metrics)
     return Outcome(metrics)
+
+
+def _of_all(trainings: list[dict[str, float]]) -> dict[str, float]:
+    """The means over trainings of what all of them measured as a finite number."""
+    first, *others = trainings
+
+    def is_known(name: str) -> bool:
+        value, _, end = name.rpartition("_")
+        names = [name, *([value] if end in ("low", "high") and "/" in value else [])]
+        return "/" not in name or all(each in other for each in names for other in others)
+
+    return over_trainings([{name: x for name, x in first.items() if is_known(name)}, *others])
 
 
 def _train(

@@ -107,11 +107,34 @@ def test_an_oracle_tells_them(tmp_path):
 def test_an_oracle_of_other_answers_is_refused(tmp_path):
     write(tmp_path / "d", ["red", "green"])
 
-    def short(images):
-        return ["a"], ["b"]
+    for answers in ((["a"], ["b"]), None, 3, ["a", "b", "c"], (1, 2)):
 
-    with pytest.raises(RgfError, match="'short' must return 2 classes and 2 values"):
-        shares.label(open_source(tmp_path / "d"), CANVAS, short)
+        def short(images, answers=answers):
+            return answers
+
+        with pytest.raises(RgfError, match="'short' must return 2 classes and 2 values"):
+            shares.label(open_source(tmp_path / "d"), CANVAS, short)
+
+
+def test_a_table_of_several_factors_is_asked_about_only_where_it_is_used(tmp_path):
+    write(tmp_path / "d", ["red", "green"])
+    (tmp_path / "d" / "factors.csv").write_text("file,colour,size\ncat/0.png,red,1\n")
+    source = open_source(tmp_path / "d")
+    assert len(source) == 2
+    with pytest.raises(RgfError, match=r"no row for 'dog/1\.png'"):
+        shares.label(source, CANVAS)
+    (tmp_path / "d" / "factors.csv").write_text(
+        "file,colour,size\ncat/0.png,red,1\ndog/1.png,red,2\n"
+    )
+    with pytest.raises(RgfError, match="has the factors colour, size; give a table of one"):
+        shares.label(open_source(tmp_path / "d"), CANVAS)
+
+
+@pytest.mark.parametrize("name", ["oracle", "rare", "rare_class"])
+def test_options_about_shares_need_references(name):
+    train, test, generated, _, _ = audited_digits.make()
+    with pytest.raises(ArgumentError, match="which need references"):
+        audit(train, generated, test, **{name: "x"})
 
 
 def test_an_audit_has_the_table(tmp_path):

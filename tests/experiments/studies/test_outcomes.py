@@ -224,3 +224,12 @@ def test_what_is_suggested_must_be_a_configuration(tmp_path):
 def test_a_mean_that_overflows_is_no_result(tmp_path):
     with pytest.raises(RgfError, match="the baseline has no result: rgf/gap is inf"):
         outcomes(tmp_path, [{**GOOD, "rgf/gap": 1.7e308}], trainings=2)
+
+
+def test_what_one_training_does_not_measure_is_no_mean(tmp_path):
+    first = {**GOOD, "guest/x": 1.0, "guest/x_low": 0.5, "guest/x_high": 1.5, "guest/y": 1.0}
+    second = {**first, "guest/x": math.inf, "guest/y": 3.0}
+    study, _ = outcomes(tmp_path, [first, second], trainings=2)
+    metrics = study.trials[0].user_attrs["metrics"]
+    assert metrics["guest/y"] == 2.0
+    assert not [name for name in metrics if name.startswith("guest/x")]

@@ -238,6 +238,14 @@ def test_choices_that_a_record_changes_are_refused_before_anything_runs(tmp_path
         with pytest.raises(RgfError, match=r"parameter 'units' has the choice .* records do not"):
             study.check()
 
+    def choose_lists(trial):
+        trial.suggest_categorical("units", [[8], [9]])
+        return BASELINE
+
+    sampler = lambda seed: optuna.samplers.BruteForceSampler()  # noqa: E731
+    with pytest.raises(RgfError, match=r"parameter 'units' has the choice \[8\]"):
+        Study("toy", "?", BASELINE, choose_lists, sampler=sampler).check()
+
 
 def test_lists_are_choices_without_a_word(tmp_path):
     def choose(trial):
