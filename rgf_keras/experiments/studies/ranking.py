@@ -23,6 +23,7 @@ REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's r
 SPACES = "spaces"  # the attribute that names the spaces that a trial's mitigations use
 TRAININGS = "trainings"  # the attribute that holds what each training of a trial came to
 ROUNDING = 1e-9  # relative; what scatters less does not
+MOST = 10_000  # trainings that are advised; more are out of reach
 POWER = 0.8  # with which as many trainings as are advised would find a difference
 
 
@@ -182,12 +183,52 @@ class Difference:
         tail = (1 - CONFIDENCE) / 2 / num_tests
         half = sum(parts) ** 0.5 * float(stdtrit(degrees, 1 - tail))
         quantiles = float(ndtri(1 - tail) + ndtri(POWER))
-        most = 10_000  # more are out of reach
         if pooled**0.5 <= ROUNDING * np.max(np.abs([*values, *others])):
-            return cls(value, None, None, most)
+            return cls(value, None, None, MOST)
         effect = abs(value) / pooled**0.5
-        needed = most if effect < 0.01 else min(most, int(np.ceil(2 * (quantiles / effect) ** 2)))
+        needed = MOST if effect < 0.01 else min(MOST, int(np.ceil(2 * (quantiles / effect) ** 2)))
         return cls(value, value - half, value + half, max(2, needed))
+
+    @classmethod
+    def paired(
+        cls, values: Sequence[float], others: Sequence[float], num_tests: int = 1
+    ) -> "Difference":
+        """The t interval of the mean of the differences of pairs of trainings.
+
+        Trainings of one seed begin with the same weights and see the same noise and the same order
+        of images; what is unlucky for one is unlucky for the other. Where no two differences
+        differ they are compared as :meth:`between` does.
+
+        Args:
+            values, others: of two or more trainings each, of the same seeds in the same order.
+            num_tests: as for :meth:`between`.
+
+        >>> Difference.paired([1.0, 5.2, 9.1], [2.0, 6.0, 10.0]).high < 0
+        True
+        """
+        from scipy.special import ndtri, stdtrit
+
+        pairs = np.subtract(values, others)
+        if pairs.std() <= ROUNDING * np.max(np.abs([*values, *others])):
+            return cls.between(values, others, num_tests)
+        value, std = float(pairs.mean()), float(pairs.std(ddof=1))
+        tail = (1 - CONFIDENCE) / 2 / num_tests
+        half = std / len(pairs) ** 0.5 * float(stdtrit(len(pairs) - 1, 1 - tail))
+        effect = abs(value) / std
+        quantiles = float(ndtri(1 - tail) + ndtri(POWER))
+        needed = MOST if effect < 0.01 else min(MOST, int(np.ceil((quantiles / effect) ** 2)))
+        return cls(value, value - half, value + half, max(2, needed))
+
+    @classmethod
+    def of_seeds(
+        cls, values: Mapping[int, float], others: Mapping[int, float], num_tests: int = 1
+    ) -> "Difference":
+        """Of trainings by their seeds: :meth:`paired` if there are three or more of the same."""
+        seeds = sorted(values)
+        if values.keys() == others.keys() and len(seeds) >= 3:
+            pairs = [values[seed] for seed in seeds], [others[seed] for seed in seeds]
+            return cls.paired(*pairs, num_tests)
+        return cls.between([*values.values()], [*others.values()], num_tests)
 
     @property
     def is_found(self) -> bool:
@@ -277,17 +318,17 @@ def differences(optuna_study: optuna.Study, number: int) -> dict[str, Difference
     """Differences of a trial's repeats to the baseline's, in every metric that all of them have."""
     runs = _repeat_runs(optuna_study)
     sides = [runs.get(n, {}) for n in (number, baseline_trial(optuna_study).number)]
-    metrics = [[run.user_attrs["metrics"] for run in side.values()] for side in sides]
+    metrics = [{seed: run.user_attrs["metrics"] for seed, run in side.items()} for side in sides]
     if min(map(len, metrics)) < 2:
         return {}
-    everything = [each for side in metrics for each in side]
+    everything = [each for side in metrics for each in side.values()]
     shared = set.intersection(*(set(each) for each in everything))
     names = {name for name in shared if all(np.isfinite(each[name]) for each in everything)}
-    first, second = metrics
-    return {
-        name: Difference.between([each[name] for each in first], [each[name] for each in second])
+    values = {
+        name: [{seed: each[name] for seed, each in side.items()} for side in metrics]
         for name in sorted(names)
     }
+    return {name: Difference.of_seeds(*both) for name, both in values.items()}
 
 
 def spread(optuna_study: optuna.Study) -> Spread | None:
@@ -312,7 +353,7 @@ def _repeat_runs(optuna_study: optuna.Study) -> dict[int, Runs]:
 
 
 def _summary(runs: Runs, baseline: Runs, bounds: Sequence[Bound], num_tests: int) -> RepeatSummary:
-    own, others = ([run.values[0] for run in each.values()] for each in (runs, baseline))
+    own, others = ({s: run.values[0] for s, run in each.items()} for each in (runs, baseline))
     limits, means = _mean_metrics(bounds, baseline), _mean_metrics(bounds, runs)
     has_result = limits and not any(run.user_attrs["reason"] for run in runs.values())
     complete = has_result and not any(run.user_attrs["reason"] for run in baseline.values())
@@ -321,8 +362,8 @@ def _summary(runs: Runs, baseline: Runs, bounds: Sequence[Bound], num_tests: int
         missed = bound.violation(means, limits) if has_result else FAR_OUTSIDE
         violations[bound.metric] = max(missed, violations.get(bound.metric, missed))
     return RepeatSummary(
-        Mean.of(own),
-        Difference.between(own, others, num_tests) if complete and runs is not baseline else None,
+        Mean.of([*own.values()]),
+        Difference.of_seeds(own, others, num_tests) if complete and runs is not baseline else None,
         violations,
     )
 

@@ -65,7 +65,8 @@ class Study:
             no longer win is pruned after fewer.
         repeats: fresh seeds with which the baseline and the best feasible trials are trained again
             in the end, at least 2; 0 for none. The ranking is then by their means, and a difference
-            is a finding only if its interval over these trainings excludes zero.
+            (in pairs of one seed, of three or more) is a finding only if its interval over these
+            trainings excludes zero.
         candidates: how many trials are repeated beside the baseline; the more, the wider is the
             interval that the best of them needs.
         evaluate: (config, context) → numbers by name, or an object that has them as ``metrics``;

@@ -173,6 +173,29 @@ def test_differences_are_students_or_welchs(n):
     assert difference.is_found == (difference.low > 0 or difference.high < 0)
 
 
+def test_trainings_of_the_same_seeds_are_compared_in_pairs():
+    # C_T in a classifier's features with four seeds, without and with rejection in pixels
+    values = dict(zip(range(1, 5), [1.5, -5.4, 3.3, 5.5], strict=True))
+    others = dict(zip(range(1, 5), [-5.9, -16.9, -4.3, -4.4], strict=True))
+    difference = Difference.of_seeds(values, others)
+    expected = stats.ttest_rel([*values.values()], [*others.values()]).confidence_interval()
+    assert (difference.low, difference.high) == pytest.approx(tuple(expected))
+    assert difference.is_found
+    assert not Difference.between([*values.values()], [*others.values()]).is_found
+    other_seeds = Difference.of_seeds(values, {seed + 1: x for seed, x in others.items()})
+    assert other_seeds == Difference.between([*values.values()], [*others.values()])
+
+
+def test_pairs_hold_their_level():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(2000):
+        seeds = rng.normal(size=4) * rng.choice([0, 3])
+        values, others = (dict(enumerate(seeds + rng.normal(size=4))) for _ in range(2))
+        found.append(Difference.of_seeds(values, others).is_found)
+    assert np.mean(found) == pytest.approx(0.05, abs=0.015)
+
+
 def test_as_many_trainings_as_are_advised_find_a_difference():
     rng = np.random.default_rng(0)
     needed = Difference.between([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]).needed  # one standard deviation
