@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 .PHONY: study test lint clean
 
 study: .venv/study
-	@echo "== running studies/quickstart.py (about 9 minutes on two cores) =="
+	@echo "== running studies/quickstart.py (about 8 minutes on two cores) =="
 	$(BIN)/rgf study run studies/quickstart.py --workers 2
 
 test: .venv/test lint

@@ -3,8 +3,8 @@
 Question: which rejection threshold τ (its space, multiple of the mean nearest-neighbour distance d̄,
           warm-up and mode) and which spectral decoupling λ copy least, with a Fréchet distance at
           most 1.5 times the unmitigated model's?
-Cost:     9 minutes on two CPU cores (TensorFlow, measured with four fresh seeds instead of three): two
-          oracles, a balanced GAN, 5 trials, and the best and the baseline with three fresh seeds.
+Cost:     about 8 minutes on two CPU cores (TensorFlow; 9 with four fresh seeds): two oracles, a
+          balanced GAN, 5 trials, and the best and the baseline with three fresh seeds.
 Command:  rgf study run studies/quickstart.py --workers 2
 """
 
