@@ -3,8 +3,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # Two test files at a time, for most of a test is one core compiling; and one thread for each, for
-# PyTorch's threads wait for each other in a loop.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# PyTorch's threads wait for each other in a loop. In order, for files of few tests take longest.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: study test lint clean
 

@@ -91,7 +91,7 @@ def nearest(
     return Neighbours(distances, indices, recall)
 
 
-def found(*args: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+def search(*args: Any, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     """Distances and indices of :func:`nearest` alone."""
     result = nearest(*args, **options)
     return result.distances, result.indices

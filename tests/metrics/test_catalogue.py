@@ -183,7 +183,7 @@ def test_copying_is_measured_once(evidence, monkeypatch):
     original = copying.measure
     monkeypatch.setattr(copying, "measure", lambda *args: calls.append(args) or original(*args))
     measure(replace(evidence))
-    assert [call[-1] for call in calls] == ["pixels", "oracle"]
+    assert [call[4] for call in calls] == ["pixels", "oracle"]
 
 
 @pytest.mark.parametrize(

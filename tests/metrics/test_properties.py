@@ -383,6 +383,7 @@ CASES = {
 # Of drawings and files: tests of their own. Rows that only :func:`rgf_table.build` makes.
 ELSEWHERE = {
     *(copies.histogram, copies.kernel_density, data_copying.cells),  # of any number of sets: below
+    *(approximate.search, approximate.find_faiss, neighbours.check_search),  # parts of nearest
     *(copying.copies_csv, frechet.read_moments, rgf_table.by_name, rgf_table.from_records),
     *(
         rgf_table.mostly_too_few,

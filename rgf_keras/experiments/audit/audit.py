@@ -227,7 +227,7 @@ def _compare_data(
     """Compare training images with each other and with held-out ones, in all spaces."""
     level = LEVEL / NUM_TESTS
     known = {each.name: findings.know(each, *data, level, is_approximate) for each in made}
-    search_own: SearchOwn = approximations.found if is_approximate else neighbours.nearest
+    search_own: SearchOwn = approximations.search if is_approximate else neighbours.nearest
     search = findings.mirror(data[0], known[PIXELS], data[1], seed)
     by_name = {each.name: each for each in made}
     return Reference(*data, by_name, known, search, level, seed, cache, search_own)

@@ -223,7 +223,7 @@ class Difference:
     def of_seeds(
         cls, values: Mapping[int, float], others: Mapping[int, float], num_tests: int = 1
     ) -> "Difference":
-        """Of trainings by their seeds: :meth:`paired` if there are three or more of the same."""
+        """Compare trainings by their seeds, in pairs if there are three or more of the same."""
         seeds = sorted(values)
         if values.keys() == others.keys() and len(seeds) >= 3:
             pairs = [values[seed] for seed in seeds], [others[seed] for seed in seeds]

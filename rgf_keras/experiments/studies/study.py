@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, NopPruner
 from pydantic import ValidationError
 
-from rgf_keras import config, plugins
+from rgf_keras import config, plugins, strict_json
 from rgf_keras.cache import key_of
 from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.config.base import flatten
@@ -218,7 +218,7 @@ def _check_choices(place: str, values: BaseDistribution, all_combinations: bool)
     """
     for choice in getattr(values, "choices", ()):
         try:
-            is_kept = json.loads(json.dumps(choice)) == choice
+            is_kept = json.loads(strict_json.dumps(choice)) == choice
         except (TypeError, ValueError):
             is_kept = False
         if not is_kept or (all_combinations and isinstance(choice, list | dict)):
