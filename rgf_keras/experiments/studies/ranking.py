@@ -324,11 +324,14 @@ def differences(optuna_study: optuna.Study, number: int) -> dict[str, Difference
     everything = [each for side in metrics for each in side.values()]
     shared = set.intersection(*(set(each) for each in everything))
     names = {name for name in shared if all(np.isfinite(each[name]) for each in everything)}
-    values = {
-        name: [{seed: each[name] for seed, each in side.items()} for side in metrics]
+    first, second = metrics
+    return {
+        name: Difference.of_seeds(
+            {seed: each[name] for seed, each in first.items()},
+            {seed: each[name] for seed, each in second.items()},
+        )
         for name in sorted(names)
     }
-    return {name: Difference.of_seeds(*both) for name, both in values.items()}
 
 
 def spread(optuna_study: optuna.Study) -> Spread | None:
