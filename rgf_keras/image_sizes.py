@@ -6,6 +6,8 @@ from typing import Any
 
 from rgf_keras.errors import ArgumentError
 
+ORACLE_SIDE = 16  # height and width that an oracle's convolutions need
+
 
 def require(condition: Any, message: str) -> None:
     """Raises an ArgumentError with this message if the condition does not hold."""

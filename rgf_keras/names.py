@@ -8,7 +8,7 @@ from pathlib import Path
 from rgf_keras.errors import ArgumentError
 
 MAX_BYTES = 200  # file systems take 255, some of which are for what is appended
-HASHED = re.compile("-[0-9a-f]{16}$")  # how names end that were changed
+HASHED = re.compile(r"-[0-9a-f]{16}\Z")  # how names end that were changed
 RESERVED = {
     *("con", "prn", "aux", "nul"),
     *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)),
@@ -53,9 +53,14 @@ def file_name(text: str) -> str:
     ('pixels', 'a-b-c14cddc033f64b9d')
     """
     cleaned = re.sub(r"[^\w.+-]", "-", text)[:100]
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     is_plain = cleaned == text and text[:1] not in ("", ".") and not HASHED.search(text)
-    return text if is_plain else f"{cleaned}-{digest}"
+    return text if is_plain else hashed(cleaned, text)
+
+
+def hashed(cleaned: str, text: str) -> str:
+    """A cleaned text with the hash of what it was, so that no two become one."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{cleaned}-{digest}"
 
 
 def sqlite_url(file: Path) -> str:

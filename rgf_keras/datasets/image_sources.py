@@ -224,12 +224,18 @@ def _of_name(name: str, value_range: Range | None) -> Source:
 def _of_dataset(name: str, dataset: Dataset) -> Source:
     names = tuple(map(str, dataset.indices))
     images = dataset.images
-    values = None
-    if dataset.factor is not None:
-        known = [str(dataset.factor_values[i]) for i in dataset.factor]
-        values = lambda: known  # noqa: E731
+
+    def values() -> list[str]:
+        return [str(dataset.factor_values[i]) for i in dataset.planted]
+
     return Source(
-        name, names, dataset.labels, dataset.class_names, {}, lambda: iter(images), values
+        name,
+        names,
+        dataset.labels,
+        dataset.class_names,
+        {},
+        lambda: iter(images),
+        None if dataset.factor is None else values,
     )
 
 

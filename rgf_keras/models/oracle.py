@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from rgf_keras.backend.protocol import require_settings
+from rgf_keras.image_sizes import ORACLE_SIDE
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Batch, Loss, Player, constructor_arguments, to_float
 from rgf_keras.models.networks import initializers
@@ -34,7 +35,7 @@ class Oracle(keras.Model):
         ArgumentError: smaller images.
     """
 
-    MIN_SIZE = 16
+    MIN_SIZE = ORACLE_SIDE
 
     def __init__(
         self,

@@ -1,13 +1,13 @@
 """Names and values as MLflow takes them: what is refused would cost all that is sent with it."""
 
-import hashlib
 import re
+
+from rgf_keras.names import HASHED, hashed
 
 # MLflow allows 250 characters, and the name of the tag that holds the original is longer.
 MAX_NAME = 220
 MAX_PARAM, MAX_TAG = 6000, 8000
 ORIGINAL = "rgf.name/"  # how tags begin that hold names which had to be changed
-HASHED = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
 
 
 def allowed_name(name: str) -> str:
@@ -22,7 +22,7 @@ def allowed_name(name: str) -> str:
     """
     parts = [part for part in name.split("/") if part not in ("", ".", "..")]
     cleaned = re.sub(r"^\.\.|[^\w.\- :/]", "_", "/".join(parts))
-    if name and cleaned == name and len(name) <= MAX_NAME and not HASHED.fullmatch(name):
+    if name and cleaned == name and len(name) <= MAX_NAME and not HASHED.search(name):
         return name
     return _hashed(cleaned, name)
 
@@ -34,7 +34,7 @@ def allowed_key(key: str) -> str:
     'samples'
     """
     cleaned = re.sub(r"[^a-zA-Z0-9_\-. ]", "_", key)
-    fits = cleaned == key and len(key) <= MAX_NAME and not HASHED.fullmatch(key)
+    fits = cleaned == key and len(key) <= MAX_NAME and not HASHED.search(key)
     return key if key.strip() and fits else _hashed(cleaned, key)
 
 
@@ -52,5 +52,4 @@ def allowed_value(value: str, most: int) -> str:
 
 
 def _hashed(cleaned: str, name: str) -> str:
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return f"{cleaned[: MAX_NAME - 17].rstrip('/')}-{digest}"
+    return hashed(cleaned[: MAX_NAME - 17].rstrip("/"), name)

@@ -5,9 +5,9 @@ from rgf_keras.config import AssessConfig, OracleConfig, TrainingConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment.data import Sets, make_sets, oracle_images
+from rgf_keras.image_sizes import ORACLE_SIDE
 from rgf_keras.runtime.progress import SILENT, Progress
 
-ORACLE_SIDE = 16
 # Samples, of each set, that metrics on request take: one more than their neighbours.
 NEEDED = {"precision": 4, "recall": 4, "density": 6, "coverage": 6}
 

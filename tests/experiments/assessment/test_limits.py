@@ -10,7 +10,6 @@ from rgf_keras.config import AssessConfig, parse
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment import data, limits
-from rgf_keras.models import Oracle
 
 SIDES = [(1, 1), (2, 2), (4, 8), (8, 8), (15, 15), (16, 16), (16, 20), (28, 28), (30, 30), (33, 40)]
 MODELS = [
@@ -54,10 +53,6 @@ def refusal(config, side):
     except RgfError as error:
         return str(error)
     return None
-
-
-def test_the_oracles_side_is_the_networks():
-    assert limits.ORACLE_SIDE == Oracle.MIN_SIZE
 
 
 def sets(num_train=64, num_test=16, side=16, num_classes=2, values=("a", "b")):
