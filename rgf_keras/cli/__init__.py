@@ -1,16 +1,23 @@
 """The command line: each command parses, chooses the backend and calls one function."""
 
 import io
+import logging
 import os
 import shlex
 import sys
+import threading
+import traceback
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from rgf_keras.cli import assess, audit, data, reject, report, reproduce, score, study, system
 from rgf_keras.cli.options import note
 from rgf_keras.errors import RgfError
+from rgf_keras.masking import masked
+
+INTERRUPTED = 130  # the exit code that Typer has for Ctrl-C
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(study.app, name="study")
@@ -39,25 +46,46 @@ def options(
         os.environ["RGF_DEBUG"] = "1"
 
 
+class _MaskedLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
 def main() -> None:
     """Entry point: errors that the user can mend are one line and exit code 2.
 
-    So are files that cannot be read or written where nobody has checked that before.
+    So are files that cannot be read or written where nobody has checked that before. Nothing that
+    is shown has a secret in it.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for terminals that are not Unicode's
-    os.environ["RGF_COMMAND"] = shlex.join(["rgf", *sys.argv[1:]])
+    assert logging.lastResort
+    logging.lastResort.setFormatter(_MaskedLines())
+    threading.excepthook = lambda raised: _show_traceback(raised.exc_value)
+    os.environ["RGF_COMMAND"] = shlex.join(["rgf", *(masked(x, x) for x in sys.argv[1:])])
     try:
-        app()
-    except (RgfError, OSError) as error:
-        if os.environ.get("RGF_DEBUG"):
-            raise
-        text = str(error)
-        if isinstance(error, OSError) and error.filename is not None:
-            text = f"{error.filename}: {error.strerror}"
-        note(f"error: {' '.join(text.split())}", "red")
-        sys.exit(2)
-    except KeyboardInterrupt:
+        code = app(standalone_mode=False)
+    except TyperException as error:  # options and arguments that are none
+        if message := error.format_message():  # else its help is shown
+            context = getattr(error, "ctx", None)
+            see = f" (see `{context.command_path} --help`)" if context else ""
+            note(f"error: {' '.join(message.split())}{see}", "red")
+        code = error.exit_code
+    except Exception as error:
+        is_users = isinstance(error, RgfError | OSError)
+        code = 2 if is_users else 1
+        if is_users and not os.environ.get("RGF_DEBUG"):
+            text = str(error)
+            if isinstance(error, OSError) and error.filename is not None:
+                text = f"{error.filename}: {error.strerror}"
+            note(f"error: {' '.join(text.split())}", "red")
+        else:
+            _show_traceback(error)
+    if code == INTERRUPTED:
         note("interrupted; the same command continues")
-        sys.exit(130)
+    sys.exit(code)
+
+
+def _show_traceback(error: BaseException | None) -> None:
+    note("".join(traceback.format_exception(error)))

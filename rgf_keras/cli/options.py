@@ -12,6 +12,7 @@ from rich.console import Console
 
 from rgf_keras import strict_json
 from rgf_keras.errors import RgfError, did_you_mean, how_to_install
+from rgf_keras.masking import masked
 from rgf_keras.names import sqlite_url
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
         try:
             settings[key] = yaml_text.load(value)
         except RgfError as error:
-            raise RgfError(f"--set {key}: '{value[:100]}' {error}") from None
+            raise RgfError(f"--set {key}: '{masked(value)[:100]}' {error}") from None
     return settings
 
 
@@ -224,8 +225,8 @@ def show_plan(as_json: bool, plan: dict[str, Any]) -> None:
 
 
 def note(line: str, style: str | None = None) -> None:
-    """Show a line beside the result, as it is and unbroken."""
-    err.print(line, style=style, soft_wrap=True)
+    """Show a line beside the result, as it is and unbroken, but without secrets."""
+    err.print(masked(line), style=style, soft_wrap=True)
 
 
 def tell(line: str) -> None:

@@ -1,8 +1,6 @@
 """`rgf ui`, `rgf dashboard`, `rgf sync`, `rgf info`: records in a browser, what is installed."""
 
 import importlib.util
-import os
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -21,11 +19,10 @@ def ui(
     if not (workspace / "mlflow.db").exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
     send_backlog(database(workspace, "mlflow"), workspace)
+    from rgf_keras.tracking import server
+
     note(f"http://{host}:{port} (Ctrl-C ends it)")
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
-    command += ["--workers", "1"]  # one reader: starts sooner, in a quarter of the memory
-    command += ["--backend-store-uri", database(workspace, "mlflow")]
-    os.execv(sys.executable, command)  # in this process's place: what ends `rgf ui` ends the server
+    server.serve(database(workspace, "mlflow"), host, port)
 
 
 def dashboard(

@@ -27,7 +27,6 @@ import shutil
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -123,8 +122,8 @@ def unpack(tarball: Path) -> Path:
     if holds(folder, "cifar10"):
         return folder
     try:
-        with TemporaryDirectory(dir=tarball.parent) as temporary:
-            unpacked = Path(temporary, folder.name)
+        with outputs.scratch(tarball.parent) as temporary:
+            unpacked = temporary / folder.name
             unpacked.mkdir()
             _copy_members(tarball, unpacked)
             unpacked.rename(folder)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rgf_keras import outputs
 from rgf_keras.cache import key_of
 from rgf_keras.errors import RgfError, first_line
+from rgf_keras.masking import masked
 from rgf_keras.tracking.mlflow_names import (
     MAX_PARAM,
     MAX_TAG,
@@ -25,7 +27,7 @@ from rgf_keras.tracking.mlflow_names import (
 )
 from rgf_keras.tracking.sender import Sender, Tell
 from rgf_keras.tracking.spool import Backlog, Batch, Point, Refusal, Spool, SpooledRun, Unreachable
-from rgf_keras.tracking.tracker import Tracker, masked
+from rgf_keras.tracking.tracker import Tracker
 
 # A run that was started while MLflow was unreachable has an id of ours, and this tag in MLflow.
 LOCAL, ID_TAG = "local-", "rgf.id"
@@ -57,7 +59,7 @@ class MlflowStore:
     """
 
     def __init__(self, uri: str):
-        self.uri, self.place = uri, f"MLflow at {masked(uri)}"
+        self.uri, self.place = uri, f"MLflow at {masked(uri, uri)}"
         self.is_server = _is_server(uri)
         settings = ExitStack()
         settings.enter_context(_settings())
@@ -74,14 +76,14 @@ class MlflowStore:
 
     def experiment(self, name: str, artifacts: str | None) -> str:
         """The id of an experiment, which is made if it does not exist."""
-        with _translated_errors():
+        with _translated_errors(self.uri):
             known = self.client.get_experiment_by_name(name)
             if known is None:
                 return self.client.create_experiment(name, artifact_location=artifacts)
         if known.lifecycle_stage == "deleted":
             raise Deleted(
                 f"the experiment '{name}' of {self.place} is deleted; restore it with "
-                f"`MLFLOW_TRACKING_URI={shlex.quote(masked(self.uri))} mlflow experiments restore "
+                f"`MLFLOW_TRACKING_URI={shlex.quote(masked(self.uri, self.uri))} mlflow experiments restore "
                 f"--experiment-id {known.experiment_id}`, or give another --name or --workspace"
             )
         return known.experiment_id
@@ -105,7 +107,7 @@ class MlflowStore:
         if not run.startswith(LOCAL):
             return run
         if run not in self._ids:
-            with _translated_errors():
+            with _translated_errors(self.uri):
                 experiments = [each.experiment_id for each in self.client.search_experiments()]
                 runs = self.client.search_runs(experiments, f"tags.`{ID_TAG}` = '{run}'")
             self._ids.update((run, each.info.run_id) for each in runs[:1])
@@ -117,14 +119,14 @@ class MlflowStore:
         if header["parent"]:
             tags["mlflow.parentRunId"] = self._known_id(header["parent"])
         experiment = self.experiment(header["experiment"], header["artifacts"])
-        with _translated_errors():
+        with _translated_errors(self.uri):
             id = self.client.create_run(experiment, time, tags, header["name"]).info.run_id
         self._new.add(id)
         return id
 
     def send(self, run: str, batch: Batch) -> None:
         id = self.find(run) or self.create(batch.header, batch.time, run)
-        with _translated_errors():
+        with _translated_errors(self.uri):
             self._log(id, batch)
             if batch.status == "RUNNING":
                 self.client.update_run(id, "RUNNING")
@@ -132,13 +134,13 @@ class MlflowStore:
                 self.client.set_terminated(id, batch.status, batch.time)
 
     def upload(self, run: str, path: Path) -> None:
-        with _translated_errors():
+        with _translated_errors(self.uri):
             self.client.log_artifact(self._known_id(run), str(path))
 
     def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
         from PIL import Image, ImageOps
 
-        with _translated_errors(), Image.open(path) as image:
+        with _translated_errors(self.uri), Image.open(path) as image:
             upright = ImageOps.exif_transpose(image)  # for the copy that is kept has no EXIF
             run_id = self._known_id(run)
             key = allowed_key(key)
@@ -149,7 +151,7 @@ class MlflowStore:
         if isinstance(error, Deleted):
             return RgfError(str(error))
         return RgfError(
-            f"cannot open the MLflow store {masked(self.uri)} ({masked(first_line(error))}); "
+            f"cannot open the MLflow store {masked(self.uri, self.uri)} ({first_line(error, self.uri)}); "
             "check the address and that it can be written"
         )
 
@@ -228,7 +230,7 @@ class MlflowTracker(Tracker, AbstractContextManager):
         self.artifacts = artifacts.resolve().as_uri() if artifacts else None
         outage = self.store.check(experiment, self.artifacts)
         self.spool = Spool(spool_folder(spool, uri))
-        (self.spool.folder / "address").write_text(masked(uri))
+        outputs.write_text(self.spool.folder / "address", masked(uri, uri))
         self.sender = Sender(self.spool, self.store, self.store.place, tell)
         if outage:
             self.sender.report_outage(outage)
@@ -286,7 +288,10 @@ def send_backlog(uri: str, spool: Path) -> Backlog:
 
 def backlogs(spool: Path) -> dict[str, Backlog]:
     """What waits in all spools of a workspace, by address (without its password)."""
-    spools = {path.read_text(): Spool(path.parent).backlog() for path in spool.glob("*/address")}
+    spools = {
+        path.read_text(encoding="utf-8"): Spool(path.parent).backlog()
+        for path in spool.glob("*/address")
+    }
     return {address: backlog for address, backlog in spools.items() if backlog}
 
 
@@ -321,14 +326,16 @@ def _is_server(uri: str) -> bool:
         parts = urlsplit(uri)
         is_server, _ = parts.scheme.split("+")[0] in SERVERS, parts.port
     except ValueError as error:
-        raise RgfError(f"the MLflow address {masked(uri)} is malformed: {error}") from None
+        raise RgfError(
+            f"the MLflow address {masked(uri, uri)} is malformed: {first_line(error, uri)}"
+        ) from None
     if is_server and not parts.hostname:
-        raise RgfError(f"the MLflow address {masked(uri)} names no host")
+        raise RgfError(f"the MLflow address {masked(uri, uri)} names no host")
     return is_server
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
+def _translated_errors(uri: str) -> Iterator[None]:
     """Inside, whatever MLflow raises becomes :class:`Unreachable` or :class:`Refusal`."""
     try:
         yield
@@ -338,13 +345,13 @@ def _translated_errors() -> Iterator[None]:
         code = getattr(error, "get_http_status_code", lambda: None)()
         code = getattr(getattr(error, "response", None), "status_code", code)
         kind = Refusal if code in REFUSALS else Unreachable
-        raise kind(masked(_cause(error))) from error
+        raise kind(_cause(error, uri)) from error
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException, uri: str) -> str:
     """The reason at the bottom of a chain of exceptions, e.g. "Connection refused"."""
     deepest: BaseException | None = error
-    reason = first_line(error)
+    reason = first_line(error, uri)
     while deepest is not None:
         reason = getattr(deepest, "strerror", None) or reason
         deepest = deepest.__cause__ or deepest.__context__

@@ -137,8 +137,8 @@ def audit(
     _check_counts(opened, sources)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
-        place, canvas = Path(temporary), image_sets.survey(opened[0])
+    with outputs.scratch(folder or Path(tempfile.gettempdir())) as place:
+        canvas = image_sets.survey(opened[0])
         tables = _compare_shares(sources, known, canvas, oracle, (rare, rare_class))
         data = _read_data(opened, canvas, place, hold_out, seed, progress)
         made = spaces.make(extractors, canvas, cache, place, progress)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rgf_keras import archive, strict_json
+from rgf_keras import archive, outputs, strict_json
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig
 from rgf_keras.datasets import Dataset
@@ -131,7 +131,8 @@ def _assess_once(
         with tracker.run(f"threshold-{_label(threshold)}", environment_tags()) as run:
             assessment = assess(chosen, Context(run, folder, cache, progress))
         name = next(name for name in assessment.files if name.startswith("model."))
-        path.write_text(strict_json.dumps({"metrics": assessment.metrics, "model": name}))
+        result = {"metrics": assessment.metrics, "model": name}
+        outputs.write_text(path, strict_json.dumps(result))
     record = json.loads(path.read_text())
     # before 0.2 the metrics alone
     return record if "metrics" in record else {"metrics": record, "model": "model.keras"}
