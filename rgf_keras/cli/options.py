@@ -1,6 +1,7 @@
 """What commands share: options, configurations, the choice of the backend, where records go."""
 
 import importlib.util
+import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -175,7 +176,8 @@ def open_tracker(uri: str | None, workspace: Path, experiment: str) -> "MlflowTr
     given = uri or os.environ.get("MLFLOW_TRACKING_URI")
     artifacts = None if given else workspace / "artifacts"
     address = mlflow_address(uri, workspace)
-    return MlflowTracker(address, experiment, workspace / "spool", artifacts, tell)
+    told = tell if multiprocessing.parent_process() is None else lambda line: None  # by the parent
+    return MlflowTracker(address, experiment, workspace / "spool", artifacts, told)
 
 
 def mlflow_address(uri: str | None, workspace: Path) -> str:

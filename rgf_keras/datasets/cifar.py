@@ -30,6 +30,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from rgf_keras import outputs
 from rgf_keras.datasets import files
 from rgf_keras.datasets.dataset import Dataset
 from rgf_keras.errors import RgfError

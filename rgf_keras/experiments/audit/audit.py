@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rgf_keras import archive
+from rgf_keras import archive, outputs
 from rgf_keras.cache import Cache
 from rgf_keras.datasets import image_sets
 from rgf_keras.datasets.image_sets import Canvas, ImageSet

@@ -11,7 +11,8 @@ from rgf_keras.experiments.studies.run import SECONDS_BETWEEN_LOOKS, StudyRunner
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.runtime.workers import Workers, WorkersSpec
 
-# No process frees all that Keras and a device keep of a model: one is replaced after so many.
+# No process frees all that Keras and a device keep of a model: one is replaced after so many, and
+# where processes follow each other, which start at once, after each.
 TRIALS_PER_PROCESS = 10
 
 # So many workers in a row that die before they end a trial end the study.
@@ -21,7 +22,7 @@ MAX_DEATHS = 5
 def run_parallel(
     spec: StudySpec, where: WorkersSpec, progress: Progress, on_trial: Callable[[FrozenTrial], None]
 ) -> optuna.Study:
-    """Run a study, or what is left of it, in other processes.
+    """Run a study, or what is left of it, in other processes, so that memory does not grow.
 
     The baseline runs first and alone, so that what trials share is made once. A worker that dies
     is replaced, and its trial resumed: from its checkpoint where workers share the workspace, else
@@ -68,7 +69,7 @@ def _start(runner: StudyRunner, workers: Workers, progress: Progress) -> None:
     claimable, under_way = runner.stage.claimable_and_under_way()
     starting = max(workers.num_busy - under_way, 0)
     free = workers.num_workers - workers.num_busy
-    alone = not runner.search.has_baseline
+    alone = not runner.search.has_baseline or workers.num_workers == 1
     for _ in range(min(claimable - starting, free)):
         workers.start(1 if alone else TRIALS_PER_PROCESS, progress, alone)
 
