@@ -59,14 +59,16 @@ class Cache:
 
     def __init__(self, folder: str | Path | None = None):
         given = folder or os.environ.get("RGF_CACHE_DIR")
+        if given:
+            self.folder = Path(given)
+            return
         try:
-            self.folder = Path(given or platformdirs.user_cache_dir("rgf_keras"))
-        except RuntimeError:
-            lacks = "there is no home folder to keep results in; set RGF_CACHE_DIR"
-            raise RgfError(lacks) from None
-        if not given:
-            with contextlib.suppress(OSError):  # whoever writes is told
+            self.folder = Path(platformdirs.user_cache_dir("rgf_keras"))
+            with contextlib.suppress(PermissionError):  # whoever writes is told
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (RuntimeError, OSError) as error:
+            reason = f"there is no home folder to keep results in ({error})"
+            raise RgfError(f"{reason}; set RGF_CACHE_DIR") from None
 
     @property
     def max_bytes(self) -> int:

@@ -63,6 +63,9 @@ def main() -> None:
     assert logging.lastResort
     logging.lastResort.setFormatter(_MaskedLines())
     threading.excepthook = lambda raised: _show_traceback(raised.exc_value)
+    if not os.path.isabs(os.path.expanduser("~")):  # no account: what other libraries ask for
+        os.environ["HOME"] = os.devnull
+        os.environ.setdefault("USER", "nobody")
     os.environ["RGF_COMMAND"] = shlex.join(["rgf", *(masked(x, x) for x in sys.argv[1:])])
     try:
         code = app(standalone_mode=False)

@@ -48,7 +48,8 @@ class Processes:
     other; several have environments of their own, and are spawned.
     Cores are divided among the workers; GPUs are given out in turn, and several workers on one take
     its memory as they need it. (Variables that say otherwise in the environment are respected.) The
-    processes end with this one. Arguments: see :meth:`rgf_keras.runtime.workers.WorkersSpec.open`.
+    processes end with this one. What they unpickle comes by a pipe that nobody else can open.
+    Arguments: see :meth:`rgf_keras.runtime.workers.WorkersSpec.open`.
     """
 
     def __init__(
