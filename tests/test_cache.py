@@ -67,7 +67,7 @@ def test_what_killed_processes_left_is_cleared(cache):
     abandoned.mkdir(mode=0o700)
     (abandoned / "new.npz").write_bytes(bytes(1000))
     os.utime(abandoned, (0, 0))
-    assert [(x.kind, x.size) for x in cache.entries()][0] == ("unfinished", 100)
+    assert next((x.kind, x.size) for x in cache.entries()) == ("unfinished", 100)
     with outputs.scratch(cache.folder) as used:
         os.utime(used, (0, 0))
         assert cache.clear(("thing", "unfinished")) >= 1300
