@@ -289,7 +289,8 @@ def baseline_metrics(optuna_study: optuna.Study) -> dict[str, float]:
 def best(optuna_study: optuna.Study) -> FrozenTrial:
     """The feasible trial with the smallest objective; if there is none, the nearest to feasible.
 
-    Of trials with equal objectives it is the one to which the bounds leave most room. If trials were repeated it is one of those, by their means.
+    Of trials with equal objectives it is the one to which the bounds leave most room. If trials
+    were repeated it is one of those, by their means.
 
     Raises:
         RgfError: no trial has finished.
