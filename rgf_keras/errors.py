@@ -8,6 +8,10 @@ class RgfError(Exception):
     """Something the user can mend: the message names the thing and the remedy in one line."""
 
 
+class LostLease(RgfError):
+    """Somebody else may be at what this process was at, which therefore writes nothing more."""
+
+
 class ArgumentError(RgfError, ValueError):
     """An argument that a function cannot take."""
 

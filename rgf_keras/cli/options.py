@@ -171,9 +171,8 @@ def open_tracker(uri: str | None, workspace: Path, experiment: str) -> "MlflowTr
     """Open MLflow at the given address, else at MLFLOW_TRACKING_URI, else in the workspace."""
     from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 
-    given = uri or os.environ.get("MLFLOW_TRACKING_URI")
-    artifacts = None if given else workspace / "artifacts"
     address = mlflow_address(uri, workspace)
+    artifacts = workspace / "artifacts" if address == database(workspace, "mlflow") else None
     return MlflowTracker(address, experiment, workspace / "spool", artifacts, tell)
 
 

@@ -13,7 +13,7 @@ from rgf_keras.errors import RgfError, first_line
 from rgf_keras.metrics import rgf_table
 from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.tracking.mlflow_names import ORIGINAL
-from rgf_keras.tracking.mlflow_tracker import MlflowStore
+from rgf_keras.tracking.mlflow_store import MlflowStore
 from rgf_keras.tracking.tracker import masked
 
 Numbers = dict[str, float]
