@@ -25,12 +25,6 @@ from rgf_keras.runtime import locks
 # A database server drops the leases of a process that it has not heard of for so long.
 EXPIRY_SECONDS = 60
 
-# A session that answered so recently is taken to be there still.
-SECONDS_BETWEEN_CHECKS = 1.0
-
-# A clock that goes on while the process is stopped and the machine asleep.
-CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
 Unlock = Callable[[], object]
 
 
@@ -157,7 +151,7 @@ class DatabaseLeases(Leases):
             raise RgfError(f"no leases on {name}; use a PostgreSQL or MySQL storage")
         self.dialect, self.study = DIALECTS[name], study
         self._guard, self._ended = threading.Lock(), threading.Event()
-        self._is_lost, self._heard = False, 0.0
+        self._is_lost = False
         engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         try:
             self._session = engine.connect()
@@ -167,8 +161,7 @@ class DatabaseLeases(Leases):
         threading.Thread(target=self._renew, daemon=True).start()
 
     def check(self) -> None:
-        if self._is_lost or time.clock_gettime(CLOCK) - self._heard > SECONDS_BETWEEN_CHECKS:
-            self._ask("SELECT 1")
+        self._ask("SELECT 1")
 
     def close(self) -> None:
         self._ended.set()
@@ -193,11 +186,8 @@ class DatabaseLeases(Leases):
         cause = None
         with self._guard:
             if not self._is_lost:  # else SQLAlchemy would begin a session, without the locks
-                asked = time.clock_gettime(CLOCK)
                 try:
-                    answer = self._session.execute(sqlalchemy.text(query), values).scalar()
-                    self._heard = asked
-                    return answer
+                    return self._session.execute(sqlalchemy.text(query), values).scalar()
                 except SQLAlchemyError as error:
                     self._is_lost, cause = True, error
         raise LostLease(

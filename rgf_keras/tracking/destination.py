@@ -8,7 +8,16 @@ Record = dict[str, Any]
 
 
 class Unreachable(Exception):
-    """The destination cannot take something at the moment."""
+    """The destination cannot take something at the moment.
+
+    Args:
+        reason: why.
+        status: of the HTTP answer, 0 if there was none.
+    """
+
+    def __init__(self, reason: str, status: int = 0):
+        super().__init__(reason)
+        self.status = status
 
 
 class Away(Unreachable):

@@ -33,6 +33,7 @@ PER_CALL = {"params": 100, "tags": 100, "metrics": 1000}  # the server's limits
 # What will not be taken as it is: by MLflow itself, and by whatever answers in its place.
 REFUSALS = (400, 404, 405, 410, 411, 413, 414, 415, 422, 431)
 OF_A_PROXY = (400, 413, 414, 415, 431)
+OF_ANOTHER_SERVER = (404, 405, 501)  # not in JSON, when it is asked for the first time
 REMEDIES = {
     413: "it is too large for the server or a proxy before it, which must allow more",
     414: "its names are too long for the server or a proxy before it",
@@ -110,7 +111,8 @@ class MlflowStore:
         try:
             self.experiment(experiment, artifacts)
         except (Unreachable, Refusal) as error:
-            if isinstance(error, Refusal) or not self.is_server:
+            is_other = getattr(error, "status", 0) in OF_ANOTHER_SERVER
+            if isinstance(error, Refusal) or not self.is_server or is_other:
                 raise self.unusable(error) from error
             return first_line(error)
         return ""
@@ -283,7 +285,7 @@ def _translated_errors() -> Iterator[None]:
             reason = REMEDIES.get(code) or masked(first_line(error))
             raise Refusal(reason) from error
         kind = Unreachable if code else Away
-        raise kind(masked(_cause(error))) from error
+        raise kind(masked(_cause(error)), code) from error
 
 
 def _status(chain: list[BaseException]) -> tuple[int, bool]:
