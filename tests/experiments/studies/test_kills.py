@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mlflow
 import optuna
+from kills import killed
 from toy_study import RANDOM, assessment
 
 from rgf_keras.cache import Cache
@@ -16,7 +17,6 @@ from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.tracking.mlflow_store import MlflowStore
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 from rgf_keras.tracking.spool import SpooledRun
-from rgf_keras.tracking.tracker import environment
 
 NUM_TRIALS = 3
 
@@ -37,18 +37,6 @@ def run(folder, log):
         storage = open_storage(f"sqlite:///{folder}/optuna.db")
         where = RANDOM, "toy", folder / "work", storage, tracker, Cache(folder / "cache")
         return run_study(*where, num_trials=NUM_TRIALS, evaluate=evaluate)
-
-
-def killed(call):
-    """Make a call in a process of its own, that is to kill itself."""
-    environment()  # imports Keras, once
-    if not (process := os.fork()):
-        try:
-            call()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(process, 0)
-    assert os.waitstatus_to_exitcode(status) == 9
 
 
 # Where processes die, one after the other: before or after their first call.

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import optuna
 import pytest
-from test_kills import killed
+from kills import killed
 from toy_study import RANDOM, assessment
 
 from rgf_keras.cache import Cache
