@@ -261,13 +261,16 @@ class Spool:
         return list(in_order)
 
     def _files(self, run: str) -> list[Path]:
-        folder = self.folder / run
-        paths = [*folder.glob("[!.]*"), *(folder / IMAGES).glob("[!.]*")]
-        return sorted(path for path in paths if path.is_file())
+        paths: list[Path] = []
+        for folder in (self.folder / run, self.folder / run / IMAGES):
+            with contextlib.suppress(FileNotFoundError):  # the process that sends has cleared it
+                paths += folder.iterdir()
+        return sorted(path for path in paths if path.name[0] != "." and path.is_file())
 
     def _arrived(self, run: str) -> int:
-        sent = self._path(run, "sent")
-        return int(sent.read_text()) if sent.exists() else 0
+        with contextlib.suppress(FileNotFoundError):
+            return int(self._path(run, "sent").read_text())
+        return 0
 
     def _path(self, run: str, suffix: str = "jsonl") -> Path:
         return self.folder / f"{run}.{suffix}"
@@ -296,9 +299,10 @@ def _parse(lines: bytes) -> Iterator[Record]:
 
 
 def _opening(path: Path) -> Record:
-    """A run's first record."""
-    with open(path, "rb") as file:
+    """A run's first record; one without anything if the process that sends has cleared the run."""
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         return next(_parse(file.read(65536)), {"time": 0})
+    return {"time": 0}
 
 
 @dataclass

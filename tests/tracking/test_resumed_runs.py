@@ -58,7 +58,7 @@ def test_one_command_at_a_time(tmp_path, monkeypatch, mlflow_database):
     shutil.copy(mlflow_database, tmp_path / "mlflow.db")
     with (
         open_context("assess", "key", tmp_path / "work", None, tmp_path),
-        pytest.raises(RgfError, match="`rgf assess` in .*/work is being run by another process"),
+        pytest.raises(RgfError, match=r"`rgf assess` in .*/work is being run by another process"),
         open_context("assess", "key", tmp_path / "work", None, tmp_path),
     ):
         pass
