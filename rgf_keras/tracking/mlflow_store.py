@@ -34,7 +34,8 @@ PER_CALL = {"params": 100, "tags": 100, "metrics": 1000}  # the server's limits
 REFUSALS = (400, 404, 405, 410, 411, 413, 414, 415, 422, 431)
 OF_A_PROXY = (400, 413, 414, 415, 431)
 OF_ANOTHER_SERVER = (404, 405, 501)  # not in JSON, when it is asked for the first time
-REMEDIES = {
+REASONS = {
+    200: "what answers is no MLflow; perhaps it asks for a login",
     413: "it is too large for the server or a proxy before it, which must allow more",
     414: "its names are too long for the server or a proxy before it",
 }
@@ -279,13 +280,13 @@ def _translated_errors() -> Iterator[None]:
     except (Unreachable, Refusal):
         raise
     except Exception as error:  # of HTTP libraries, database drivers, file systems
-        chain = [*_chain(error)]
-        code, is_mlflows = _status(chain)
+        code, is_mlflows = _status([*_chain(error)])
+        reason = REASONS.get(code) or f"HTTP status {code}"
+        if is_mlflows or not code:
+            reason = masked(_cause(error))
         if code in (REFUSALS if is_mlflows else OF_A_PROXY):
-            reason = REMEDIES.get(code) or masked(first_line(error))
             raise Refusal(reason) from error
-        kind = Unreachable if code else Away
-        raise kind(masked(_cause(error)), code) from error
+        raise (Unreachable if code else Away)(reason, code) from error
 
 
 def _status(chain: list[BaseException]) -> tuple[int, bool]:
@@ -299,12 +300,12 @@ def _status(chain: list[BaseException]) -> tuple[int, bool]:
         if response is not None:
             is_json = "json" in response.headers.get("Content-Type", "")
             return response.status_code, is_json
-        if found := re.search(r"failed with error code (\d{3})", str(error)):
+        if found := re.search(r"(?:failed with error code|too many) (\d{3})\b", str(error)):
             return int(found[1]), False
     error = chain[0]
     if isinstance(error, MlflowException) and "API request to" not in str(error):
         return error.get_http_status_code(), True  # of a store in this process
-    return (503 if "API request" in str(error) and "JSON" in str(error) else 0), False
+    return (200 if "valid JSON" in str(error) else 0), False
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

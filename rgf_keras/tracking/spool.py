@@ -143,6 +143,7 @@ class Spool:
             except Exception as error:  # one run must not keep others from being sent
                 failures.add(error)
                 late.add(run)
+                self._late.add(run)
             else:
                 failures.in_a_row *= self.num_sent == before
 
@@ -153,7 +154,8 @@ class Spool:
             for path in self._files(run) if run not in late else ():
                 attempt(run, partial(self._send_file, run, path, destination))
             self._clear(run)
-        self._late = late
+            if run not in late and not failures.is_away:
+                self._late.discard(run)
         failures.raise_first()
 
     def requeue(self) -> None:
