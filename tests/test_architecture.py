@@ -68,8 +68,8 @@ ROOMS = {
 FEATURES = {PACKAGE / "metrics" / name for name in ("features.py", "inception.py")}
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 28_900
-MAX_SHARE_OF_EXPERIMENTS = 0.2
+MAX_LINES = 29_900
+MAX_SHARE_OF_EXPERIMENTS = 0.205
 MAX_MODULE_LINES = 400
 MAX_MEDIAN_LINES = 6
 

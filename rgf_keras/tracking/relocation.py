@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import sqlalchemy
 
@@ -75,8 +76,7 @@ def _relocate(file: Path) -> None:
     with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(file)) as database, database:
         places = database.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
         for (place,) in places:
-            is_ours = str(place).startswith("file:") and str(place).endswith(f"/{ARTIFACTS}")
-            if place == here or not is_ours or not _is_moved(Path(place[len("file://") :]), folder):
+            if place == here or not _is_moved(str(place), folder):
                 continue
             database.execute(
                 "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?",
@@ -89,8 +89,11 @@ def _relocate(file: Path) -> None:
             )
 
 
-def _is_moved(before: Path, now: Path) -> bool:
-    return now.exists() or not before.exists()
+def _is_moved(place: str, folder: Path) -> bool:
+    """Whether a place of artifacts is that of a workspace, and has become another folder."""
+    if not (place.startswith("file:") and place.endswith(f"/{ARTIFACTS}")):
+        return False
+    return folder.exists() or not Path(unquote(urlsplit(place).path)).exists()
 
 
 def _was_here(address: str, spool: Path) -> bool:

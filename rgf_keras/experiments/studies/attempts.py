@@ -47,8 +47,9 @@ def fail(trial: optuna.Trial, error: Exception) -> int:
 
 
 def forgive(trial: optuna.Trial) -> None:
-    """Uncount an attempt that was ended from outside."""
-    if known := trial.user_attrs.get(ATTEMPTS):
+    """Uncount an attempt that was ended from outside, not by an error."""
+    known = trial.user_attrs.get(ATTEMPTS)
+    if known and not known["error"]:
         trial.set_user_attr(ATTEMPTS, {**known, "count": max(known["count"] - 1, 0)})
 
 

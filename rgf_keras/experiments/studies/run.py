@@ -4,7 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from rgf_keras.cache import Cache
 from rgf_keras.errors import LostLease, RgfError, first_line
 from rgf_keras.experiments.studies import attempts, home
-from rgf_keras.experiments.studies.optuna_adapter import quiet, snapshot
+from rgf_keras.experiments.studies.optuna_adapter import quiet, resume, snapshot
 from rgf_keras.experiments.studies.ranking import ENDED
 from rgf_keras.experiments.studies.stages import Repeats, Search, Stage, outcome_of, running
 from rgf_keras.experiments.studies.storage import leases, open_storage
@@ -222,6 +222,17 @@ class StudyRunner:
         for name in new_names:
             self.on_trial(trials[name])
         return bool(new_names)
+
+    @contextmanager
+    def forgiving(self) -> Iterator[None]:
+        """Count no attempts at trials whose processes are ended in the end."""
+        try:
+            yield
+        finally:
+            with suppress(Exception):  # whatever ended the work is to be told, not this
+                for stage in (self.search, self.repeats):
+                    for trial in stage.left_behind():
+                        attempts.forgive(resume(stage.optuna_study, trial))
 
     def finish(self) -> None:
         """End the study's own run: all is done."""

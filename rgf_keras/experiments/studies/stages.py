@@ -128,11 +128,16 @@ class Stage(ABC):
         """How many trials could be claimed now, and how many somebody is at."""
         with self.leases.exclusive():
             trials = self.trials
-            left_behind = [trial for trial in running(trials) if self._take(trial)]
-            for trial in left_behind:
-                self.leases.give_back(self.name(trial))
-            claimable = len(left_behind) + max(self.room(trials), 0)
-            return claimable, len(running(trials)) - len(left_behind)
+            num_left = len(self.left_behind())
+            claimable = num_left + max(self.room(trials), 0)
+            return claimable, len(running(trials)) - num_left
+
+    def left_behind(self) -> list[FrozenTrial]:
+        """Trials that have begun and that nobody is at now."""
+        left = [trial for trial in running(self.trials) if self._take(trial)]
+        for trial in left:
+            self.leases.give_back(self.name(trial))
+        return left
 
     def _take(self, trial: FrozenTrial) -> bool:
         """Take the lease of a trial that was running when it was looked up, if it still is."""
