@@ -1,6 +1,7 @@
 """Empties a spool in the background, and says when it cannot."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from rgf_keras.errors import first_line
@@ -11,6 +12,9 @@ SECONDS_BETWEEN_ATTEMPTS = 5.0
 
 # After so long without anything that arrives the end is not held up.
 CLOSING_SECONDS = 60.0
+
+# So long the end waits for the process that sends what all record.
+HANDOVER_SECONDS = 5.0
 
 ALL_ARRIVED = "everything that waited is there"
 
@@ -64,6 +68,8 @@ class Sender:
         while self._thread.is_alive() and self.spool.num_sent > sent:
             sent = self.spool.num_sent
             self._thread.join(CLOSING_SECONDS)
+        if not self._thread.is_alive():
+            self._send_what_another_did_not()
         if not self.spool.write():
             self.tell(f"cannot write {self.spool.folder}: the last records are lost")
         left = self.spool.backlog()
@@ -73,6 +79,15 @@ class Sender:
                 "same --workspace and --tracking-uri sends them"
             )
         self.spool.close()
+
+    def _send_what_another_did_not(self) -> None:
+        """Wait for the process that sends, which may have ended before it came to our records."""
+        deadline = time.monotonic() + HANDOVER_SECONDS
+        while not self.outage and self.spool.backlog() and time.monotonic() < deadline:
+            if self.spool.acquire():
+                self._attempt()
+                return
+            time.sleep(0.1)
 
     def _run(self) -> None:
         pause = SECONDS_BETWEEN

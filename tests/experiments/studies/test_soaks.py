@@ -30,7 +30,6 @@ from rgf_keras.experiments.studies.storage import (
     sqlite_url,
 )
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker
-from rgf_keras.tracking.tracker import environment
 
 pytestmark = pytest.mark.slow
 
@@ -59,9 +58,16 @@ def run(folder, url, num_trials):
         return run_study(RANDOM, *where, num_trials=num_trials, evaluate=evaluate)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _imports(tmp_path_factory, mlflow_database):
+    """Whatever is imported when a study is run, before processes are forked."""
+    folder = tmp_path_factory.mktemp("imports")
+    shutil.copy(mlflow_database, folder / "mlflow.db")
+    run(folder, journal_url(folder), 2)
+
+
 def started(call):
     """Make a call in a process of its own; it exits with 2 where the call is refused."""
-    environment()  # imports Keras, once
     if process := os.fork():
         return process
     status = 1
