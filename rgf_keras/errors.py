@@ -16,6 +16,10 @@ class RgfError(Exception):
         return masked(super().__str__())
 
 
+class LostLease(RgfError):
+    """Somebody else may be at what this process was at, which therefore writes nothing more."""
+
+
 class ArgumentError(RgfError, ValueError):
     """An argument that a function cannot take."""
 

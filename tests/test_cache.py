@@ -101,7 +101,7 @@ def test_the_users_own_cache_is_the_users_alone(tmp_path, monkeypatch):
     assert own.folder.stat().st_mode & 0o777 == 0o700
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # no home, and no account
-    with pytest.raises(RgfError, match="no home folder.*set RGF_CACHE_DIR"):
+    with pytest.raises(RgfError, match=r"no home folder.*set RGF_CACHE_DIR"):
         Cache()
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full while a model, a table or a picture is written: one line, and nothing half."""
+"""A disk that is full while a model, a table or a picture is written: one line, nothing half."""
 
 import os
 import shutil

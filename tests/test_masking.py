@@ -171,10 +171,10 @@ def test_records_have_no_secret(tmp_path, monkeypatch, mlflow_database):
     uri = f"http://me:{CANARY}@127.0.0.1:1/x?token={CANARY}"
     monkeypatch.setenv("RGF_COMMAND", masked(f"rgf assess --tracking-uri {uri}", uri))
     values, told = {"storage": uri, "plain": "1"}, []
-    with MlflowTracker(uri, "x", tmp_path / "spool", tell=told.append) as tracker:
-        with tracker.run("x", environment_tags()) as run:
-            run.log_params(values)
-            run.set_tags(values)
+    tracker = MlflowTracker(uri, "x", tmp_path / "spool", tell=told.append)
+    with tracker, tracker.run("x", environment_tags()) as run:
+        run.log_params(values)
+        run.set_tags(values)
     with pytest.raises(RgfError) as refused:
         send_backlog(uri, tmp_path / "spool")
     told += [str(refused.value), *backlogs(tmp_path / "spool")]

@@ -157,9 +157,9 @@ def test_what_a_killed_process_was_writing_is_swept_by_the_next(tmp_path):
 
 
 def test_a_full_disk_is_one_line_with_what_to_do(tmp_path):
-    with pytest.raises(RgfError, match=r"cannot write .*a\.txt: No space .*; make space, and the"):
-        with outputs.replacing(tmp_path / "a.txt"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    told = pytest.raises(RgfError, match=r"cannot write .*a\.txt: No space .*; make space, and the")
+    with told, outputs.replacing(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert os.listdir(tmp_path) == []
 
 

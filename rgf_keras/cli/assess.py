@@ -57,7 +57,7 @@ def assess_command(
     from rgf_keras.runtime.workers import WorkersSpec
 
     work = work_folder(chosen, workspace)
-    with open_context("assess", work, tracking_uri, workspace) as context:
+    with open_context("assess", chosen.key, work, tracking_uri, workspace) as context:
         result = assess(chosen, context, WorkersSpec(workers, prepare=import_keras))
     lines = [f"{key}: {value:.3f}" for key, value in catalogue.overall(result.metrics).items()]
     record = {"metrics": result.metrics, "table": to_records(result.table)}
@@ -107,7 +107,7 @@ def calibrate_command(
     from rgf_keras.runtime.workers import WorkersSpec
 
     work, spec = work_folder(chosen, workspace), WorkersSpec(workers, prepare=import_keras)
-    with open_context("calibrate", work, tracking_uri, workspace) as context:
+    with open_context("calibrate", chosen.key, work, tracking_uri, workspace) as context:
         result = calibrate(chosen, context, seeds, skewed, spec)
     found = result.calibration
     views = report.calls_table(found), report.needs_table(found)

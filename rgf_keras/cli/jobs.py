@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rgf_keras.cli.options import err, note, open_tracker
+from rgf_keras.cli.options import err, mlflow_address, note, open_tracker
 from rgf_keras.cli.quiet import import_keras
 
 if TYPE_CHECKING:
@@ -77,11 +77,19 @@ def run_study(
     def tell(trial: "optuna.trial.FrozenTrial") -> None:
         note(outcome.trial_line(trial, study.minimize, study.num_trials))
 
+    # Workers elsewhere may have other variables in their environment.
+    address = mlflow_address(tracking_uri, workspace.resolve())
+    if where.cluster and address.startswith("sqlite"):
+        note(
+            f"records go to {workspace}/ on each node: where nodes do not share it, give the "
+            "--tracking-uri of a server that they all reach",
+            "yellow",
+        )
     storage = storage or default_url(workspace, name, parallel=True)
     spec = StudySpec(
         load,
         storage,
-        partial(open_tracker, tracking_uri, workspace.resolve(), name),
+        partial(open_tracker, address, workspace.resolve(), name),
         name,
         workspace.resolve() / "work",
         Cache(),

@@ -153,17 +153,29 @@ def check_data(config: "AssessConfig") -> None:
 
 @contextmanager
 def open_context(
-    name: str, folder: Path, tracking_uri: str | None, workspace: Path
+    name: str, key: str, folder: Path, tracking_uri: str | None, workspace: Path
 ) -> Iterator["Context"]:
-    """Open a run in the MLflow experiment of its name, a folder, and progress on the console."""
+    """Open a run in the MLflow experiment of its name, a folder, and progress on the console.
+
+    Args:
+        name: of the command.
+        key: of its configuration: a command that was killed goes on in the run that it began.
+        folder: for checkpoints and files, of one command at a time.
+        tracking_uri: MLflow's; the workspace's if None.
+        workspace: folder for records.
+
+    Raises:
+        RgfError: the command is being run by another process.
+    """
     from rgf_keras.cache import Cache
+    from rgf_keras.runtime import locks
     from rgf_keras.runtime.progress import on_console
     from rgf_keras.tracking.tracker import Context, environment_tags
 
-    folder.mkdir(parents=True, exist_ok=True)
     with (
+        locks.exclusive(folder / "command.lock", f"`rgf {name}` in {folder}"),
         open_tracker(tracking_uri, workspace, name) as tracker,
-        tracker.run(name, environment_tags()) as run,
+        tracker.resumable_run(name, environment_tags(), folder / f"{name}-{key}.run") as run,
         on_console(err) as progress,
     ):
         yield Context(run, folder, Cache(), progress)
@@ -173,9 +185,8 @@ def open_tracker(uri: str | None, workspace: Path, experiment: str) -> "MlflowTr
     """Open MLflow at the given address, else at MLFLOW_TRACKING_URI, else in the workspace."""
     from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 
-    given = uri or os.environ.get("MLFLOW_TRACKING_URI")
-    artifacts = None if given else workspace / "artifacts"
     address = mlflow_address(uri, workspace)
+    artifacts = workspace / "artifacts" if address == database(workspace, "mlflow") else None
     told = tell if multiprocessing.parent_process() is None else lambda line: None  # by the parent
     return MlflowTracker(address, experiment, workspace / "spool", artifacts, told)
 

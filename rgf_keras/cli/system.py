@@ -16,11 +16,13 @@ def ui(
     port: options.Port = 5000,
 ) -> None:
     """Start the MLflow UI."""
+    from rgf_keras.tracking import relocation, server
+
     if not (workspace / "mlflow.db").exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
     send_backlog(database(workspace, "mlflow"), workspace)
-    from rgf_keras.tracking import server
-
+    with relocation.opening(database(workspace, "mlflow")):
+        pass  # where the artifacts are is known again
     note(f"http://{host}:{port} (Ctrl-C ends it)")
     server.serve(database(workspace, "mlflow"), host, port)
 
@@ -51,13 +53,13 @@ def dashboard(
 def sync(
     tracking_uri: options.TrackingUri = None, workspace: options.Workspace = Path("mlruns")
 ) -> None:
-    """Send MLflow what waits because MLflow could not be reached."""
+    """Send MLflow what waits because MLflow could not be reached, or has refused it."""
     from rgf_keras.tracking import mlflow_tracker
 
     address, spool = mlflow_address(tracking_uri, workspace), workspace / "spool"
     if not spool.exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
-    sent = mlflow_tracker.send_backlog(address, spool)
+    sent = mlflow_tracker.send_backlog(address, spool, refused=True)
     note(f"sent {sent}" if sent else "everything is in MLflow")
     for other, backlog in mlflow_tracker.backlogs(spool).items():
         note(f"{backlog} wait for {other}: give it as --tracking-uri")

@@ -67,9 +67,8 @@ class Processes:
         methods = multiprocessing.get_all_start_methods()
         is_importable = inspect.isfunction(prepare) and prepare.__module__ != "__main__"
         self._is_forked = num_workers == 1 and is_importable and "forkserver" in methods
-        self._context: Any = multiprocessing.get_context(
-            "forkserver" if self._is_forked else "spawn"
-        )
+        method = "forkserver" if self._is_forked else "spawn"
+        self._context: Any = multiprocessing.get_context(method)
         if self._is_forked:
             self._context.set_forkserver_preload([preload.__name__])
         self._busy: dict[Connection, _Worker] = {}

@@ -14,7 +14,7 @@ from rgf_keras.masking import masked
 from rgf_keras.metrics import rgf_table
 from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.tracking.mlflow_names import ORIGINAL
-from rgf_keras.tracking.mlflow_tracker import MlflowStore
+from rgf_keras.tracking.mlflow_store import MlflowStore
 
 Numbers = dict[str, float]
 # Parts of metrics that every epoch logs, and that are no result.

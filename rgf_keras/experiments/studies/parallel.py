@@ -44,7 +44,7 @@ def run_parallel(
         )
     trials, deaths = progress.task("trials", "trials"), list[str]()
     with closing(where.open(_run_trials, spec)) as workers, spec.open(on_trial) as runner:
-        with closing(workers):  # they end before the runner does
+        with runner.forgiving(), closing(workers):  # they end before the runner does
             while not runner.done:
                 _start(runner, workers, progress)
                 results = workers.wait(SECONDS_BETWEEN_LOOKS)
