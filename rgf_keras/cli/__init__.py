@@ -1,13 +1,15 @@
 """The command line: each command parses, chooses the backend and calls one function."""
 
+import contextlib
 import io
 import logging
 import os
 import shlex
+import signal
 import sys
 import threading
 import traceback
-from typing import Annotated
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.exceptions import TyperException
@@ -51,6 +53,25 @@ class _MaskedLines(logging.Formatter):
         return masked(super().format(record))
 
 
+class _Terminal:
+    """A stream to a terminal that may be closed while work goes on."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def main() -> None:
     """Entry point: errors that the user can mend are one line and exit code 2.
 
@@ -60,6 +81,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for terminals that are not Unicode's
+    hangup = getattr(signal, "SIGHUP", None)  # not on every system
+    if hangup and signal.getsignal(hangup) == signal.SIG_IGN:  # nohup, disown
+        sys.stdout, sys.stderr = _Terminal(sys.stdout), _Terminal(sys.stderr)  # type: ignore[assignment]
     assert logging.lastResort
     logging.lastResort.setFormatter(_MaskedLines())
     threading.excepthook = lambda raised: _show_traceback(raised.exc_value)

@@ -32,8 +32,8 @@ def opening(uri: str) -> Iterator[None]:
         RgfError: the folder cannot be written.
     """
     file = _file(uri)
-    if file is None or not file.parent.is_dir():
-        yield
+    if file is None or not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+        yield  # of what may only be read nothing is altered
         return
     with locks.exclusive(file.with_name(f"{file.name}.lock")):
         if file.name == DATABASE and file.exists():
