@@ -187,8 +187,10 @@ def open_tracker(uri: str | None, workspace: Path, experiment: str) -> "MlflowTr
 
     address = mlflow_address(uri, workspace)
     artifacts = workspace / "artifacts" if address == database(workspace, "mlflow") else None
-    told = tell if multiprocessing.parent_process() is None else lambda line: None  # by the parent
-    return MlflowTracker(address, experiment, workspace / "spool", artifacts, told)
+    spool = workspace / "spool"
+    if multiprocessing.parent_process():  # which tells what there is to tell
+        return MlflowTracker(address, experiment, spool, artifacts, hands_over=True)
+    return MlflowTracker(address, experiment, spool, artifacts, tell)
 
 
 def mlflow_address(uri: str | None, workspace: Path) -> str:

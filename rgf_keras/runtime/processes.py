@@ -25,14 +25,14 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     slot: int
+    label: str
     argument: Any = None
     progress: Progress = SILENT
     parts: dict[int, Progress] = field(default_factory=dict)
 
     def show(self, part: int, description: str, unit: str, done: int, total: int) -> None:
         if part not in self.parts:
-            where = f"worker {self.slot + 1}: {description}"
-            self.parts[part] = self.progress.task(where, unit)
+            self.parts[part] = self.progress.task(f"{self.label}{description}", unit)
         self.parts[part](done, total)
 
     def cause_of_death(self) -> str:
@@ -45,7 +45,8 @@ class Processes:
     """Processes of their own, so that neither memory nor a crash of one reaches another.
 
     A single worker is forked from a process that has prepared itself for all that follow each
-    other; several have environments of their own, and are spawned.
+    other, unless there are GPUs, whose driver no fork survives; several have environments of their
+    own, and are spawned.
     Cores are divided among the workers; GPUs are given out in turn, and several workers on one take
     its memory as they need it. (Variables that say otherwise in the environment are respected.) The
     processes end with this one. What they unpickle comes by a pipe that nobody else can open.
@@ -66,10 +67,11 @@ class Processes:
         self._gpus = machine.visible_gpus()
         methods = multiprocessing.get_all_start_methods()
         is_importable = inspect.isfunction(prepare) and prepare.__module__ != "__main__"
-        self._is_forked = num_workers == 1 and is_importable and "forkserver" in methods
-        method = "forkserver" if self._is_forked else "spawn"
+        may_fork = num_workers == 1 and is_importable and not self._gpus
+        self.starts_at_once = may_fork and "forkserver" in methods
+        method = "forkserver" if self.starts_at_once else "spawn"
         self._context: Any = multiprocessing.get_context(method)
-        if self._is_forked:
+        if self.starts_at_once:
             self._context.set_forkserver_preload([preload.__name__])
         self._busy: dict[Connection, _Worker] = {}
         self._idle: list[_Worker] = []
@@ -107,14 +109,15 @@ class Processes:
         slot = min(set(range(len(slots) + 1)) - slots)
         sharers = 1 if alone else self.num_workers
         variables = machine.environment(slot, sharers, self._gpus, self._num_threads)
-        if self._is_forked and self._prepare:
+        if self.starts_at_once and self._prepare:
             variables[preload.VARIABLE] = preload.name_of(self._prepare)
         here, there = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(there, self._prepare, self._work))
         with machine.variables(variables):
             process.start()
         there.close()  # so that the end of the process is the end of the pipe
-        return _Worker(process, here, slot)
+        label = f"worker {slot + 1}: " if self.num_workers > 1 else ""
+        return _Worker(process, here, slot, label)
 
     def _receive(self, worker: _Worker) -> TaskResult | None:
         """A message from a worker: how far its task is (None), or that it is over."""

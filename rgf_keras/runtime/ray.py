@@ -46,7 +46,7 @@ class RayWorkers:
     """
 
     def __init__(self, task: Task, shared: Any, num_workers: int, share: ClusterShare):
-        self.num_workers = num_workers
+        self.num_workers, self.starts_at_once = num_workers, False
         self._ray = ray = _connect(share.address)
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self._run: Any = ray.remote(

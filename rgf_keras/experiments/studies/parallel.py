@@ -20,8 +20,8 @@ from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.runtime.workers import Workers, WorkersSpec
 
-# No process frees all that Keras and a device keep of a model: one is replaced after so many, and
-# where processes follow each other, which start at once, after each.
+# No process frees all that Keras and a device keep of a model: one is replaced after so many, or
+# after each where the next one starts at once.
 TRIALS_PER_PROCESS = 10
 
 # So many workers in a row that die or fail before they end a trial end the study.
@@ -116,9 +116,10 @@ def _start(runner: StudyRunner, workers: Workers, progress: Progress) -> None:
     claimable, under_way = runner.stage.claimable_and_under_way()
     starting = max(workers.num_busy - under_way, 0)
     free = workers.num_workers - workers.num_busy
-    alone = not runner.search.has_baseline or workers.num_workers == 1
+    alone = not runner.search.has_baseline
+    num_trials = 1 if alone or workers.starts_at_once else TRIALS_PER_PROCESS
     for _ in range(min(claimable - starting, free)):
-        workers.start(1 if alone else TRIALS_PER_PROCESS, progress, alone)
+        workers.start(num_trials, progress, alone)
 
 
 def _check(deaths: list[str], num_vain: int) -> None:
