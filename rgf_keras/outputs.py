@@ -74,11 +74,10 @@ def scratch(parent: Path) -> Iterator[Path]:
         _swept.add(parent)
         sweep(parent)
     folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))  # exclusive, 0700
-    lock = locks.acquire(folder / "lock")
     try:
-        yield folder
+        with locks.exclusive(folder / "lock"):
+            yield folder
     finally:
-        lock.release()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -61,4 +61,4 @@ def test_memory_and_open_files_stay_as_they_are(tmp_path, num_trials):
     assert max(memory) - min(memory) < 20 * MEGABYTE
     assert len(set(files)) == 1
     assert parent[-1][0] - parent[2][0] < 20 * MEGABYTE
-    assert {number for _, number in parent[2:]} == {parent[2][1]}
+    assert max(number for _, number in parent) <= parent[0][1] + 3  # those of the next worker
