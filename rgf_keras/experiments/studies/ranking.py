@@ -23,6 +23,7 @@ REPEATS = "/repeats"  # ends the name of the Optuna study that holds a study's r
 SPACES = "spaces"  # the attribute that names the spaces that a trial's mitigations use
 TRAININGS = "trainings"  # the attribute that holds what each training of a trial came to
 ROUNDING = 1e-9  # relative; what scatters less does not
+LARGE = 1e100  # beyond it squares may overflow
 MOST = 10_000  # trainings that are advised; more are out of reach
 POWER = 0.8  # with which as many trainings as are advised would find a difference
 
@@ -37,6 +38,22 @@ def check_finite(name: str, value: Any) -> float:
     if not is_number or not math.isfinite(value):
         raise RgfError(f"{name} must be a finite number, received {value!r}")
     return float(value)
+
+
+def _scale(*groups: Iterable[float]) -> float:
+    """What to divide values by so that their squares and sums are finite: 1 but for huge ones."""
+    largest = max(abs(float(value)) for group in groups for value in group)
+    return largest if largest > LARGE else 1.0
+
+
+def _mean(values: Sequence[float]) -> float:
+    unit = _scale(values)
+    return float(np.mean(np.divide(values, unit))) * unit
+
+
+def _bounded(value: float) -> float:
+    """The nearest number that is finite."""
+    return min(max(value, -sys.float_info.max), sys.float_info.max)
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ class Bound:
         """Optuna's form of the constraint: feasible when ≤ 0, in units of the metric."""
         excess = metrics[self.metric] - self.limit(baseline)
         excess = -excess if self.at_most is None else excess
-        return min(max(excess, -sys.float_info.max), sys.float_info.max)
+        return _bounded(excess)
 
     def __str__(self) -> str:
         sign, limit = ("≥", self.at_least) if self.at_most is None else ("≤", self.at_most)
@@ -96,10 +113,13 @@ class Mean:
     def of(cls, values: Sequence[float]) -> "Mean":
         from scipy.special import stdtrit  # slow to import, and seldom needed
 
-        mean = float(np.mean(values))
-        error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+        unit = _scale(values)
+        scaled = np.divide(values, unit)
+        mean = float(np.mean(scaled))
+        error = float(np.std(scaled, ddof=1)) / len(values) ** 0.5
         half = error * float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
-        return cls(mean, mean - half, mean + half, len(values))
+        low, high = _bounded((mean - half) * unit), _bounded((mean + half) * unit)
+        return cls(_bounded(mean * unit), low, high, len(values))
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -125,17 +145,22 @@ class Spread:
         Spread(std=0.816496580927726, degrees=3)
         """
         several = [np.asarray(group) for group in groups if len(group) > 1]
+        if not several:
+            return None
+        unit = _scale(*several)
         degrees = sum(len(group) - 1 for group in several)
-        squares = sum(float(np.sum((group - group.mean()) ** 2)) for group in several)
-        return cls((squares / degrees) ** 0.5, degrees) if degrees else None
+        scaled = [group / unit for group in several]
+        squares = sum(float(np.sum((group - group.mean()) ** 2)) for group in scaled)
+        return cls(_bounded((squares / degrees) ** 0.5 * unit), degrees)
 
     def is_larger(self, values: Sequence[float], others: Sequence[float]) -> bool:
         """Whether the mean of some trainings lies above others' by more than chance (one-sided)."""
         from scipy.special import stdtrit
 
-        error = self.std * (1 / len(values) + 1 / len(others)) ** 0.5
+        unit = _scale(values, others)
+        error = self.std / unit * (1 / len(values) + 1 / len(others)) ** 0.5
         quantile = float(stdtrit(self.degrees, CONFIDENCE))
-        return float(np.mean(values) - np.mean(others)) > quantile * error
+        return _mean(values) / unit - _mean(others) / unit > quantile * error
 
 
 @dataclass(frozen=True)
@@ -169,6 +194,8 @@ class Difference:
         """
         from scipy.special import ndtri, stdtrit
 
+        unit = _scale(values, others)
+        values, others = ([value / unit for value in each] for each in (values, others))
         n, m = len(values), len(others)
         variances = [float(np.var(each, ddof=1)) for each in (values, others)]
         pooled = ((n - 1) * variances[0] + (m - 1) * variances[1]) / (n + m - 2)
@@ -184,10 +211,11 @@ class Difference:
         half = sum(parts) ** 0.5 * float(stdtrit(degrees, 1 - tail))
         quantiles = float(ndtri(1 - tail) + ndtri(POWER))
         if pooled**0.5 <= ROUNDING * np.max(np.abs([*values, *others])):
-            return cls(value, None, None, MOST)
+            return cls(_bounded(value * unit), None, None, MOST)
         effect = abs(value) / pooled**0.5
         needed = MOST if effect < 0.01 else min(MOST, int(np.ceil(2 * (quantiles / effect) ** 2)))
-        return cls(value, value - half, value + half, max(2, needed))
+        low, high = _bounded((value - half) * unit), _bounded((value + half) * unit)
+        return cls(_bounded(value * unit), low, high, max(2, needed))
 
     @classmethod
     def paired(
@@ -208,8 +236,9 @@ class Difference:
         """
         from scipy.special import ndtri, stdtrit
 
-        pairs = np.subtract(values, others)
-        if pairs.std() <= ROUNDING * np.max(np.abs([*values, *others])):
+        unit = _scale(values, others)
+        pairs = np.divide(values, unit) - np.divide(others, unit)
+        if pairs.std() <= ROUNDING * np.max(np.abs([*values, *others])) / unit:
             return cls.between(values, others, num_tests)
         value, std = float(pairs.mean()), float(pairs.std(ddof=1))
         tail = (1 - CONFIDENCE) / 2 / num_tests
@@ -217,7 +246,8 @@ class Difference:
         effect = abs(value) / std
         quantiles = float(ndtri(1 - tail) + ndtri(POWER))
         needed = MOST if effect < 0.01 else min(MOST, int(np.ceil((quantiles / effect) ** 2)))
-        return cls(value, value - half, value + half, max(2, needed))
+        low, high = _bounded((value - half) * unit), _bounded((value + half) * unit)
+        return cls(_bounded(value * unit), low, high, max(2, needed))
 
     @classmethod
     def of_seeds(
@@ -381,4 +411,4 @@ def _mean_metrics(bounds: Sequence[Bound], runs: Runs) -> dict[str, float]:
     """What bounds are on, over the runs that have a result; nothing if none has."""
     metrics = [r.user_attrs["metrics"] for r in runs.values() if not r.user_attrs["reason"]]
     names = {bound.metric for bound in bounds} if metrics else ()
-    return {name: float(np.mean([each[name] for each in metrics])) for name in names}
+    return {name: _mean([each[name] for each in metrics]) for name in names}
