@@ -23,7 +23,10 @@ from rgf_keras.reports.values import MetricRow
 from rgf_keras.tracking.records import Records, RunRecord
 
 MAX_COLUMNS = 8
-ENVIRONMENT = ("backend", "platform", "git_commit", "data_sha256")
+ENVIRONMENT = (
+    *("backend", "platform", "source/rgf_keras", "commit/current_folder"),
+    *("git_commit", "data_sha256"),  # git_commit: the folder's, before 0.2
+)
 # Pictures of an assessment that have a place of their own on the page.
 SHOWN_ABOVE = {
     *("samples.png", "samples-balanced.png", "samples-skewed.png"),

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rgf_keras import archive
+from rgf_keras import archive, outputs
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig, Config, CustomConfig, ExperimentConfig, Setting
 from rgf_keras.config.base import parse
@@ -175,8 +175,10 @@ def save(model: keras.Model, config: AssessConfig, dataset: Dataset, folder: Pat
     to save.
     """
     if not isinstance(config.model, CustomConfig):
-        model.save(folder / "model.keras")
-        return folder / "model.keras"
+        path = folder / "model.keras"
+        with outputs.replacing(path) as temporary:
+            model.save(temporary)
+        return path
     weights = {f"{i:05d}": weight for i, weight in enumerate(model.get_weights())}
     header: dict[str, Any] = {
         "model": config.model.model_dump(mode="json"),

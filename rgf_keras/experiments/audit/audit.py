@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rgf_keras import archive
+from rgf_keras import archive, outputs
 from rgf_keras.cache import Cache
 from rgf_keras.datasets import image_sets
 from rgf_keras.datasets.image_sets import Canvas, ImageSet
@@ -142,8 +142,8 @@ def audit(
     _check_counts(opened, sources)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
-        place, canvas = Path(temporary), image_sets.survey(opened[0])
+    with outputs.scratch(folder or Path(tempfile.gettempdir())) as place:
+        canvas = image_sets.survey(opened[0])
         tables = _compare_shares(sources, known, canvas, oracle, (rare, rare_class))
         if extractors and not resources.in_this_process:
             sets = train, test, *_named(generated).values()
