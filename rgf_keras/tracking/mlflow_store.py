@@ -316,7 +316,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _cause(error: BaseException) -> str:
     """The reason at the bottom of a chain of exceptions, e.g. "Connection refused"."""
-    reason = first_line(error)
-    for each in _chain(error):
+    chain = [*_chain(error)]
+    reason = first_line(chain[-1] if "API request to" in str(error) else error)
+    for each in chain:
         reason = getattr(each, "strerror", None) or reason
     return reason
