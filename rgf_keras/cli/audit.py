@@ -69,6 +69,9 @@ def audit_command(
             help="Compare training images with each other by faiss, for hundreds of thousands.",
         ),
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share the networks' work.")
+    ] = 1,
     output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = Path(
         "audit.html"
     ),
@@ -102,6 +105,7 @@ def audit_command(
     from rgf_keras.reports import render
     from rgf_keras.runtime import locks
     from rgf_keras.runtime.progress import on_console
+    from rgf_keras.runtime.workers import WorkersSpec
 
     asked: dict[str, Any] = {
         "hold_out": hold_out,
@@ -120,8 +124,16 @@ def audit_command(
     folder = work / f"audit-{key_of({'sets': [train, generated, test], **asked})}"
     with locks.exclusive(folder / "command.lock", f"`rgf audit` in {folder}"):
         with on_console(err) as progress:
-            given = {**asked, "cache": Cache(), "folder": work, "progress": progress}
-            result = report.audit(train, generated, test, **given).result
+            result = report.audit(
+                train,
+                generated,
+                test,
+                **asked,
+                cache=Cache(),
+                folder=work,
+                progress=progress,
+                resources=WorkersSpec(workers, prepare=import_keras),
+            ).result
         render.write(report.page(result, os.environ.get("RGF_COMMAND", "")), output, "html")
         if csv:
             outputs.write_text(csv, result.copies_csv())

@@ -84,10 +84,12 @@ def test_adam_in_one_pass_is_keras_adam(kind, options):
         weights = [keras.Variable(start), keras.Variable(start[0])]
         optimizer = kind(**{"learning_rate": 0.01, **options})
         optimizer.build(weights)
-        for step in range(8):
-            update(
-                lambda: (ops.sum((weights[0] * weights[1] - step) ** 2), None), weights, optimizer
-            )
+        for goal in range(8):
+
+            def loss_fn(goal=goal):
+                return ops.sum((weights[0] * weights[1] - goal) ** 2), None
+
+            update(loss_fn, weights, optimizer)
         return [ops.convert_to_numpy(v) for v in (*weights, *optimizer.variables)]
 
     def of_keras(loss_fn, weights, optimizer):
