@@ -157,7 +157,9 @@ class MlflowStore:
         with _translated_errors():
             self._log(id, batch)
             if batch.status == "RUNNING":
-                self.client.update_run(id, "RUNNING")
+                # Not what a machine says late of a run that another has ended since.
+                if (self.client.get_run(id).info.end_time or 0) <= batch.time:
+                    self.client.update_run(id, "RUNNING")
             elif batch.status:
                 self.client.set_terminated(id, batch.status, batch.time)
 

@@ -32,7 +32,7 @@ def opening(uri: str) -> Iterator[None]:
         RgfError: the folder cannot be written.
     """
     file = _file(uri)
-    if file is None or not file.parent.is_dir():
+    if file is None or not os.access(file.parent, os.W_OK):
         yield
         return
     with locks.exclusive(file.with_name(f"{file.name}.lock")):
