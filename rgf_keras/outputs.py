@@ -78,7 +78,8 @@ def scratch(parent: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        lock.release()
+        if lock:
+            lock.release()
         shutil.rmtree(folder, ignore_errors=True)
 
 
