@@ -10,6 +10,9 @@ from rgf_keras.cli.options import choose_backend, err, note, open_tracker, read_
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
+# Images that are not skewed, unless a file says otherwise: half of every class with the factor.
+DEFAULTS = {"data.rarity": 0.5, "evaluation.reference": "shared"}
+
 
 def reject_command(
     config: options.ConfigFile = None,
@@ -33,11 +36,9 @@ def reject_command(
     choose_backend(backend)
     from rgf_keras.config import AssessConfig
 
-    # Copying is asked about images that are not skewed: half of every class with the factor.
-    # It is about images and not about verdicts, for which one training is enough.
+    # Copying is asked about images and not about verdicts, for which one training is enough.
     one = [f"evaluation.{each}" for each in ("test=two_sample", "num_references=null")]
-    settings = ["data.rarity=0.5", "evaluation.reference=shared", *one, *(set_ or [])]
-    chosen = read_config(AssessConfig, config, settings, {"seed": seed})
+    chosen = read_config(AssessConfig, config, [*one, *(set_ or [])], {"seed": seed}, DEFAULTS)
     thresholds = [_parse(text) for text in threshold or ["none", "auto"]]
     for value in thresholds:
         chosen.with_values({"rejection.threshold": value, "rejection.quantile": None})

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Column
@@ -24,10 +24,19 @@ def reproduce_command(
     table: Annotated[
         str | None, typer.Option(help="As the paper numbers it; the first known if not given.")
     ] = None,
+    figure: Annotated[
+        str | None, typer.Option(help="A figure instead, as the paper numbers it.")
+    ] = None,
     scale: Annotated[
         Literal["smoke", "small", "paper"],
         typer.Option(help="Minutes on two cores, about an hour on them, or as the paper did."),
     ] = "smoke",
+    trainings: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Trainings of each model (of a score: L); the scale's if not given."
+        ),
+    ] = None,
     backend: options.Backend = None,
     workers: jobs.Workers = 1,
     cluster: jobs.OnCluster = None,
@@ -39,11 +48,15 @@ def reproduce_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Make a paper's table again and say how it compares. The same command continues."""
+    """Make a paper's table or figure again and say how it compares.
+
+    The same command continues, and what one of them has trained no other trains again.
+    """
     chosen = choose_backend(backend)
     from rgf_keras import reproduce
 
-    reproduction = reproduce.find(paper, table, scale)
+    asked = (paper, table, scale, figure, trainings)
+    reproduction = reproduce.find(*asked)
     runs = reproduction.runs
     name = f"{reproduction.name}-{chosen}"
     if not dry_run:
@@ -65,22 +78,24 @@ def reproduce_command(
     )
     if dry_run:
         return
-    load, study = partial(_study, paper, table, scale), reproduction.study()
+    load, study = partial(_study, *asked), reproduction.study()
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
     optuna_study, _ = jobs.run_study(load, study, name, where, storage, tracking_uri, workspace)
     records = reproduction.finished(optuna_study, open_records(tracking_uri, workspace))
     tables, agreement = reproduction.tables(records), reproduction.agreement(records)
     record = {"tables": [*map(asdict, tables)], "agreement": agreement}
     options.show(as_json, record, *map(_view, tables), *agreement)
+    for path in reproduction.figures(records, workspace / "figures" / name):
+        note(f"figure: {path}")
     report = shlex.join(["rgf", "report", name, "--workspace", str(workspace)])
     note(f"the whole: {report}")
 
 
-def _study(paper: str, table: str | None, scale: str) -> "Study":
-    """The study, as workers make it too."""
+def _study(*asked: Any) -> "Study":
+    """The study of what was asked for, as workers make it too."""
     from rgf_keras import reproduce
 
-    return reproduce.find(paper, table, scale).study()
+    return reproduce.find(*asked).study()
 
 
 def _view(table: "PaperTable") -> Table:

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from rgf_keras import plugins
 from rgf_keras.cache import Cache
-from rgf_keras.config.base import Config, Positive
+from rgf_keras.config.base import LATER, Config, Positive
 from rgf_keras.errors import RgfError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class SpectralDecouplingConfig(Mitigation):
         weight: λ ≥ 0; 0 is the unmitigated baseline.
         stop_epoch: the first epoch (counted from 0) without it; None for never.
         shape: how λ falls until then.
+        reduction: ``mean``, or ``sum`` over the batch, the papers' ‖ŷ‖² to the letter.
     """
 
     needs = "discriminator"
@@ -88,6 +89,7 @@ class SpectralDecouplingConfig(Mitigation):
     weight: float = Field(0.0, ge=0)
     stop_epoch: int | None = Field(None, ge=0)
     shape: Literal["constant", "linear", "cosine"] = "constant"
+    reduction: Literal["mean", "sum"] = Field("mean", json_schema_extra=LATER)
 
     @property
     def active(self) -> bool:
@@ -99,9 +101,10 @@ class SpectralDecouplingConfig(Mitigation):
         if not self.active:
             return []
         if self.stop_epoch is None:
-            return [SpectralDecoupling(self.weight)]
+            return [SpectralDecoupling(self.weight, reduction=self.reduction)]
         stop_step = self.stop_epoch * setting.steps_per_epoch
-        return [SpectralDecoupling(until(self.weight, stop_step, self.shape))]
+        weight = until(self.weight, stop_step, self.shape)
+        return [SpectralDecoupling(weight, reduction=self.reduction)]
 
 
 class RejectionConfig(Mitigation):

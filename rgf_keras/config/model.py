@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field, model_validator
 
 from rgf_keras import image_sizes, plugins
-from rgf_keras.config.base import MITIGATES, Config, Positive
+from rgf_keras.config.base import LATER, MITIGATES, Config, Positive
 from rgf_keras.errors import ArgumentError, RgfError, first_line
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class VAEConfig(FamilyConfig):
         beta_divergence: β of a robust reconstruction; 0 for the plain one.
         outlier_weight: of a broad component of the likelihood; 0 for none.
         learn_outlier_weight: whether training changes it.
+        flip: whether training mirrors half of the images; scoring never does.
+        initialization: of the weights: Keras' own (``glorot``), or that of ``torch``.
     """
 
     kind = "VAE"
@@ -117,6 +119,8 @@ class VAEConfig(FamilyConfig):
     beta_divergence: float = Field(0.0, ge=0, json_schema_extra=MITIGATES)
     outlier_weight: float = Field(0.0, ge=0, lt=1, json_schema_extra=MITIGATES)
     learn_outlier_weight: bool = False
+    flip: bool = Field(False, json_schema_extra=LATER)
+    initialization: Literal["glorot", "torch"] = Field("glorot", json_schema_extra=LATER)
 
     @model_validator(mode="after")
     def _one_robust_likelihood(self) -> "VAEConfig":

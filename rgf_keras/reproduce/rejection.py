@@ -10,7 +10,7 @@ from typing import Any
 
 import scipy
 
-from rgf_keras.config import AssessConfig, parse
+from rgf_keras.config import AssessConfig, parse, published
 from rgf_keras.experiments.studies.ranking import FAR_OUTSIDE
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reports.values import number
@@ -18,6 +18,7 @@ from rgf_keras.reproduce.reproduction import Reproduction, model_name
 from rgf_keras.tracking.records import RunRecord
 
 TABLES = ("tau",)
+FIGURES = ()
 MEAN_DISTANCE = 0.15
 # By τ: FID of SAGAN and of BigGAN with DiffAugment, mean C_T against CIFAR-10.1 of the same.
 PAPER = {
@@ -29,7 +30,9 @@ PAPER = {
     0.15: (15.41, 5.76, 0.46, -0.37),
     0.16: (15.87, 6.14, 0.49, -0.27),
 }
+FID_BIGGAN = dict(zip(PAPER, (6.35, 6.54, 6.87, 6.91, 7.55, 8.22, 8.91), strict=True))
 THRESHOLDS = {"smoke": (0.0, 0.15), "small": (0.0, 0.10, 0.13, 0.15, 0.16), "paper": tuple(PAPER)}
+REPEATS = {"smoke": 1, "small": 1, "paper": 4}
 QUALITY, COPYING = "quality/frechet_{space}", "copying/c_t"
 # What is compared: its name, the metric, and its columns in PAPER.
 COMPARED = (("C_T", COPYING, (2, 3)), ("Fréchet distance", QUALITY, (0, 1)))
@@ -38,45 +41,39 @@ DIGITS: dict[str, Any] = {
     "data": {"name": "mnist-10k", "factor": "colour", "rarity": 0.5, "num_train": 100},
     "model": {"family": "gan", "architecture": "conv", "width": 32},
     "oracle": {"num_train": 8000, "epochs": 16},  # which 100 digits could not train
-}
-# On CIFAR-10, with five discriminator turns per step: 156 steps an epoch. The oracle only names
-# classes of samples here; it is not as good as on digits.
-CIFAR: dict[str, Any] = {
-    "data": {"name": "cifar10", "factor": "none"},
-    "oracle": {"epochs": 50, "min_accuracy": 0.6},
-    "evaluation": {"num_samples": 10_000},
+    # one training of each
+    "evaluation": {"reference": "shared", "test": "two_sample"},
 }
 TRAINING: dict[str, Any] = {"batch_size": 32, "optimizer": {"learning_rate": 1e-3}}
-TURNS: dict[str, Any] = {"player_turns": {"discriminator": 5}}
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "smoke": {"GAN": {**DIGITS, "training": {**TRAINING, "epochs": 150}}},
     "small": {"GAN": {**DIGITS, "training": {**TRAINING, "epochs": 1500}}},
-    "paper": {
-        "SAGAN": {
-            **CIFAR,
-            "model": {"family": "sagan", "flip": True},
-            "training": {**TURNS, "epochs": 641},  # 100,000 steps
-        },
-        "DiffAug": {
-            **CIFAR,
-            "model": {"family": "biggan", "flip": True, "augment": True},
-            "training": {**TURNS, "epochs": 1282, "ema_decay": 0.9999, "ema_start": 1000},
-        },
-    },
 }
+NAMES = {"SAGAN": "sagan", "BigGAN": "biggan", "DiffAug": "biggan-diffaug"}
 
 
-def reproduction(table: str, scale: str) -> Reproduction:
-    """The table at a scale."""
+def reproduction(item: str, scale: str, trainings: int | None = None) -> Reproduction:
+    """A table, or a figure (``"figure 6"``), at a scale.
+
+    Args:
+        item: of ``TABLES``, or ``"figure "`` and one of ``FIGURES``.
+        scale: one of ``SCALES``.
+        trainings: with each τ, of seeds of their own; the scale's if None.
+    """
+    repeats = REPEATS[scale] if trainings is None else trainings
+    kind, _, name = item.rpartition(" ")
+    more = f"-x{repeats}" if repeats > 1 else ""
     return Reproduction(
-        name=f"reproduce-mr-{table}-{scale}",
+        name=f"reproduce-mr-{kind or 'table'}-{name}-{scale}{more}",
         question="Do copies become fewer and distances to real images larger as τ grows?",
         runs={
-            _label(model, tau): _config(scale, model, tau)
-            for model in SETTINGS[scale]
+            _label(model, tau) + (f" seed {seed}" if seed else ""): config
+            for model, settings in _models(scale).items()
             for tau in THRESHOLDS[scale]
+            for seed in range(repeats)
+            for config in [_config(settings, tau, seed)]
         },
-        tables=lambda runs: [_table(runs)],
+        tables=lambda runs: [] if kind else [_table(runs)],
         agreement=agreement,
         minimize="copying/deficit",
         study_options={"worst": FAR_OUTSIDE},
@@ -119,8 +116,9 @@ def _table(runs: Sequence[RunRecord]) -> PaperTable:
     columns = ["τ over d̄", "Fréchet", "C_T", "accepted", "FID SAGAN", "FID DiffAug"]
     columns += ["C_T SAGAN", "C_T DiffAug"]
     note = (
-        "Fréchet distances are in the oracle's features, C_T against held-out images of the same "
-        "data. The last four columns are the paper's: Inception features, C_T against CIFAR-10.1."
+        "Fréchet distances are in the features of the run's embedding, C_T against held-out images "
+        "of the same data, with intervals of one training's samples. The last four columns are the "
+        "paper's: Inception features, C_T against CIFAR-10.1."
     )
     return PaperTable("tau", "Quality and copying over τ (Figures 6, 8, 9)", columns, rows, note)
 
@@ -136,19 +134,23 @@ def _label(model: str, tau: float) -> str:
 
 def _tau(run: RunRecord) -> float:
     """The paper's τ of a run."""
-    return next(tau for tau in PAPER if _label(model_name(run), tau) == run.label)
+    ratio = float(run.label.split()[1])
+    return min(PAPER, key=lambda tau: abs(tau / MEAN_DISTANCE - ratio))
 
 
-def _config(scale: str, model: str, tau: float) -> AssessConfig:
-    base = parse(SETTINGS[scale][model], AssessConfig)
-    base = base.with_values(
-        {"evaluation.reference": "shared", "evaluation.test": "two_sample"}  # one training of each
-    )
-    if tau == 0:
-        return base
-    threshold: dict[str, Any] = (
-        {"rejection.threshold": tau, "rejection.embedding": "inception_v3"}
-        if scale == "paper"
-        else {"rejection.threshold": "auto", "rejection.factor": tau / MEAN_DISTANCE}
-    )
-    return base.with_values(threshold)
+def _models(scale: str) -> dict[str, AssessConfig]:
+    """What is trained without rejection, by the model's name."""
+    if scale == "paper":
+        return {
+            model: published.find(f"paper/{name}", AssessConfig) for model, name in NAMES.items()
+        }
+    return {model: parse(tree, AssessConfig) for model, tree in SETTINGS[scale].items()}
+
+
+def _config(base: AssessConfig, tau: float, seed: int) -> AssessConfig:
+    changes: dict[str, Any] = {"evaluation.first_training": seed}
+    if tau and base.data.name == "cifar10":
+        changes["rejection.threshold"] = tau
+    elif tau:
+        changes |= {"rejection.threshold": "auto", "rejection.factor": tau / MEAN_DISTANCE}
+    return base.with_values(changes)

@@ -1,9 +1,10 @@
 """*On Memorization in Probabilistic Deep Generative Models* (NeurIPS 2021): how large M becomes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rgf_keras.config import ScoreConfig
+from rgf_keras.config import ScoreConfig, published
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reports.values import number
 from rgf_keras.reproduce.reproduction import Reproduction
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rgf_keras.tracking.tracker import Context
 
 TABLES = ("headlines",)
+FIGURES = ()
 # Smallest, median and largest M in nats, with L = K = 10.
 PAPER = {
     "MNIST lr 1e-3": (-18.0, 4.4, 205.0),
@@ -31,27 +33,29 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "training.epochs": 40, "num_repeats": 1, "num_folds": 4, "num_samples": 32, "every": 20
     },
 }  # fmt: skip
-# As the paper did: data set, architecture, draws of log p, epochs.
-PAPER_SETTINGS = {
-    "MNIST lr 1e-3": ("mnist", "mnist_mlp", 256, 100),
-    "MNIST lr 1e-4": ("mnist", "mnist_mlp", 256, 100),
-    "CIFAR-10": ("cifar10", "cifar_conv", 128, 100),
-    "CelebA": ("celeba", "celeba_conv", 128, 50),
-}
-PAPER_KEYS = ("data.name", "model.architecture", "num_samples", "training.epochs")
+NAMES = dict(zip(PAPER, ("vae-mnist", "vae-mnist-1e-4", "vae-cifar10", "vae-celeba"), strict=True))
 
 
-def reproduction(table: str, scale: str) -> Reproduction:
-    """The table at a scale."""
+def reproduction(item: str, scale: str, trainings: int | None = None) -> Reproduction:
+    """A table, or a figure (``"figure 3"``), at a scale.
+
+    Args:
+        item: of ``TABLES``, or ``"figure "`` and one of ``FIGURES``.
+        scale: one of ``SCALES``.
+        trainings: L, if not the scale's.
+    """
     names = PAPER if scale == "paper" else MNIST
+    kind, _, name = item.rpartition(" ")
+    more = f"-L{trainings}" if trainings else ""
     return Reproduction(
-        name=f"reproduce-score-{table}-{scale}",
+        name=f"reproduce-score-{kind or 'table'}-{name.replace('/', '-')}-{scale}{more}",
         question="How much is memorized of the images of which most, typically and least is?",
-        runs={name: _config(name, scale) for name in names},
-        tables=lambda runs: [_table(runs)],
+        runs={name: _config(name, scale, trainings) for name in names},
+        tables=lambda runs: [] if kind else [_table(runs)],
         agreement=agreement,
         minimize="memorization/quantile",
-        study_options={"evaluate": _evaluate, "worst": 1e6},
+        evaluate=_evaluate,
+        study_options={"worst": 1e6},
     )
 
 
@@ -87,14 +91,17 @@ def _table(runs: Sequence[RunRecord]) -> PaperTable:
 
 
 def _evaluate(config: ScoreConfig, context: "Context") -> "Score":
-    """Score, importing Keras when the first trial runs."""
-    from rgf_keras.experiments.scores.score import evaluate
+    """Score where ``rgf score`` would, importing Keras when the first trial runs."""
+    from rgf_keras.experiments.scores.score import default_folder, evaluate
 
-    return evaluate(config, context)
+    folder = default_folder(config, context.folder.parents[2])
+    return evaluate(config, replace(context, folder=folder))
 
 
-def _config(name: str, scale: str) -> ScoreConfig:
-    rate = 1e-4 if name.endswith("1e-4") else 1e-3
-    optimizer = {"training.optimizer.learning_rate": rate, "training.optimizer.beta_1": 0.9}
-    paper = dict(zip(PAPER_KEYS, PAPER_SETTINGS[name], strict=True))
-    return ScoreConfig().with_values({**optimizer, **SETTINGS.get(scale, paper)})
+def _config(name: str, scale: str, repeats: int | None) -> ScoreConfig:
+    config = published.find(f"paper/{NAMES[name]}", ScoreConfig)
+    if scale != "paper":
+        rate = {"training.optimizer.learning_rate": config.training.optimizer.learning_rate}
+        beta = {"training.optimizer.beta_1": 0.9}
+        config = ScoreConfig().with_values({**rate, **beta, **SETTINGS[scale]})
+    return config.with_values({"num_repeats": repeats} if repeats else {})

@@ -252,6 +252,7 @@ def _write(
     pictures = [figures.grids(folder / "samples.png", titled)]
     for name, images in titled.items():
         pictures.append(figures.grid(folder / f"samples-{name}.png", images))
+    pictures.append(figures.grid(folder / "examples-skewed.png", data.skewed.images[:GRID_SIZE]))
     if "real_loss/f0" in epochs[-1]:
         pictures.append(figures.real_loss(folder / "real_loss.png", curves))
     copying, train = evidence.copying, data.skewed.images

@@ -44,7 +44,7 @@ def load_images(config: ImagesConfig) -> tuple[Dataset, Dataset]:
         RgfError: see :func:`rgf_keras.datasets.load`.
     """
     images = _load(config.name, "train", config.num_images)
-    return images, _load(config.name, "test", config.num_held_out)
+    return images, _load(config.name, config.held_out_split, config.num_held_out)
 
 
 def _load(name: str, split: str, num: int | None) -> Dataset:
