@@ -1,10 +1,10 @@
 """Does memorization rejection keep a GAN that sees few images from copying them?
 
 Question: which rejection threshold τ (its space, multiple of the mean nearest-neighbour distance d̄,
-          warm-up and mode) and which spectral decoupling λ copy least, with a Fréchet distance at
-          most 1.5 times the unmitigated model's?
-Cost:     about 8 minutes on two CPU cores (TensorFlow; 9 with four fresh seeds): two oracles, a
-          balanced GAN, 5 trials, and the best and the baseline with three fresh seeds.
+          warm-up) and which spectral decoupling λ copy least, with a Fréchet distance at most 1.5
+          times the unmitigated model's?
+Cost:     about 8 minutes on two CPU cores (TensorFlow): two oracles, a balanced GAN, 5 trials, and
+          the best and the baseline with four fresh seeds.
 Command:  rgf study run studies/quickstart.py --workers 2
 """
 
@@ -46,8 +46,9 @@ def suggest(trial: optuna.Trial) -> AssessConfig:
             "rejection.factor": trial.suggest_float("factor", 1.0, 1.4),
             "rejection.embedding": trial.suggest_categorical("space", ["pixels", "oracle"]),
             "rejection.warm_up_epochs": trial.suggest_int("warm_up_epochs", 0, 4, step=2),
-            "rejection.mode": trial.suggest_categorical("mode", ["mask", "resample"]),
-            "spectral_decoupling.weight": trial.suggest_float("weight", 1e-3, 0.1, log=True),
+            # The mode "resample" takes half as long again, and one training of four diverged.
+            "rejection.mode": "mask",
+            "spectral_decoupling.weight": trial.suggest_categorical("weight", [0.0, 0.003, 0.03]),
         }
     )
 
@@ -62,6 +63,6 @@ study = Study(
     # The distances of two trainings of the baseline differ by as much.
     subject_to=(Bound("quality/frechet_oracle", at_most=1.5, relative=True),),
     num_trials=5,
-    repeats=3,
+    repeats=4,
     candidates=1,
 )

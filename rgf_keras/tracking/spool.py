@@ -258,13 +258,16 @@ class Spool:
         return [path.stem for path in sorted(paths, key=_start_time)]
 
     def _files(self, run: str) -> list[Path]:
-        folder = self.folder / run
-        paths = [*folder.glob("[!.]*"), *(folder / IMAGES).glob("[!.]*")]
-        return sorted(path for path in paths if path.is_file())
+        paths: list[Path] = []
+        for folder in (self.folder / run, self.folder / run / IMAGES):
+            with contextlib.suppress(FileNotFoundError):  # the process that sends has cleared it
+                paths += folder.iterdir()
+        return sorted(path for path in paths if path.name[0] != "." and path.is_file())
 
     def _arrived(self, run: str) -> int:
-        sent = self._path(run, "sent")
-        return int(sent.read_text()) if sent.exists() else 0
+        with contextlib.suppress(FileNotFoundError):
+            return int(self._path(run, "sent").read_text())
+        return 0
 
     def _path(self, run: str, suffix: str = "jsonl") -> Path:
         return self.folder / f"{run}.{suffix}"
@@ -293,9 +296,10 @@ def _parse(lines: bytes) -> Iterator[Record]:
 
 
 def _start_time(path: Path) -> int:
-    """The time of a run's first record."""
-    with open(path, "rb") as file:
+    """The time of a run's first record; 0 if the process that sends has cleared the run."""
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         return next(_parse(file.read(65536)), {"time": 0})["time"]
+    return 0
 
 
 class SpooledRun(Run):

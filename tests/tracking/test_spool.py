@@ -182,3 +182,17 @@ def test_a_batch_keeps_first_parameters_and_last_tags():
     batch = Batch.of(records)
     assert (batch.params, batch.tags) == ({"seed": "0"}, {"best": "2"})
     assert (batch.status, batch.time) == ("FINISHED", 3)
+
+
+def test_another_process_may_clear_while_one_counts(spool, tmp_path, monkeypatch):
+    run, other = SpooledRun(spool, "a"), Spool(spool.folder)
+    (tmp_path / "model").write_bytes(b"weights")
+    run.log_artifact(tmp_path / "model")
+    log(run, [0])
+    run.finish()
+    runs = spool._runs()
+    assert other.acquire()
+    other.send(Sink())
+    monkeypatch.setattr(spool, "_runs", lambda: runs)
+    assert runs == ["a"]
+    assert not spool.backlog()

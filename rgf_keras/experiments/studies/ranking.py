@@ -271,6 +271,11 @@ def feasible(trial: FrozenTrial) -> bool:
     return all(violation <= 0 for violation in trial.constraints.values())
 
 
+def by_result(trial: FrozenTrial) -> tuple[float, float, int]:
+    """Sorts trials: by the objective, and where it is equal by the room that the bounds leave."""
+    return trial.value, sum(trial.constraints.values()), trial.number  # type: ignore[return-value]
+
+
 def baseline_trial(optuna_study: optuna.Study) -> FrozenTrial:
     """The finished trial that relative bounds refer to."""
     return next(trial for trial in finished(optuna_study) if trial.user_attrs["baseline"])
@@ -284,7 +289,8 @@ def baseline_metrics(optuna_study: optuna.Study) -> dict[str, float]:
 def best(optuna_study: optuna.Study) -> FrozenTrial:
     """The feasible trial with the smallest objective; if there is none, the nearest to feasible.
 
-    If trials were repeated it is one of those, by their means.
+    Of trials with equal objectives it is the one to which the bounds leave most room. If trials
+    were repeated it is one of those, by their means.
 
     Raises:
         RgfError: no trial has finished.
@@ -294,11 +300,11 @@ def best(optuna_study: optuna.Study) -> FrozenTrial:
         raise RgfError(f"study '{optuna_study.study_name}' has no finished trial yet; run it")
     again = repeats(optuna_study)
 
-    def rank(trial: FrozenTrial) -> tuple[float, float]:
+    def rank(trial: FrozenTrial) -> tuple[float, float, float]:
         summary = again.get(trial.number)
         value = summary.objective.value if summary else trial.value
-        violations = summary.violations if summary else trial.constraints
-        return sum(max(violation, 0) for violation in violations.values()), value  # type: ignore[return-value]
+        violations = (summary.violations if summary else trial.constraints).values()
+        return sum(max(violation, 0) for violation in violations), value, sum(violations)  # type: ignore[return-value]
 
     return min((trial for trial in trials if trial.number in again or not again), key=rank)
 

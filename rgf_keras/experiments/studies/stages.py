@@ -302,7 +302,7 @@ class Repeats(Stage):
 
     def _candidates(self) -> list[int]:
         baseline = ranking.baseline_trial(self.search.optuna_study).number
-        trials = sorted(finished(self.search.optuna_study), key=lambda t: (t.value, t.number))
+        trials = sorted(finished(self.search.optuna_study), key=ranking.by_result)
         others = [t.number for t in trials if feasible(t) and t.number != baseline]
         return [baseline, *others[: self.study.candidates]]
 

@@ -54,6 +54,18 @@ def test_mean_and_interval_are_students():
     assert (mean.low, mean.high) == pytest.approx(tuple(interval))
 
 
+def test_of_equal_results_the_one_far_within_the_bounds_is_best(tmp_path):
+    def equal(config, context):
+        result = assessment(config)
+        result.metrics["rgf/gap"] = 0.1 if config.spectral_decoupling.weight else 0.5
+        return result
+
+    record = run(tmp_path, equal, repeats=0)
+    tried = [trial for trial in finished(record) if not trial.user_attrs["baseline"]]
+    assert len({trial.value for trial in tried}) == 1
+    assert best(record) == min(tried, key=lambda trial: sum(trial.constraints.values()))
+
+
 def test_luck_does_not_win(tmp_path):
     record = run(tmp_path)
     kept = [trial for trial in finished(record) if feasible(trial)]
