@@ -191,6 +191,12 @@ class ExperimentConfig(Config):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _private_without_hooks(self) -> "ExperimentConfig":
+        if self.training.privacy.active and getattr(self.model, "geco_tolerance", None) is not None:
+            raise ValueError("training.privacy and model.geco_tolerance exclude each other")
+        return self
+
 
 class AssessConfig(ExperimentConfig):
     """Everything that determines one assessment.

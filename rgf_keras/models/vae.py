@@ -32,7 +32,8 @@ FLOAT32_BYTES = 4
 class VAE(LikelihoodModel):
     """A VAE with a diagonal Gaussian posterior and a standard normal prior.
 
-    The loss per image is −log p(x|z) + β·KL(q(z|x) ‖ p(z)) in nats, with one draw of z.
+    The loss per image is −log p(x|z) + β·KL(q(z|x) ‖ p(z)) in nats, with one draw of z. Hooks are
+    offered both as ``reconstruction`` and ``kl``, (n,).
 
     Args:
         image_shape: (H, W, C).
@@ -207,7 +208,7 @@ class VAE(LikelihoodModel):
         elif self.outliers is not None:
             per_example = per_example + self.outliers.fitting(self._flat(observed))
         metrics = {"reconstruction": -ops.mean(log_prob), "kl": ops.mean(kl)}
-        return Loss(per_example, metrics=metrics)
+        return Loss(per_example, {"reconstruction": -log_prob, "kl": kl}, metrics)
 
     def log_weights(self, images: Tensor, uniforms: Tensor, noise: Tensor) -> Tensor:
         """log p(x|z) + log p(z) − log q(z|x) for draws of z, in nats, of pixels in their own space.

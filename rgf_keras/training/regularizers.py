@@ -1,6 +1,6 @@
 """Hooks on a player's loss. A strength is a number or a Keras schedule of the training step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, get_args
@@ -26,12 +26,14 @@ class Regularizer:
         metrics: names of the scalars it adds to :attr:`Loss.metrics`.
         arrays: what it needs on the device, by name; a batch holds them under these names.
         may_skip: whether it may set :attr:`Loss.update`.
+        variables: what it remembers from step to step; kept in checkpoints with all other state.
     """
 
     player: str
     metrics: tuple[str, ...] = ()
     arrays: Mapping[str, np.ndarray] = MappingProxyType({})
     may_skip: bool = False
+    variables: Sequence[keras.Variable] = ()
 
     def before(self, model: keras.Model, batch: Batch, step: Tensor) -> Batch:
         """The batch, perhaps with more in it, before the player's loss is computed."""
@@ -40,6 +42,9 @@ class Regularizer:
     def __call__(self, loss: Loss, batch: Batch, step: Tensor) -> Loss:
         """The loss with the regularizer's part, at a training step (an integer tensor)."""
         raise NotImplementedError
+
+    def after(self, metrics: Mapping[str, Tensor]) -> None:
+        """Change its variables when a step is made, by the metrics of that step's loss."""
 
 
 def at(strength: Strength, step: Tensor) -> Tensor:

@@ -111,9 +111,12 @@ def build_trainer(
         seed=config.seed,
         rows=rows,
         regularizers=[
-            hook
-            for _, mitigation in config.mitigations()
-            for hook in mitigation.regularizers(setting)
+            *config.model.regularizers(model),
+            *(
+                hook
+                for _, mitigation in config.mitigations()
+                for hook in mitigation.regularizers(setting)
+            ),
         ],
         turns=training.player_turns,
         privacy=training.privacy.build(),
@@ -151,6 +154,7 @@ def build_ensemble(
         data,
         training.build_optimizers([player.name for player in first.players()]),
         seeds=[config.seed for config in configs],
+        regularizers=configs[0].model.regularizers(first),
         rows=[rows] * len(configs),
         checkpoint_dir=checkpoints,
         batch_size=training.batch_size,
