@@ -11,10 +11,14 @@ from rich.table import Column
 
 from rgf_keras.cli import jobs, options
 from rgf_keras.cli.options import check_writable, choose_backend, err, note, open_records
+from rgf_keras.cli.outputs import PAGES, check_file_output
 from rgf_keras.cli.quiet import import_keras
+from rgf_keras.errors import RgfError
 from rgf_keras.reports.terminal import Table
 
 if TYPE_CHECKING:
+    import optuna
+
     from rgf_keras.experiments.studies.study import Study
     from rgf_keras.reports.paper_tables import PaperTable
 
@@ -37,6 +41,12 @@ def reproduce_command(
             min=1, help="Trainings of each model (of a score: L); the scale's if not given."
         ),
     ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Nothing is run: one page of what finished runs give.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="HTML page to write with --all.")
+    ] = Path("paper.html"),
     backend: options.Backend = None,
     workers: jobs.Workers = 1,
     cluster: jobs.OnCluster = None,
@@ -53,6 +63,12 @@ def reproduce_command(
     The same command continues, and what one of them has trained no other trains again.
     """
     chosen = choose_backend(backend)
+    if all_:
+        if table or figure:
+            raise RgfError("--all is of all tables and figures; leave out --table and --figure")
+        check_file_output(output, PAGES)
+        _write_page(paper, scale, trainings, chosen, output, storage, tracking_uri, workspace)
+        return
     from rgf_keras import reproduce
 
     asked = (paper, table, scale, figure, trainings)
@@ -105,6 +121,50 @@ def _view(table: "PaperTable") -> Table:
     for row in table.rows:
         view.add_row(*row)
     return view
+
+
+def _write_page(
+    paper: str,
+    scale: str,
+    trainings: int | None,
+    backend: str,
+    output: Path,
+    storage: str | None,
+    tracking_uri: str | None,
+    workspace: Path,
+) -> None:
+    """Write the page of a paper."""
+    from rgf_keras.experiments.studies.storage import find_study
+    from rgf_keras.reports import render
+    from rgf_keras.reproduce import page
+
+    records = open_records(tracking_uri, workspace)
+
+    def find(name: str) -> "optuna.Study | None":
+        try:
+            known = find_study(f"{name}-{backend}", storage, workspace)
+        except RgfError:  # it was not begun
+            return None
+        return known if known.study_name == f"{name}-{backend}" else None
+
+    found = page.parts(paper, scale, trainings, find, records)
+    import_keras()
+    from rgf_keras.cache import Cache
+    from rgf_keras.reproduce.cost import estimate
+    from rgf_keras.runtime.progress import on_console
+
+    measured: dict[str, float] = {}
+    with on_console(err) as progress:
+        cache = Cache()
+        view = page.paper_page(
+            paper,
+            scale,
+            found,
+            lambda configs: _duration(estimate(configs, cache, progress, measured).seconds),
+        )
+    render.write(view, output, "html")
+    note(view.answer)
+    note(f"page: {output}")
 
 
 def _duration(seconds: float) -> str:

@@ -27,7 +27,7 @@ def proportion_z(
     nobs: np.ndarray,
     reference: np.ndarray,
     variance: Literal["sample", "reference"] = "sample",
-    num_samples: np.ndarray | None = None,
+    num_samples: np.ndarray | int | None = None,
 ) -> np.ndarray:
     """One-sample z of observed shares against reference shares that are taken as exact.
 

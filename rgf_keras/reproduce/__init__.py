@@ -18,6 +18,12 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "mr": rejection.FIGURES,
     "score": score.FIGURES,
 }
+# By paper: what differs from it at a scale, a sentence each.
+DEVIATIONS: dict[str, Callable[[str], list[str]]] = {
+    "rgf": rgf.deviations,
+    "mr": rejection.deviations,
+    "score": score.deviations,
+}
 
 
 def find(
@@ -53,10 +59,10 @@ def find(
     return make(f"figure {name}" if figure else name, scale, trainings)
 
 
-def items(paper: str) -> list[tuple[str, dict[str, str]]]:
-    """All tables and figures: what each is called, and what :func:`find` takes for it."""
-    tables = [(f"Table {name}", {"table": name}) for name in PAPERS[paper][1]]
-    return tables + [(f"Figure {name}", {"figure": name}) for name in FIGURES[paper]]
+def items(paper: str) -> list[tuple[str, str, str]]:
+    """All tables and figures: a title, and what :func:`find` takes for it, e.g. table, 1."""
+    tables = [(f"Table {name}", "table", name) for name in PAPERS[paper][1]]
+    return tables + [(f"Figure {name}", "figure", name) for name in FIGURES[paper]]
 
 
-__all__ = ["FIGURES", "PAPERS", "SCALES", "Reproduction", "find", "items"]
+__all__ = ["DEVIATIONS", "FIGURES", "PAPERS", "SCALES", "Reproduction", "find", "items"]

@@ -90,6 +90,19 @@ def agreement(runs: Sequence[RunRecord]) -> list[str]:
     return lines
 
 
+def deviations(scale: str) -> list[str]:
+    """What differs from the paper, a sentence each."""
+    if scale == "paper":
+        return [
+            "The Fréchet distance is that to held-out images, of the last weights; the paper's is "
+            "that to the training set, of the weights with the best one.",
+        ]
+    return [
+        "At this scale a small GAN copies 100 digits; τ are the paper's multiples of d̄, in an "
+        "oracle's features instead of Inception's: what compares is how things change with τ.",
+    ]
+
+
 def _trend(
     model: str, runs: Sequence[RunRecord], name: str, metric: str, columns: tuple[int, int]
 ) -> str:

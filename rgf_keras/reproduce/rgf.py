@@ -5,6 +5,7 @@ and the epochs of the other models, which it does not give, are ours.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def reproduction(item: str, scale: str, trainings: int | None = None) -> Reprodu
         runs={label: _compared(config, trainings) for label, config in _runs(item, scale).items()},
         tables=lambda runs: [] if kind else _tables(item, runs),
         agreement=agreement if item in COUNTED else lambda runs: [],
-        figures=lambda runs, folder: [PLOTS[figure](runs, folder)] if kind and runs else [],
+        figures=lambda runs, folder: PLOTS[figure](runs, folder) if kind and runs else [],
     )
 
 
@@ -209,33 +210,43 @@ def _over_trainings(model: str, verdicts: Sequence[Sequence[str]]) -> str:
     return f"{model}, compared over trainings: {learned} of {num} cases show no difference"
 
 
-def _plot_samples(runs: Sequence[RunRecord], folder: Path) -> Path:
-    return images.join(folder / "figure-2.png", _pictures(runs, "samples-skewed.png"))
+def _pictures(name: str, file: str, runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    """A file of each run, side by side; nothing if no run has it."""
+    found = {run.label: run.file(file) for run in runs}
+    titled = {label: content for label, content in found.items() if content}
+    return [images.join(folder / name, titled)] if titled else []
 
 
-def _plot_real_loss(runs: Sequence[RunRecord], folder: Path) -> Path:
+def _plot_real_loss(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
     """The discriminators' losses of D_u, D_r and D_r with spectral decoupling."""
-    first = runs[0]
-    curves = {"balanced": first.curves["balanced"]}
-    for run in runs:
-        curves[f"skewed, {model_name(run)}"] = run.curves["skewed"]
-    return images.real_loss(folder / "figure-3.png", curves)
+    curves = {"balanced": runs[0].curves["balanced"]}
+    curves |= {f"skewed, {model_name(run)}": run.curves["skewed"] for run in runs}
+    return [images.real_loss(folder / "figure-3.png", curves)]
 
 
-def _plot_examples(runs: Sequence[RunRecord], folder: Path) -> Path:
-    return images.join(folder / "figure-D2.png", _pictures(runs, "examples-skewed.png"))
-
-
-def _pictures(runs: Sequence[RunRecord], name: str) -> dict[str, bytes]:
-    found = {run.label: run.file(name) for run in runs}
-    return {label: content for label, content in found.items() if content}
-
-
-PLOTS: dict[str, Callable[[Sequence[RunRecord], Path], Path]] = {
-    "2": _plot_samples,
+PLOTS: dict[str, Callable[[Sequence[RunRecord], Path], list[Path]]] = {
+    "2": partial(_pictures, "figure-2.png", "samples-skewed.png"),
     "3": _plot_real_loss,
-    "D.2": _plot_examples,
+    "D.2": partial(_pictures, "figure-D2.png", "examples-skewed.png"),
 }
+
+
+def deviations(scale: str) -> list[str]:
+    """What differs from the paper, a sentence each."""
+    ours = [
+        "Layers, optimizers, the epochs of the VAE and of the diffusion model, ρ, λ and seeds of "
+        "the appendices are ours: the paper does not give them.",
+        "Its z takes the trainings as they are; beside it are verdicts over trainings, which know "
+        "how much they scatter.",
+    ]
+    if scale == "paper":
+        return ours
+    return [
+        f"At this scale there are 8,000 of 60,000 digits, {SETTINGS[scale]['training.epochs']} of "
+        f"200 epochs, a discriminator with dropout, no diffusion model, and of the five factors "
+        f"{' and '.join(FACTORS[scale])} alone.",
+        *ours,
+    ]
 
 
 def _compared(config: AssessConfig, trainings: int) -> AssessConfig:

@@ -48,12 +48,11 @@ def _files(tmp_path_factory):
 @pytest.mark.parametrize("scale", reproduce.SCALES)
 @pytest.mark.parametrize("paper", [*reproduce.PAPERS])
 def test_a_dry_run_of_every_item(paper, scale, tmp_path):
-    for title, item in reproduce.items(paper):
-        options = [f for name, value in item.items() for f in (f"--{name}", value)]
-        arguments = ["reproduce", paper, *options, "--scale", scale, "--dry-run", "--json"]
+    for title, kind, name in reproduce.items(paper):
+        arguments = ["reproduce", paper, f"--{kind}", name, "--scale", scale, "--dry-run", "--json"]
         done = CliRunner().invoke(app, [*arguments, "--workspace", str(tmp_path)])
         assert done.exit_code == 0, f"{title}: {done.exception}"
         plan = json.loads(done.stdout)
-        assert plan["runs"] == [*reproduce.find(paper, scale=scale, **item).runs], title
+        assert plan["runs"] == [*reproduce.find(paper, scale=scale, **{kind: name}).runs], title
         assert plan["cost"]["steps"] > 0, title
     assert not any(tmp_path.iterdir())
