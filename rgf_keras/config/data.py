@@ -42,6 +42,8 @@ class ImagesConfig(Config):
         num_images: use only so many of it; None for all.
         num_held_out: images of the held-out split, which the full-data run is compared on; None
             for all.
+        without: a CSV whose column ``index`` names images to leave out, as a score writes
+            ``most_memorized.csv``; None for none.
         held_out_split: ``test``, or ``validation`` of data sets that have one.
     """
 
@@ -49,3 +51,4 @@ class ImagesConfig(Config):
     num_images: Positive | None = None
     num_held_out: Positive | None = None
     held_out_split: Literal["test", "validation"] = Field("test", json_schema_extra=LATER)
+    without: str | None = Field(None, json_schema_extra=LATER)

@@ -1,10 +1,19 @@
 """*On Memorization in Probabilistic Deep Generative Models* (NeurIPS 2021): how large M becomes."""
 
-from collections.abc import Sequence
+import io
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgf_keras.config import ScoreConfig, published
+import numpy as np
+
+from rgf_keras.config import ScoreConfig, parse, published, yaml_text
+from rgf_keras.experiments.scores.folds import load_images
+from rgf_keras.figures import scores as figures
+from rgf_keras.figures.copying import plot_rows_of_pairs
+from rgf_keras.metrics import memorization
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reports.values import number
 from rgf_keras.reproduce.reproduction import Reproduction
@@ -14,8 +23,11 @@ if TYPE_CHECKING:
     from rgf_keras.experiments.scores.result import Score
     from rgf_keras.tracking.tracker import Context
 
+QUANTILES = (0.95, 0.999)
+HIGHLY_MEMORIZED = 0.95
+NUM_PAIRS = 12
 TABLES = ("headlines",)
-FIGURES = ()
+FIGURES = ("2", "3", "4", "5", "A")  # 7 to 13 are as these, of other data
 # Smallest, median and largest M in nats, with L = K = 10.
 PAPER = {
     "MNIST lr 1e-3": (-18.0, 4.4, 205.0),
@@ -53,10 +65,89 @@ def reproduction(item: str, scale: str, trainings: int | None = None) -> Reprodu
         runs={name: _config(name, scale, trainings) for name in names},
         tables=lambda runs: [] if kind else [_table(runs)],
         agreement=agreement,
+        figures=lambda runs, folder: _plot(name, runs, folder) if kind else [],
         minimize="memorization/quantile",
         evaluate=_evaluate,
         study_options={"worst": 1e6},
     )
+
+
+def _plot(figure: str, runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    """A figure's pictures: of each run, or of all runs in one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if figure == "4":
+        return _plot_runs(runs, folder)
+    return [
+        path
+        for i, run in enumerate(runs)
+        if (scores := _arrays(run))
+        for path in [PLOTS[figure](folder / f"figure-{figure}-{i}.png", run, scores)]
+    ]
+
+
+def _plot_runs(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    """Losses, quantiles by epoch and densities of several runs."""
+    summaries = {run.label: json.loads(run.file("score.json") or b"{}") for run in runs}
+    by_epoch = {name: each["by_epoch"] for name, each in summaries.items() if each}
+    quantiles = {
+        name: {
+            q: {int(epoch): numbers[f"memorization/q{q}"] for epoch, numbers in epochs.items()}
+            for q in QUANTILES
+        }
+        for name, epochs in by_epoch.items()
+    }
+    elbo = {name: each["elbo"] for name, each in summaries.items() if each.get("elbo")}
+    scores = {run.label: arrays["score"] for run in runs if (arrays := _arrays(run))}
+    return [
+        *([figures.plot_losses_of_runs(folder / "figure-4a.png", elbo)] if elbo else []),
+        figures.plot_quantiles_of_runs(folder / "figure-4b.png", quantiles),
+        figures.plot_densities(folder / "figure-4c.png", scores),
+    ]
+
+
+def _arrays(run: RunRecord) -> dict[str, np.ndarray]:
+    """A run's scores and what goes with them; nothing if it has not written them."""
+    content = run.file("scores.npz")
+    if content is None:
+        return {}
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _images(run: RunRecord) -> np.ndarray:
+    """What a run has scored, in its order."""
+    config = parse(yaml_text.load((run.file("config.yaml") or b"").decode()), ScoreConfig)
+    return load_images(config.data)[0].images
+
+
+def _plot_gallery(path: Path, run: RunRecord, scores: dict[str, np.ndarray]) -> Path:
+    return figures.plot_gallery(path, _images(run), scores["score"])
+
+
+def _plot_log_prob(path: Path, run: RunRecord, scores: dict[str, np.ndarray]) -> Path:
+    high = scores["score"] > np.quantile(scores["score"], HIGHLY_MEMORIZED)
+    return figures.plot_log_prob(path, scores["log_prob_in"], high, _images(run))
+
+
+def _plot_ratio(path: Path, run: RunRecord, scores: dict[str, np.ndarray]) -> Path:
+    return figures.plot_neighbour_ratio(path, scores["score"], scores["rho"])
+
+
+def _plot_duplicates(path: Path, run: RunRecord, scores: dict[str, np.ndarray]) -> Path:
+    """The nearest pairs of the training set; below each, the larger M of the two."""
+    images = _images(run)
+    pairs = memorization.duplicates(images, NUM_PAIRS)
+    larger = np.maximum(scores["score"][pairs.first], scores["score"][pairs.second])
+    title = "nearest pairs of the training set, and the larger M of each"
+    return plot_rows_of_pairs(path, images[pairs.first], images[pairs.second], larger, title)
+
+
+PLOTS: dict[str, Callable[[Path, RunRecord, dict[str, np.ndarray]], Path]] = {
+    "2": _plot_gallery,
+    "3": _plot_log_prob,
+    "5": _plot_ratio,
+    "A": _plot_duplicates,
+}
 
 
 def agreement(runs: Sequence[RunRecord]) -> list[str]:
