@@ -116,7 +116,8 @@ class RejectionConfig(Mitigation):
         quantile: τ is this quantile of the training set's leave-one-out distances instead.
         factor: times which ``"auto"`` or the quantile is taken.
         warm_up_epochs: epochs without rejection.
-        mode: ``"mask"`` (as published) or ``"resample"`` (Algorithm 1, bounded).
+        mode: ``"mask"`` (as published), ``"resample"`` (Algorithm 1, bounded) or ``"weight"``
+            (rejected samples count by their distance over τ).
         num_redraws: further batches that are drawn in mode ``"resample"``.
         reject_for_discriminator: the paper's "GD".
         embedding: ``"oracle"``, ``"pixels"``, ``"torchvision_inception"`` (the paper's), ``"fid"``,
@@ -130,7 +131,7 @@ class RejectionConfig(Mitigation):
     quantile: float | None = Field(None, gt=0, lt=1)
     factor: float = Field(1.0, gt=0)
     warm_up_epochs: int = Field(0, ge=0)
-    mode: Literal["mask", "resample"] = "mask"
+    mode: Literal["mask", "resample", "weight"] = "mask"
     num_redraws: Positive = 3
     reject_for_discriminator: bool = False
     embedding: str = "oracle"
