@@ -24,6 +24,10 @@ def reject_command(
         list[str] | None,
         typer.Option(help="A data set whose test images C_T is measured against too; repeatable."),
     ] = None,
+    samples_per_class: Annotated[
+        int | None,
+        typer.Option(min=1, help="For C_T by class, of conditional models (10000 in the paper)."),
+    ] = None,
     set_: options.Settings = None,
     seed: options.Seed = None,
     backend: options.Backend = None,
@@ -58,11 +62,30 @@ def reject_command(
     work = workspace / "work" / f"reject-{chosen.key}"
     work.mkdir(parents=True, exist_ok=True)
     with open_tracker(tracking_uri, workspace, "reject") as tracker, on_console(err) as progress:
-        points = reject.sweep(chosen, thresholds, tracker, work, Cache(), progress, reference or ())
+        points = reject.sweep(
+            chosen,
+            thresholds,
+            tracker,
+            work,
+            Cache(),
+            progress,
+            _references(chosen.data.name, reference),
+            samples_per_class,
+        )
         train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
     report.write(work, points, train.images)
     show(as_json, report.records(points), report.table(points))
     note(f"pictures, tables and models: {work}")
+
+
+def _references(name: str, given: list[str] | None) -> list[str]:
+    """Those given; else CIFAR-10.1 for CIFAR-10, as the paper has it, if its files are there."""
+    from rgf_keras.datasets.sources import DATASETS, FileSource
+
+    newer = DATASETS["cifar10.1"]
+    assert isinstance(newer, FileSource)
+    is_there = name == "cifar10" and newer.place(None) is not None
+    return ["cifar10.1"] if given is None and is_there else given or []
 
 
 def _parse(text: str) -> float | str | None:

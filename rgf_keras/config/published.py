@@ -48,7 +48,8 @@ CIFAR: Tree = {
     "oracle": {"epochs": 50, "min_accuracy": 0.6},
     "evaluation": {
         **{"num_samples": 10_000, "reference": "shared", "test": "two_sample"},
-        "embedding": "torchvision_inception",
+        **{"embedding": "torchvision_inception", "metrics": ["quality/train_frechet"]},
+        "every": 64,  # of which the weights with the best distance are kept
     },
     "rejection": {"embedding": "torchvision_inception"},
 }

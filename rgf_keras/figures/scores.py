@@ -89,9 +89,9 @@ def plot_quantiles_of_runs(
     for colour, (name, quantiles) in enumerate(runs.items()):
         for style, (q, values) in zip(STYLES, quantiles.items(), strict=False):
             label = f"{name}, {q} quantile".removeprefix(", ")
-            colours = {"color": f"C{colour}"} if len(runs) > 1 else {}
-            line = style if len(runs) > 1 else "o-"
-            axis.plot([*values], [*values.values()], line, label=label, **colours)
+            several = len(runs) > 1
+            line, own = (style, f"C{colour}") if several else ("o-", None)
+            axis.plot([*values], [*values.values()], line, label=label, color=own)
     axis.set(xlabel="epoch", ylabel=SCORE)
     axis.legend(fontsize=8)
     return save(axis, path)

@@ -197,7 +197,7 @@ def duplicates(images: np.ndarray, num_pairs: int = 20) -> Duplicates:
     pairs = np.stack([np.minimum(own, nearest), np.maximum(own, nearest)], axis=1)
     pairs, places = np.unique(pairs, axis=0, return_index=True)
     order = np.argsort(distances[places], kind="stable")[:num_pairs]
-    return Duplicates(*pairs[order].T, distances[places][order])
+    return Duplicates(pairs[order, 0], pairs[order, 1], distances[places][order])
 
 
 def _halve(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -5,20 +5,26 @@ Inception features; on digits they are the same multiples of d̄ in the oracle's
 compared is how quality and C_T change with τ, not their values.
 """
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import scipy
 
 from rgf_keras.config import AssessConfig, parse, published
 from rgf_keras.experiments.studies.ranking import FAR_OUTSIDE
+from rgf_keras.figures import copying as copying_figures
+from rgf_keras.figures import images
+from rgf_keras.figures import rejection as figures
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reports.values import number
 from rgf_keras.reproduce.reproduction import Reproduction, model_name
 from rgf_keras.tracking.records import RunRecord
 
-TABLES = ("tau",)
-FIGURES = ()
+TABLES = ("tau", "modes")
+FIGURES = ("1", "6", "7")  # 2 to 4, 8 and 10 to 12 are among the pictures of rgf reject
 MEAN_DISTANCE = 0.15
 # By τ: FID of SAGAN and of BigGAN with DiffAugment, mean C_T against CIFAR-10.1 of the same.
 PAPER = {
@@ -32,6 +38,7 @@ PAPER = {
 }
 FID_BIGGAN = dict(zip(PAPER, (6.35, 6.54, 6.87, 6.91, 7.55, 8.22, 8.91), strict=True))
 THRESHOLDS = {"smoke": (0.0, 0.15), "small": (0.0, 0.10, 0.13, 0.15, 0.16), "paper": tuple(PAPER)}
+MODES = ("mask", "resample", "weight")
 REPEATS = {"smoke": 1, "small": 1, "paper": 4}
 QUALITY, COPYING = "quality/frechet_{space}", "copying/c_t"
 # What is compared: its name, the metric, and its columns in PAPER.
@@ -65,19 +72,112 @@ def reproduction(item: str, scale: str, trainings: int | None = None) -> Reprodu
     more = f"-x{repeats}" if repeats > 1 else ""
     return Reproduction(
         name=f"reproduce-mr-{kind or 'table'}-{name}-{scale}{more}",
-        question="Do copies become fewer and distances to real images larger as τ grows?",
-        runs={
-            _label(model, tau) + (f" seed {seed}" if seed else ""): config
-            for model, settings in _models(scale).items()
-            for tau in THRESHOLDS[scale]
-            for seed in range(repeats)
-            for config in [_config(settings, tau, seed)]
-        },
-        tables=lambda runs: [] if kind else [_table(runs)],
-        agreement=agreement,
+        question="Do copies become fewer and distances to real images larger as τ grows?"
+        if name != "modes"
+        else "What could rejected samples still teach?",
+        runs=(_modes if name == "modes" else _runs)(scale, repeats),
+        tables=lambda runs: [] if kind else [(_modes_table if name == "modes" else _table)(runs)],
+        agreement=agreement if name == "tau" else lambda runs: [],
+        figures=lambda runs, folder: PLOTS[name](runs, folder) if kind and runs else [],
         minimize="copying/deficit",
         study_options={"worst": FAR_OUTSIDE},
     )
+
+
+def _runs(scale: str, repeats: int) -> dict[str, AssessConfig]:
+    return {
+        _label(model, tau) + _seed(seed): _config(settings, tau, seed)
+        for model, settings in _models(scale).items()
+        for tau in THRESHOLDS[scale]
+        for seed in range(repeats)
+    }
+
+
+def _modes(scale: str, repeats: int) -> dict[str, AssessConfig]:
+    """All ways to reject at one τ, and none, of the first model."""
+    model, settings = next(iter(_models(scale).items()))
+    runs = {}
+    for seed in range(repeats):
+        runs[f"{model} none{_seed(seed)}"] = _config(settings, 0.0, seed)
+        for mode in MODES:
+            config = _config(settings, MEAN_DISTANCE, seed)
+            runs[f"{model} {mode}{_seed(seed)}"] = config.with_values({"rejection.mode": mode})
+    return runs
+
+
+def _seed(seed: int) -> str:
+    return f" seed {seed}" if seed else ""
+
+
+def _modes_table(runs: Sequence[RunRecord]) -> PaperTable:
+    rows = [
+        [
+            run.label,
+            number(run.metrics.get(_key(run, QUALITY)), ".1f"),
+            *(number(run.metrics.get(f"{COPYING}{end}"), ".1f") for end in ("", "_low", "_high")),
+            number(run.metrics.get("generator/acceptance"), ".0%"),
+        ]
+        for run in runs
+    ]
+    columns = ["rejection", "Fréchet", "C_T", "low", "high", "accepted"]
+    note = (
+        "At τ = d̄. mask: rejected samples are dropped, as published; resample: others are drawn; "
+        "weight: they count by their distance over τ (ours)."
+    )
+    return PaperTable("modes", "What rejected samples could still teach (§6)", columns, rows, note)
+
+
+def _plot_spectrum(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    """Densities of distances over τ, of each model's first training."""
+    paths = []
+    for model, own in _by_model(runs).items():
+        found = {run.label: _distances(run) for run in own if "seed" not in run.label}
+        generated = {label: x["generated"] for label, x in found.items() if x}
+        if generated:
+            test = next(x["test"] for x in found.values() if x)
+            path = folder / f"figure-1-{model}.png"
+            paths.append(copying_figures.plot_spectrum(path, generated, test))
+    return paths
+
+
+def _distances(run: RunRecord) -> dict[str, np.ndarray]:
+    """Distances to the training images in the space of quality; nothing if the run kept none."""
+    content, space = run.file("distances.npz"), run.params.get("evaluation.embedding", "oracle")
+    if content is None:
+        return {}
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        names = {kind: f"{kind}/{space}" for kind in ("generated", "test")}
+        return {kind: file[name] for kind, name in names.items() if name in file.files}
+
+
+def _plot_tradeoff(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    """Quality against C_T, with the spread of trainings where there are several."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for run in runs:
+        name = " ".join(run.label.split()[:2])
+        numbers = (run.metrics[_key(run, QUALITY)], run.metrics[COPYING])
+        points.setdefault(name, []).append(numbers)
+    arrays = {name: np.array(each) for name, each in points.items()}
+    labels = "Fréchet distance", "C_T (below 0: copies)"
+    return [figures.plot_repeats(folder / "figure-6.png", arrays, *labels)]
+
+
+def _plot_samples(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    found = {run.label: run.file("samples-skewed.png") for run in runs if "seed" not in run.label}
+    titled = {label: content for label, content in found.items() if content}
+    return [images.join(folder / "figure-7.png", titled)] if titled else []
+
+
+def _by_model(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    models = dict.fromkeys(map(model_name, runs))
+    return {model: [run for run in runs if model_name(run) == model] for model in models}
+
+
+PLOTS: dict[str, Callable[[Sequence[RunRecord], Path], list[Path]]] = {
+    "1": _plot_spectrum,
+    "6": _plot_tradeoff,
+    "7": _plot_samples,
+}
 
 
 def agreement(runs: Sequence[RunRecord]) -> list[str]:

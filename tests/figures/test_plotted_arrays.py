@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from rgf_keras.figures import images, rejection, scores
+from rgf_keras.figures import copying, images, rejection, scores
 
 RNG = np.random.default_rng(0)
 SCORE = RNG.normal(size=400) * 20
@@ -20,7 +20,7 @@ def drawn(monkeypatch, tmp_path):
 
     def draw(plot, *arguments):
         kept = []
-        for module in (scores, rejection):
+        for module in (scores, rejection, copying):
             save = lambda axis, path: kept.append(axis.get_figure()) or path  # noqa: E731
             monkeypatch.setattr(module, "save", save)
         plot(tmp_path / "x.png", *arguments)
@@ -78,6 +78,40 @@ def test_figure_5_has_bins_of_one_width_and_both_densities(drawn):
     bins = np.histogram_bin_edges(RHO, 40)
     both = [np.histogram(RHO[rows], bins, density=True)[0] for rows in (~HIGH, HIGH)]
     np.testing.assert_allclose(heights(right), np.concatenate(both))
+
+
+def test_figure_1_has_densities_of_every_threshold(drawn):
+    near, far, test = RNG.uniform(size=50), RNG.uniform(1, 2, 60), RNG.uniform(0.5, 1, 70)
+    (axis,) = drawn(copying.plot_spectrum, {"none": near, "auto": far}, test)
+    edges = np.histogram_bin_edges(np.concatenate([test, near, far]), 60)
+    drawn_edges = axis.patches[0].get_data().edges
+    for stairs, values in zip(axis.patches, (test, near, far), strict=True):
+        data = stairs.get_data()
+        expected = np.histogram(values, data.edges, density=True)[0]
+        np.testing.assert_allclose(data.values, expected)
+    assert (len(drawn_edges), drawn_edges[-1]) == (len(edges), pytest.approx(edges[-1]))
+
+
+def test_figure_6_has_means_and_deviations_of_trainings(drawn):
+    points = {"GAN 0.00": RNG.normal(size=(4, 2)), "GAN 1.00": RNG.normal(size=(1, 2))}
+    (axis,) = drawn(rejection.plot_repeats, points, "quality", "copying")
+    for container, values in zip(axis.containers, points.values(), strict=True):
+        line, _, bars = container.lines
+        np.testing.assert_allclose(line.get_xydata()[0], values.mean(axis=0))
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(2)
+        for axis_number, bar in enumerate(bars):
+            (ends,) = bar.get_segments()
+            length = np.ptp(ends[:, axis_number])
+            assert length == pytest.approx(2 * spread[axis_number])
+
+
+def test_figure_12_is_split_at_a_distance(drawn):
+    train, generated = RNG.normal(size=(30, 4)), RNG.normal(size=(20, 4))
+    near = RNG.uniform(size=20) < 0.4
+    (axis,) = drawn(rejection.plot_tsne, "τ", train, {1: generated}, near)
+    training, every, beyond = (points.get_offsets() for points in axis.collections)
+    assert (len(training), len(every)) == (30, 20)
+    np.testing.assert_array_equal(beyond, every[~near])
 
 
 def test_pictures_side_by_side(tmp_path):

@@ -20,7 +20,6 @@ from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.training import Ensemble, FitTrainer, Trainer
 
 AnyTrainer = Trainer | FitTrainer
-GUEST_FILE = "model.npz"
 
 
 def check_model(config: AssessConfig, dataset: Dataset) -> keras.Model:
@@ -172,15 +171,18 @@ def draw_samples(
     return sample_uint8(model, evaluation.num_samples, config.seed, evaluation.fast, progress)
 
 
-def save(model: keras.Model, config: AssessConfig, dataset: Dataset, folder: Path) -> Path:
+def save(
+    model: keras.Model, config: AssessConfig, dataset: Dataset, folder: Path, stem: str = "model"
+) -> Path:
     """Write a trained model, so that :func:`load` brings it back on any backend.
 
     A guest's is an archive of its weights and of what built it: its class need not be Keras'
     to save.
     """
     if not isinstance(config.model, CustomConfig):
-        model.save(folder / "model.keras")
-        return folder / "model.keras"
+        path = folder / f"{stem}.keras"
+        model.save(path)
+        return path
     weights = {f"{i:05d}": weight for i, weight in enumerate(model.get_weights())}
     header: dict[str, Any] = {
         "model": config.model.model_dump(mode="json"),
@@ -188,7 +190,7 @@ def save(model: keras.Model, config: AssessConfig, dataset: Dataset, folder: Pat
         "num_classes": dataset.num_classes,
         "seed": config.seed,
     }
-    return archive.save(folder / GUEST_FILE, weights, header)
+    return archive.save(folder / f"{stem}.npz", weights, header)
 
 
 def load(path: Path) -> keras.Model:
