@@ -122,7 +122,7 @@ def paper_page(
         tables=[
             *_agreement(found),
             *(table for part in found for table in part.tables()),
-            _missing(paper, scale, found, price),
+            *_missing(paper, scale, found, price),
         ],
         pictures=[picture for part in found for picture in _figures(part)],
         command=command or os.environ.get("RGF_COMMAND", ""),
@@ -131,18 +131,17 @@ def paper_page(
 
 def _agreement(found: Sequence[Part]) -> list[PaperTable]:
     """How what is done compares with the paper."""
-    rows = [
-        [part.title, line]
-        for part in found
-        if part.runs
-        for line in part.reproduction.agreement(part.runs)
-    ]
+    lines: dict[str, str] = {}  # by what they say: several parts may have the same runs
+    for part in found:
+        for line in part.reproduction.agreement(part.runs) if part.runs else ():
+            lines.setdefault(line, part.title)
+    rows = [[title, line] for line, title in lines.items()]
     note = "Of finished runs; the paper's own numbers are beside."
     columns = ["", "here and in the paper"]
     return [PaperTable("agreement", "How it compares", columns, rows, note)] if rows else []
 
 
-def _missing(paper: str, scale: str, found: Sequence[Part], price: Price) -> PaperTable:
+def _missing(paper: str, scale: str, found: Sequence[Part], price: Price) -> list[PaperTable]:
     rows = []
     for part in found:
         if missing := part.missing:
@@ -154,7 +153,7 @@ def _missing(paper: str, scale: str, found: Sequence[Part], price: Price) -> Pap
         "table has trained, no other trains again."
     )
     columns = ["", "runs missing", "would cost", "command"]
-    return PaperTable("missing", "What is missing", columns, rows, note)
+    return [PaperTable("missing", "What is missing", columns, rows, note)] if rows else []
 
 
 def _price(price: Price, configs: Sequence[ExperimentConfig]) -> str:
