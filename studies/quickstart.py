@@ -4,7 +4,7 @@ Question: which rejection threshold τ (its space, multiple of the mean nearest-
           warm-up) and which spectral decoupling λ copy least, with a Fréchet distance at most 1.5
           times the unmitigated model's?
 Cost:     about 8 minutes on two CPU cores (TensorFlow): two oracles, a balanced GAN, 5 trials, and
-          the best and the baseline with four fresh seeds.
+          the best and the baseline with three fresh seeds.
 Command:  rgf study run studies/quickstart.py --workers 2
 """
 
@@ -63,6 +63,6 @@ study = Study(
     # The distances of two trainings of the baseline differ by as much.
     subject_to=(Bound("quality/frechet_oracle", at_most=1.5, relative=True),),
     num_trials=5,
-    repeats=4,
+    repeats=3,
     candidates=1,
 )

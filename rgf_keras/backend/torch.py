@@ -1,12 +1,14 @@
 """PyTorch: an eager loop. ``autograd.grad`` keeps one player's gradients off the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import torch
 from keras import ops
+from torch.optim.adam import adam
 
 from rgf_keras.backend.protocol import Function, Run, Tensor, Tensors, Variables
 from rgf_keras.backend.protocol import compile_ensemble as compile_ensemble
@@ -28,6 +30,8 @@ def jit(function: Function, variables: Variables) -> Function:
 def minimize(
     loss_fn: Function, variables: Variables, optimizer: keras.optimizers.Optimizer
 ) -> tuple[Tensor, Any]:
+    if isinstance(optimizer, keras.optimizers.Adam) and not optimizer.amsgrad:
+        optimizer._parallel_update_step = partial(_update_in_one_pass, optimizer)
     loss, aux = loss_fn()
     gradients = torch.autograd.grad(
         optimizer.scale_loss(loss), [variable.value for variable in variables]
@@ -35,6 +39,38 @@ def minimize(
     with torch.no_grad():
         optimizer.apply(gradients, variables)
     return loss.detach(), aux
+
+
+def _update_in_one_pass(
+    optimizer: keras.optimizers.Adam,
+    gradients: Sequence[torch.Tensor],
+    variables: Variables,
+    learning_rate: Tensor,
+) -> None:
+    """Keras' update of Adam with PyTorch's fused kernel, where Keras passes over all weights a
+    dozen times. Keras multiplies the learning rate by the bias corrections; PyTorch's own ones
+    are 1 at a late step."""
+    values = [variable.value for variable in variables]
+    indices = [optimizer._get_variable_index(variable) for variable in variables]
+    step = ops.cast(optimizer.iterations + 1, "float32")
+    correction = ops.sqrt(1 - optimizer.beta_2**step) / (1 - optimizer.beta_1**step)
+    late = torch.tensor(1e9, device=values[0].device)
+    adam(
+        values,
+        list(gradients),
+        [optimizer._momentums[i].value for i in indices],
+        [optimizer._velocities[i].value for i in indices],
+        max_exp_avg_sqs=[],
+        state_steps=[late] * len(values),
+        fused=True,
+        amsgrad=False,
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        lr=ops.cast(learning_rate, "float32") * correction,
+        weight_decay=0.0,
+        eps=optimizer.epsilon,
+        maximize=False,
+    )
 
 
 def compile(update: Function, variables: Variables, num_metrics: int) -> Run:

@@ -68,6 +68,9 @@ def audit_command(
             help="Compare training images with each other by faiss, for hundreds of thousands.",
         ),
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share the networks' work.")
+    ] = 1,
     output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = Path(
         "audit.html"
     ),
@@ -100,6 +103,7 @@ def audit_command(
     from rgf_keras.reports import audit as report
     from rgf_keras.reports import render
     from rgf_keras.runtime.progress import on_console
+    from rgf_keras.runtime.workers import WorkersSpec
 
     with on_console(err) as progress:
         result = report.audit(
@@ -120,6 +124,7 @@ def audit_command(
             cache=Cache(),
             folder=workspace / "work",
             progress=progress,
+            resources=WorkersSpec(workers, prepare=import_keras),
         ).result
     render.write(report.page(result, os.environ.get("RGF_COMMAND", "")), output, "html")
     if csv:

@@ -57,3 +57,45 @@ def test_what_only_jax_offers_is_refused_elsewhere():
     ):
         with pytest.raises(RgfError, match=r"need the jax backend, not .*; use --backend jax"):
             call()
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="only PyTorch has a kernel of its own"
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beta_1": 0.5, "epsilon": 1e-8},
+        {"clipnorm": 0.1, "weight_decay": 0.01},
+        {"use_ema": True, "ema_momentum": 0.9},
+        {"gradient_accumulation_steps": 2},
+        {"amsgrad": True},
+        {"learning_rate": keras.optimizers.schedules.ExponentialDecay(1e-2, 3, 0.5)},
+    ],
+    ids=lambda options: "-".join(options),
+)
+@pytest.mark.parametrize("kind", [keras.optimizers.Adam, keras.optimizers.AdamW])
+def test_adam_in_one_pass_is_keras_adam(kind, options):
+    import torch
+
+    start = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+
+    def train(update):
+        weights = [keras.Variable(start), keras.Variable(start[0])]
+        optimizer = kind(**{"learning_rate": 0.01, **options})
+        optimizer.build(weights)
+        for goal in range(8):
+
+            def loss_fn(goal=goal):
+                return ops.sum((weights[0] * weights[1] - goal) ** 2), None
+
+            update(loss_fn, weights, optimizer)
+        return [ops.convert_to_numpy(v) for v in (*weights, *optimizer.variables)]
+
+    def of_keras(loss_fn, weights, optimizer):
+        gradients = torch.autograd.grad(loss_fn()[0], [weight.value for weight in weights])
+        with torch.no_grad():
+            optimizer.apply(gradients, weights)
+
+    for ours, theirs in zip(train(backend.minimize), train(of_keras), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)

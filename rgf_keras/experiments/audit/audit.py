@@ -15,7 +15,7 @@ from rgf_keras.datasets import image_sets
 from rgf_keras.datasets.image_sets import Canvas, ImageSet
 from rgf_keras.datasets.image_sources import Source, open_source
 from rgf_keras.errors import ArgumentError
-from rgf_keras.experiments.audit import findings, measures, notes, shares, spaces
+from rgf_keras.experiments.audit import findings, measures, notes, shares, spaces, workers
 from rgf_keras.experiments.audit.findings import Finding, Known, Mirror
 from rgf_keras.experiments.audit.result import LEVEL, Audit, Audited, Copy, Pairs, worst
 from rgf_keras.experiments.audit.spaces import PIXELS, Space
@@ -26,7 +26,9 @@ from rgf_keras.metrics.copies import SearchOwn
 from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.runtime.workers import WorkersSpec
 
+ALONE = WorkersSpec()
 NUM_PAIRS = 12
 NUM_TESTS = 3  # kinds that may raise an alarm: named copies, C_T, few copies
 
@@ -82,6 +84,7 @@ def audit(
     cache: Cache | None = None,
     folder: Path | None = None,
     progress: Progress = SILENT,
+    resources: WorkersSpec = ALONE,
 ) -> Audit:
     """Say whether samples of any generator copy the images that it was trained on.
 
@@ -113,6 +116,7 @@ def audit(
         cache: where features are kept; the user's if None.
         folder: where files are put meanwhile; the system's if None.
         progress: of the work.
+        resources: processes that share the computation of features of what lies in files.
 
     Raises:
         ArgumentError: both ``test`` and ``hold_out``, or bad arguments.
@@ -130,7 +134,8 @@ def audit(
     names = spaces.default_names() if features is None else list(features)
     extractors = spaces.find_extractors(names, weights)
     cache = cache or Cache()
-    read = partial(_open, value_range=value_range, skip_broken=skip_broken)
+    reading = {"value_range": value_range, "skip_broken": skip_broken}
+    read = partial(_open, **reading)
     sources = {name: read(given) for name, given in _named(generated).items()}
     opened = read(train), None if test is None else read(test)
     known = [read(given) for given in references]
@@ -140,6 +145,12 @@ def audit(
     with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
         place, canvas = Path(temporary), image_sets.survey(opened[0])
         tables = _compare_shares(sources, known, canvas, oracle, (rare, rare_class))
+        if extractors and not resources.in_this_process:
+            sets = train, test, *_named(generated).values()
+            files = [each for each in sets if isinstance(each, str | Path)]
+            num = resources.num_workers
+            ahead = workers.Ahead(tuple(names), weights, canvas, cache, reading, num)
+            workers.embed(ahead, files, resources, progress)
         data = _read_data(opened, canvas, place, hold_out, seed, progress)
         made = spaces.make(extractors, canvas, cache, place, progress)
         reference = _compare_data(data, made, approximate, seed, cache)

@@ -9,11 +9,15 @@ import pytest
 
 import rgf_keras
 from rgf_keras.cache import Cache
+from rgf_keras.datasets import image_sets
+from rgf_keras.datasets.image_sources import open_source
 from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.experiments.audit import audit as experiment
+from rgf_keras.experiments.audit import spaces, workers
 from rgf_keras.experiments.audit.result import differences
 from rgf_keras.metrics import catalogue, copying
 from rgf_keras.metrics.features import KerasFeatures, Pixels
+from rgf_keras.runtime.progress import SILENT
 
 PIXELS = {"features": ["pixels"]}
 
@@ -187,6 +191,42 @@ def test_a_network_is_asked_once_for_each_batch(tmp_path, monkeypatch):
     assert set(sample.findings) == {"pixels", "tiny"}
     assert "quality/frechet_tiny" in sample.metrics
     assert len([copy for copy in first.copies if copy.space == "tiny"]) >= 4
+
+
+TINY = """
+import keras
+from rgf_keras.metrics.features import KerasFeatures
+
+def tiny():
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.AveragePooling2D(4), keras.layers.Flatten(), keras.layers.Dense(16)]
+    return KerasFeatures(keras.Sequential([keras.Input((28, 28, 1)), *layers]), "tiny")
+"""
+
+
+@pytest.mark.backend
+def test_workers_share_batches_through_the_cache(tmp_path, monkeypatch):
+    (tmp_path / "net.py").write_text(TINY)
+    names, cache = (f"{tmp_path}/net.py:tiny",), Cache(tmp_path / "cache")
+    arrays = dict(zip(("train", "test", "generated"), audited_digits.make(4), strict=False))
+    for name, array in arrays.items():
+        np.save(tmp_path / name, array)
+    files = {name: tmp_path / f"{name}.npy" for name in arrays}
+    monkeypatch.setattr(image_sets, "BATCH", 100)
+    canvas = image_sets.survey(open_source(files["train"]))
+    ahead = workers.Ahead(names, "imagenet", canvas, cache, {}, num_workers=2)
+    kept = []
+    for worker in (0, 1):
+        for file in files.values():
+            ahead.embed((str(file), worker), SILENT)
+        kept.append(len([*cache.entries()]))
+    assert 0 < kept[0] < kept[1]
+    monkeypatch.setattr(KerasFeatures, "_compiled", lambda *_: pytest.fail("computed again"))
+    _, space = spaces.make(spaces.find_extractors(names, ""), canvas, cache, tmp_path)
+    for name, file in files.items():
+        kind = {"train": "training", "test": "held-out"}.get(name, name)
+        images = image_sets.read(open_source(file), kind, canvas, tmp_path / name)
+        assert space.features(images).shape == (len(arrays[name]), 16)
 
 
 @pytest.mark.parametrize(
