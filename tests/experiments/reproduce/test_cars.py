@@ -6,7 +6,6 @@ import true_formats
 
 from rgf_keras import reproduce
 from rgf_keras.cache import Cache
-from rgf_keras.experiments import assess
 from rgf_keras.tracking.tracker import Context, MemoryTracker
 
 FEW = {
@@ -36,8 +35,11 @@ def test_the_rare_class_is_volkswagen(tmp_path, monkeypatch):
     label, config = next(iter(table.runs.items()))
     assert (config.data.rare_class, config.oracle.class_epochs) == (0, 100)
     run = MemoryTracker().start("cars", {})
-    context = Context(run, tmp_path / "work", Cache(tmp_path / "cache"))
-    result = assess(config.with_values(FEW), context)
+    chosen, trial = config.with_values(FEW), tmp_path / "work" / table.name / "trial-0000"
+    result = table.evaluate(chosen, Context(run, trial, Cache(tmp_path / "cache")))
+    # as `rgf assess` keeps it, so that other tables find it
+    kept = tmp_path / "work" / f"assess-{chosen.of_one_training().key}"
+    assert any(kept.glob("trainings/*"))
     found = Found(label, result.table, result.metrics, run.params)
     tables = {each.key: each for each in table.tables([found])}
     counts = tables["counts"]
