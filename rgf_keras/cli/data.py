@@ -1,7 +1,7 @@
 """`rgf data`: look at data sets, and at what the cache keeps of them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column
@@ -149,7 +149,7 @@ def list_(workspace: Workspace = Path("mlruns"), as_json: Json = False) -> None:
         most = f"at most {MAX_BYTES / 1e9:g} GB"
         lines.append(f"waits for MLflow in {spool}, {most}: {waiting / 1e6:.1f} MB")
     sizes = {"cache_bytes": cache.max_bytes, "spool_bytes": MAX_BYTES}
-    record = {"data_sets": places, "cache": str(cache.folder), "kept": kept}
+    record: dict[str, Any] = {"data_sets": places, "cache": str(cache.folder), "kept": kept}
     record |= {"spool": str(spool), "waiting_bytes": waiting, "at_most": sizes}
     show(as_json, record, table, *lines)
 

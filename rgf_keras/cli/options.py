@@ -3,9 +3,10 @@
 import importlib.util
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
@@ -27,11 +28,19 @@ if TYPE_CHECKING:
 out, err = (Console(stderr=x, markup=False, emoji=False, highlight=False) for x in (False, True))
 
 
+PUBLISHED = "paper/"  # what names of published configurations start with
+
+
 def check_file(path: Path | None) -> Path | None:
     """Refuse a file that does not exist, before anything slow is imported."""
     if path is not None and not path.is_file():
         raise RgfError(f"{path} does not exist")
     return path
+
+
+def check_config(path: Path | None) -> Path | None:
+    """Refuse what is neither a file nor meant to be a published configuration's name."""
+    return path if path and str(path).startswith(PUBLISHED) else check_file(path)
 
 
 def seed_of(text: str) -> Any:
@@ -46,7 +55,11 @@ Backend = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Argument(help="YAML file; the defaults if not given.", callback=check_file),
+    typer.Argument(
+        help="YAML file, or a published configuration such as paper/rgf-gan; the defaults if not "
+        "given.",
+        callback=check_config,
+    ),
 ]
 StudyFile = Annotated[
     Path, typer.Argument(help="A Python file that defines `study`.", callback=check_file)
@@ -103,7 +116,11 @@ def choose_backend(backend: BackendName | None) -> str:
 
 
 def read_config(
-    kind: type[Kind], file: Path | None, settings: list[str] | None, changes: dict[str, Any]
+    kind: type[Kind],
+    file: Path | None,
+    settings: list[str] | None,
+    changes: dict[str, Any],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> Kind:
     """Read a configuration, the defaults without a file, and change what options say.
 
@@ -111,18 +128,24 @@ def read_config(
 
     Args:
         kind: of configuration.
-        file: YAML.
+        file: YAML, or the name of a published configuration.
         settings: ``key=value`` of ``--set``.
         changes: by dotted key, on top of the settings; None changes nothing.
+        defaults: by dotted key, of what the file does not set; those of ``kind`` if not given.
     """
     from rgf_keras import plugins
-    from rgf_keras.config import read
+    from rgf_keras.config import published, read
 
-    if file:
+    if file is None:
+        given = kind()
+    elif str(file).startswith(PUBLISHED) and not file.is_file():
+        given = published.find(str(file), kind)
+    else:
         plugins.add_folder(file.parent)
-    given = read(file, kind) if file else kind()
+        given = read(file, kind)
+    unset = {key: value for key, value in defaults.items() if not given.sets(key)}
     wanted = {key: value for key, value in changes.items() if value is not None}
-    return given.with_values(parse_settings(settings) | wanted)
+    return given.with_values(unset | parse_settings(settings) | wanted)
 
 
 def parse_settings(items: list[str] | None) -> dict[str, Any]:

@@ -80,6 +80,12 @@ class Config(BaseModel):
             node[leaf] = value
         return parse(tree, type(self))
 
+    def sets(self, key: str) -> bool:
+        """Whether the value at a dotted key was given, be it the default one."""
+        name, _, rest = key.partition(".")
+        value = getattr(self, name)
+        return name in self.model_fields_set and (not rest or value.sets(rest))
+
     def flat(self) -> dict[str, Any]:
         """Values by dotted key."""
         return dict(_flatten(self.model_dump(mode="json")))

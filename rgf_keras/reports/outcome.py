@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from optuna.trial import TrialState
 
 from rgf_keras import outputs, strict_json
+from rgf_keras.experiments.studies.differences import Difference, Mean
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
     SPACES,
-    Difference,
-    Mean,
     RepeatSummary,
     baseline_metrics,
     baseline_trial,

@@ -159,7 +159,9 @@ class MlflowStore:
         with _translated_errors(self.uri):
             self._log(id, batch)
             if batch.status == "RUNNING":
-                self.client.update_run(id, "RUNNING")
+                # Not what a machine says late of a run that another has ended since.
+                if (self.client.get_run(id).info.end_time or 0) <= batch.time:
+                    self.client.update_run(id, "RUNNING")
             elif batch.status:
                 self.client.set_terminated(id, batch.status, batch.time)
 
@@ -320,7 +322,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _cause(error: BaseException, uri: str) -> str:
     """The reason at the bottom of a chain of exceptions, e.g. "Connection refused"."""
-    reason = first_line(error, uri)
-    for each in _chain(error):
+    chain = [*_chain(error)]
+    reason = first_line(chain[-1] if "API request to" in str(error) else error, uri)
+    for each in chain:
         reason = getattr(each, "strerror", None) or reason
     return reason

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 from rgf_keras.errors import first_line
-from rgf_keras.tracking.spool import Destination, Spool, Unreachable
+from rgf_keras.tracking.destination import Away, Destination, Unreachable
+from rgf_keras.tracking.spool import Spool
 
 SECONDS_BETWEEN = 1.0
 SECONDS_BETWEEN_ATTEMPTS = 5.0
@@ -56,6 +57,8 @@ class Sender:
         self.handover_seconds = handover_seconds
         self.spool, self.destination, self.place, self.tell = spool, destination, place, tell
         self.outage = False
+        self._is_others = False  # to send, which another process does
+        self._known_late: set[str] = set()
         self._told: set[str] = set()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
@@ -92,11 +95,9 @@ class Sender:
     def _send_what_another_did_not(self) -> None:
         """Wait for the process that sends, which may have ended before it came to our records."""
         deadline = time.monotonic() + self.handover_seconds
-        while not self.outage and self.spool.backlog() and time.monotonic() < deadline:
-            if self.spool.acquire():
-                self._attempt()
-                return
+        while self._is_others and self.spool.backlog() and time.monotonic() < deadline:
             time.sleep(0.1)
+            self._attempt()
 
     def _run(self) -> None:
         pause = SECONDS_BETWEEN
@@ -106,16 +107,21 @@ class Sender:
         self._attempt()
 
     def _attempt(self) -> bool:
-        if not self.spool.acquire():
-            return True  # another process sends
-        before, reason = self.spool.num_sent, ""
+        self._is_others = not self.spool.acquire()
+        if self._is_others:
+            return True
+        before, reason, is_away = self.spool.num_sent, "", False
         try:
             self.spool.send(self.destination)
         except (Unreachable, OSError) as error:
-            reason = first_line(error)
+            reason, is_away = first_line(error), isinstance(error, Away)
         has_arrived = self.spool.num_sent > before
+        is_known = self.spool.late <= self._known_late and not is_away
+        if has_arrived:  # what is late is so for reasons of its own
+            self._known_late = set(self.spool.late)
         if reason and not has_arrived:
-            self.report_outage(reason)
+            if not is_known:
+                self.report_outage(reason)
         elif self.outage and has_arrived:
             self.outage = False
             left = f"{self.spool.backlog()} wait still ({reason})" if reason else ALL_ARRIVED

@@ -64,6 +64,7 @@ class Spool:
     Attributes:
         refusals: why something was refused, since somebody emptied this.
         num_sent: how much has arrived, in batches and files.
+        late: runs that could not be sent when they were last tried.
     """
 
     def __init__(self, folder: Path):
@@ -72,7 +73,7 @@ class Spool:
         self.unwritten_files: dict[tuple[str, str], bytes] = {}
         self.refusals: list[str] = []
         self.num_sent = 0
-        self._late: set[str] = set()  # runs that could not be sent when they were last tried
+        self.late: set[str] = set()
         self._writing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "lock").touch()
@@ -172,7 +173,7 @@ class Spool:
             except Exception as error:  # one run must not keep others from being sent
                 failures.add(error)
                 late.add(run)
-                self._late.add(run)
+                self.late.add(run)
             else:
                 failures.in_a_row *= self.num_sent == before
 
@@ -184,7 +185,7 @@ class Spool:
                 attempt(run, partial(self._send_file, run, path, destination))
             self._clear(run)
             if run not in late and not failures.is_away:
-                self._late.discard(run)
+                self.late.discard(run)
         failures.raise_first()
 
     def requeue(self) -> None:
@@ -287,7 +288,7 @@ class Spool:
                 put(parent)
             in_order[run] = None
 
-        for run in sorted(openings, key=lambda run: (run in self._late, openings[run]["time"])):
+        for run in sorted(openings, key=lambda run: (run in self.late, openings[run]["time"])):
             put(run)
         return list(in_order)
 

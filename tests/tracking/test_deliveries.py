@@ -76,6 +76,23 @@ def test_one_run_that_cannot_be_sent_stops_no_other(spool, error):
     assert sink.opened[4:] == ["run-0", "child"]
 
 
+def test_one_run_that_waits_is_told_once_and_is_no_outage(spool):
+    sink, told = Choosy(), []
+    sink.bad["run-0"] = Unreachable("500")
+    sender = Sender(spool, sink, "the sink", told.append)
+    sender._closing.set()
+    sender._thread.join()
+    log(start(spool, "run-0"), [0])
+    other = start(spool, "run-1", time=1)
+    for step in range(3):
+        log(other, [step])
+        for _ in range(3):
+            assert not sender._attempt()
+            assert not sender.outage
+    assert len(told) == 1
+    assert "the sink does not take some of it (500), which waits" in told[0]
+
+
 def test_what_could_not_be_sent_comes_last_the_next_time(spool):
     sink = Choosy()
     for number in range(50):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from rgf_keras.cli.options import open_context
 from rgf_keras.errors import RgfError
+from rgf_keras.tracking.destination import Batch
 from rgf_keras.tracking.mlflow_store import MlflowStore
 
 
@@ -51,6 +52,21 @@ def test_a_command_that_was_killed_goes_on_in_its_run(tmp_path, monkeypatch, mlf
     command(1)  # another command
     assert len(runs_of(tmp_path)[1]) == 2
     assert not [*(tmp_path / "work").glob("*.run")]
+
+
+def test_what_arrives_late_does_not_begin_a_run_again(tmp_path, mlflow_database):
+    uri = f"sqlite:///{shutil.copy(mlflow_database, tmp_path)}"
+    store = MlflowStore(uri)
+    header = {"experiment": "assess", "artifacts": None, "name": "trial", "parent": None}
+    id = store.create(header, 1)
+    for status, time, expected in (
+        ("FINISHED", 300, "FINISHED"),
+        ("RUNNING", 200, "FINISHED"),  # of another machine, from before
+        ("RUNNING", 400, "RUNNING"),
+    ):
+        store.send(id, Batch(status=status, time=time))
+        assert store.client.get_run(id).info.status == expected
+    store.close()
 
 
 def test_one_command_at_a_time(tmp_path, monkeypatch, mlflow_database):

@@ -135,7 +135,7 @@ def audit(
     extractors = spaces.find_extractors(names, weights)
     cache = cache or Cache()
     reading = {"value_range": value_range, "skip_broken": skip_broken}
-    read = partial(_open, **reading)
+    read = partial(_open, value_range=value_range, skip_broken=skip_broken)
     sources = {name: read(given) for name, given in _named(generated).items()}
     opened = read(train), None if test is None else read(test)
     known = [read(given) for given in references]

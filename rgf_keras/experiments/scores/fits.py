@@ -199,10 +199,11 @@ class Fits:
 
     def _options(self, checkpoints: Path, num_members: int) -> dict[str, Any]:
         """A new trainer's arguments that do not depend on the fit."""
-        training = self.config.training
+        training, model = self.config.training, self._build(0)
         return {
             "data": {"images": self.images.images},
-            "optimizers": training.build_optimizers([p.name for p in self._build(0).players()]),
+            "optimizers": training.build_optimizers([p.name for p in model.players()]),
+            "regularizers": self.config.model.regularizers(model),
             "batch_size": training.batch_size,
             "turns": training.player_turns,
             "privacy": training.privacy.build(),

@@ -175,9 +175,11 @@ class StudyRunner:
     def _known_outcome(self, stage: Stage, trial: optuna.Trial, folder: Path) -> Outcome | None:
         """How a trial ends that is not to be evaluated."""
         known = snapshot(stage.optuna_study, trial)
+        if outcome := outcome_of(known):
+            return outcome
         if reason := stage.misfit(known):
             return Outcome({}, reason, failed=True)
-        return outcome_of(known) or attempts.begin(trial, folder)
+        return attempts.begin(trial, folder)
 
     def _evaluate(self, stage: Stage, trial: optuna.Trial, context: Context) -> Outcome | None:
         """Evaluate a trial; None if that failed, and it is to be begun again.

@@ -40,6 +40,8 @@ EPOCHS = 5
 
 def evaluate(config, context):
     """Trains from its checkpoint on, and logs what it does."""
+    context.cache.folder.mkdir(exist_ok=True)
+    (context.cache.folder / "evaluating").touch()
     checkpoints = sorted(context.folder.glob("step-*.npz"))
     done = int(checkpoints[-1].stem[5:]) if checkpoints else 0
     for epoch in range(done + 1, EPOCHS + 1):
@@ -120,8 +122,14 @@ def test_random_kills(tmp_path, mlflow_database, url_of):
     shutil.copy(mlflow_database, tmp_path / "mlflow.db")
     url, statuses = url_of(tmp_path), Counter()
     for _ in range(NUM_KILLS):
+        evaluating = tmp_path / "cache" / "evaluating"
+        evaluating.parent.mkdir(exist_ok=True)
+        evaluating.unlink(missing_ok=True)
         process = started(lambda: run(tmp_path, url, 100_000))
-        time.sleep(random.uniform(0.2, 2.5))
+        if random.random() < 0.8:  # else while the study is opened
+            while not evaluating.exists():
+                time.sleep(0.005)
+        time.sleep(random.uniform(0, 1.5))
         os.kill(process, signal.SIGKILL)
         statuses[os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])] += 1
     assert statuses == {-9: NUM_KILLS}
