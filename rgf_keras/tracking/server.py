@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 
 
 def serve(uri: str, host: str, port: int) -> None:
@@ -22,5 +23,6 @@ def serve(uri: str, host: str, port: int) -> None:
     }
     import uvicorn
 
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "starlette")  # MLflow's to mend
         uvicorn.run("mlflow.server.fastapi_app:app", host=host, port=port, log_level="warning")

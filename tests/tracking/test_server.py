@@ -36,7 +36,7 @@ def test_a_killed_ui_leaves_nothing(tmp_path, mlflow_database):
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))
-    assert sorted(os.listdir(tmp_path)) == ["mlflow.db"]
+    assert {*os.listdir(tmp_path)} == {"mlflow.db", "mlflow.db.lock"}
 
 
 def children(process):
