@@ -1,6 +1,7 @@
 """`rgf audit`: samples of any generator against the images that it was trained on."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -99,53 +100,52 @@ def audit_command(
         check_file_output(csv, TABLES, "--csv")
     options.check_writable(workspace)
     import_keras()
-    from rgf_keras.cache import Cache
+    from rgf_keras.cache import Cache, key_of
     from rgf_keras.reports import audit as report
     from rgf_keras.reports import render
+    from rgf_keras.runtime import locks
     from rgf_keras.runtime.progress import on_console
     from rgf_keras.runtime.workers import WorkersSpec
 
-    with on_console(err) as progress:
-        result = report.audit(
-            train,
-            generated,
-            test,
-            hold_out=hold_out,
-            references=reference or (),
-            oracle=oracle,
-            rare=rare,
-            rare_class=rare_class,
-            features=features,
-            weights=weights,
-            value_range=RANGES[value_range] if value_range else None,
-            skip_broken=skip_broken,
-            approximate=approximate,
-            seed=seed,
-            cache=Cache(),
-            folder=workspace / "work",
-            progress=progress,
-            resources=WorkersSpec(workers, prepare=import_keras),
-        ).result
-    render.write(report.page(result, os.environ.get("RGF_COMMAND", "")), output, "html")
-    if csv:
-        outputs.write_text(csv, result.copies_csv())
-    runs = _record(result, tracking_uri, workspace)
+    asked: dict[str, Any] = {
+        "hold_out": hold_out,
+        "references": reference or (),
+        "oracle": oracle,
+        "rare": rare,
+        "rare_class": rare_class,
+        "features": features,
+        "weights": weights,
+        "value_range": RANGES[value_range] if value_range else None,
+        "skip_broken": skip_broken,
+        "approximate": approximate,
+        "seed": seed,
+    }
+    work, resources = workspace / "work", WorkersSpec(workers, prepare=import_keras)
+    folder = work / f"audit-{key_of({'sets': [train, generated, test], **asked})}"
+    with locks.exclusive(folder / "command.lock", f"`rgf audit` in {folder}"):
+        with on_console(err) as progress:
+            given = {**asked, "cache": Cache(), "folder": work, "progress": progress}
+            result = report.audit(train, generated, test, **given, resources=resources).result
+        render.write(report.page(result, os.environ.get("RGF_COMMAND", "")), output, "html")
+        if csv:
+            outputs.write_text(csv, result.copies_csv())
+        runs = _record(result, folder, tracking_uri, workspace)
     show(as_json, result.record(), *report.summary(result))
     note(f"page: {output}; in MLflow: {', '.join(runs)}")
     if fail_on_copying and result.found:
         raise typer.Exit(COPYING_FOUND)
 
 
-def _record(result: Any, tracking_uri: str | None, workspace: Path) -> list[str]:
+def _record(result: Any, folder: Path, tracking_uri: str | None, workspace: Path) -> list[str]:
     """Record a run for each generated set; returns their ids."""
     from rgf_keras.reports import audit as report
     from rgf_keras.tracking.tracker import environment_tags
 
-    ids = []
-    with open_tracker(tracking_uri, workspace, "audit") as tracker:
-        for number, sample in enumerate(result.samples):
-            with tracker.run("audit", environment_tags()) as run:
-                folder = workspace / "work" / f"audit-{run.id}-{number}"
-                report.log(result, sample, run, folder)
-            ids.append(run.id)
-    return ids
+    tags = environment_tags()
+    with open_tracker(tracking_uri, workspace, "audit") as tracker, ExitStack() as stack:
+        names = [str(number) for number, _ in enumerate(result.samples)]
+        started = [tracker.resumable_run("audit", tags, folder / f"{name}.run") for name in names]
+        runs = [stack.enter_context(run) for run in started]
+        for name, sample, run in zip(names, result.samples, runs, strict=True):
+            report.log(result, sample, run, folder / name)
+    return [run.id for run in runs]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rgf_keras.cli.options import err, note, open_tracker
+from rgf_keras.cli.options import err, mlflow_address, note, open_tracker
 from rgf_keras.cli.quiet import import_keras
 
 if TYPE_CHECKING:
@@ -30,7 +30,17 @@ def workers_spec(workers: int, cluster: str | None, cpus: float, gpus: float) ->
     from rgf_keras.runtime.workers import WorkersSpec
 
     share = None if cluster is None else ClusterShare(cluster, cpus, gpus)
-    return WorkersSpec(workers, cluster=share, prepare=import_keras)
+    return WorkersSpec(workers, cluster=share, prepare=import_for_trials)
+
+
+def import_for_trials() -> None:
+    """Import what every trial needs, quietly."""
+    import_keras()
+    import mlflow  # noqa: F401
+    import optuna  # noqa: F401
+
+    from rgf_keras.experiments.assessment import assess  # noqa: F401
+    from rgf_keras.experiments.studies import parallel  # noqa: F401
 
 
 def run_study(
@@ -67,10 +77,19 @@ def run_study(
     def tell(trial: "optuna.trial.FrozenTrial") -> None:
         note(outcome.trial_line(trial, study.minimize, study.num_trials))
 
+    # Workers elsewhere may have other variables in their environment.
+    address = mlflow_address(tracking_uri, workspace.resolve())
+    if where.cluster and address.startswith("sqlite"):
+        note(
+            f"records go to {workspace}/ on each node: where nodes do not share it, give the "
+            "--tracking-uri of a server that they all reach",
+            "yellow",
+        )
+    storage = storage or default_url(workspace, name, parallel=True)
     spec = StudySpec(
         load,
-        storage or default_url(workspace, name, not where.in_this_process),
-        partial(open_tracker, tracking_uri, workspace.resolve(), name),
+        storage,
+        partial(open_tracker, address, workspace.resolve(), name),
         name,
         workspace.resolve() / "work",
         Cache(),
@@ -79,7 +98,7 @@ def run_study(
         seed,
     )
     with on_console(err) as progress:
-        if where.in_this_process:
+        if where.in_this_process and storage.startswith("sqlite"):  # which is for one process
             optuna_study = spec.run(progress, tell)
         else:
             optuna_study = run_parallel(spec, where, progress, tell)

@@ -1,6 +1,7 @@
 """What commands share: options, configurations, the choice of the backend, where records go."""
 
 import importlib.util
+import multiprocessing
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from rgf_keras import strict_json
 from rgf_keras.errors import RgfError, did_you_mean, how_to_install
+from rgf_keras.masking import masked
 from rgf_keras.names import sqlite_url
 
 if TYPE_CHECKING:
@@ -158,7 +160,7 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
         try:
             settings[key] = yaml_text.load(value)
         except RgfError as error:
-            raise RgfError(f"--set {key}: '{value[:100]}' {error}") from None
+            raise RgfError(f"--set {key}: '{masked(value)[:100]}' {error}") from None
     return settings
 
 
@@ -174,17 +176,29 @@ def check_data(config: "AssessConfig") -> None:
 
 @contextmanager
 def open_context(
-    name: str, folder: Path, tracking_uri: str | None, workspace: Path
+    name: str, key: str, folder: Path, tracking_uri: str | None, workspace: Path
 ) -> Iterator["Context"]:
-    """Open a run in the MLflow experiment of its name, a folder, and progress on the console."""
+    """Open a run in the MLflow experiment of its name, a folder, and progress on the console.
+
+    Args:
+        name: of the command.
+        key: of its configuration: a command that was killed goes on in the run that it began.
+        folder: for checkpoints and files, of one command at a time.
+        tracking_uri: MLflow's; the workspace's if None.
+        workspace: folder for records.
+
+    Raises:
+        RgfError: the command is being run by another process.
+    """
     from rgf_keras.cache import Cache
+    from rgf_keras.runtime import locks
     from rgf_keras.runtime.progress import on_console
     from rgf_keras.tracking.tracker import Context, environment_tags
 
-    folder.mkdir(parents=True, exist_ok=True)
     with (
+        locks.exclusive(folder / "command.lock", f"`rgf {name}` in {folder}"),
         open_tracker(tracking_uri, workspace, name) as tracker,
-        tracker.run(name, environment_tags()) as run,
+        tracker.resumable_run(name, environment_tags(), folder / f"{name}-{key}.run") as run,
         on_console(err) as progress,
     ):
         yield Context(run, folder, Cache(), progress)
@@ -194,10 +208,12 @@ def open_tracker(uri: str | None, workspace: Path, experiment: str) -> "MlflowTr
     """Open MLflow at the given address, else at MLFLOW_TRACKING_URI, else in the workspace."""
     from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 
-    given = uri or os.environ.get("MLFLOW_TRACKING_URI")
-    artifacts = None if given else workspace / "artifacts"
     address = mlflow_address(uri, workspace)
-    return MlflowTracker(address, experiment, workspace / "spool", artifacts, tell)
+    artifacts = workspace / "artifacts" if address == database(workspace, "mlflow") else None
+    spool = workspace / "spool"
+    if multiprocessing.parent_process():  # which tells what there is to tell
+        return MlflowTracker(address, experiment, spool, artifacts, hands_over=True)
+    return MlflowTracker(address, experiment, spool, artifacts, tell)
 
 
 def mlflow_address(uri: str | None, workspace: Path) -> str:
@@ -247,8 +263,8 @@ def show_plan(as_json: bool, plan: dict[str, Any]) -> None:
 
 
 def note(line: str, style: str | None = None) -> None:
-    """Show a line beside the result, as it is and unbroken."""
-    err.print(line, style=style, soft_wrap=True)
+    """Show a line beside the result, as it is and unbroken, but without secrets."""
+    err.print(masked(line), style=style, soft_wrap=True)
 
 
 def tell(line: str) -> None:

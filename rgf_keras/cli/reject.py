@@ -57,11 +57,15 @@ def reject_command(
     from rgf_keras.experiments.assessment.data import make_sets
     from rgf_keras.experiments.rejection import reject
     from rgf_keras.reports import rejection as report
+    from rgf_keras.runtime import locks
     from rgf_keras.runtime.progress import on_console
 
     work = workspace / "work" / f"reject-{chosen.key}"
-    work.mkdir(parents=True, exist_ok=True)
-    with open_tracker(tracking_uri, workspace, "reject") as tracker, on_console(err) as progress:
+    with (
+        locks.exclusive(work / "command.lock", f"`rgf reject` in {work}"),
+        open_tracker(tracking_uri, workspace, "reject") as tracker,
+        on_console(err) as progress,
+    ):
         points = reject.sweep(
             chosen,
             thresholds,

@@ -69,7 +69,7 @@ def score_command(
     options.check_writable(workspace)
     folder = results or default_folder(chosen, workspace)
     options.check_writable(folder, "--results")
-    with open_context("score", folder, tracking_uri, workspace) as context:
+    with open_context("score", chosen.key, folder, tracking_uri, workspace) as context:
         result = score(chosen, images, held_out, context, resources, others)
     show(as_json, report.summary(result), scores.table(result), report.answer(result))
     note(f"scores, pictures and fits: {folder}")

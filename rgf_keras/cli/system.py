@@ -1,8 +1,6 @@
 """`rgf ui`, `rgf dashboard`, `rgf sync`, `rgf info`: records in a browser, what is installed."""
 
 import importlib.util
-import os
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -18,14 +16,15 @@ def ui(
     port: options.Port = 5000,
 ) -> None:
     """Start the MLflow UI."""
+    from rgf_keras.tracking import relocation, server
+
     if not (workspace / "mlflow.db").exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
     send_backlog(database(workspace, "mlflow"), workspace)
+    with relocation.opening(database(workspace, "mlflow")):
+        pass  # where the artifacts are is known again
     note(f"http://{host}:{port} (Ctrl-C ends it)")
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
-    command += ["--workers", "1"]  # one reader: starts sooner, in a quarter of the memory
-    command += ["--backend-store-uri", database(workspace, "mlflow")]
-    os.execv(sys.executable, command)  # in this process's place: what ends `rgf ui` ends the server
+    server.serve(database(workspace, "mlflow"), host, port)
 
 
 def dashboard(
@@ -54,13 +53,13 @@ def dashboard(
 def sync(
     tracking_uri: options.TrackingUri = None, workspace: options.Workspace = Path("mlruns")
 ) -> None:
-    """Send MLflow what waits because MLflow could not be reached."""
+    """Send MLflow what waits because MLflow could not be reached, or has refused it."""
     from rgf_keras.tracking import mlflow_tracker
 
     address, spool = mlflow_address(tracking_uri, workspace), workspace / "spool"
     if not spool.exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
-    sent = mlflow_tracker.send_backlog(address, spool)
+    sent = mlflow_tracker.send_backlog(address, spool, refused=True)
     note(f"sent {sent}" if sent else "everything is in MLflow")
     for other, backlog in mlflow_tracker.backlogs(spool).items():
         note(f"{backlog} wait for {other}: give it as --tracking-uri")

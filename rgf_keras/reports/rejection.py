@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rgf_keras import strict_json
+from rgf_keras import outputs, strict_json
 from rgf_keras.experiments.rejection.reject import Point
 from rgf_keras.figures import copying, rejection
 from rgf_keras.figures.images import grids
@@ -103,6 +103,5 @@ def write(folder: Path, points: Sequence[Point], train: np.ndarray) -> list[Path
         copying.plot_distances(paths["distances"], point.copying)
         copying.plot_pairs(paths["copies"], point.images, train, point.copying)
         files += paths.values()
-    text = folder / "reject.json"
-    text.write_text(strict_json.dumps(records(points), indent=1))
-    return [*files, text]
+    text = strict_json.dumps(records(points), indent=1)
+    return [*files, outputs.write_text(folder / "reject.json", text)]

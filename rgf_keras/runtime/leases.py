@@ -19,7 +19,7 @@ import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import LostLease, RgfError, first_line
 from rgf_keras.runtime import locks
 
 # A database server drops the leases of a process that it has not heard of for so long.
@@ -57,10 +57,10 @@ class Leases(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Make sure that the leases still hold.
+        """Make sure that the leases still hold. Cheap enough to be asked before every write.
 
         Raises:
-            RgfError: they are lost; another process may have them.
+            LostLease: another process may have them, and will have them for good.
         """
 
     def close(self) -> None:
@@ -151,12 +151,14 @@ class DatabaseLeases(Leases):
             raise RgfError(f"no leases on {name}; use a PostgreSQL or MySQL storage")
         self.dialect, self.study = DIALECTS[name], study
         self._guard, self._ended = threading.Lock(), threading.Event()
+        self._is_lost = False
         engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         try:
             self._session = engine.connect()
             self._session.execute(sqlalchemy.text(self.dialect.expire))
         except SQLAlchemyError as error:
-            raise RgfError(f"no session with the Optuna storage: {error}") from error
+            reason = first_line(error, url.render_as_string(hide_password=False))
+            raise RgfError(f"no session with the Optuna storage: {reason}") from error
         threading.Thread(target=self._renew, daemon=True).start()
 
     def check(self) -> None:
@@ -182,11 +184,14 @@ class DatabaseLeases(Leases):
         return partial(self._ask, self.dialect.give_back, key=key) if taken else None
 
     def _ask(self, query: str, **values: int | str) -> object:
-        try:
-            with self._guard:
-                return self._session.execute(sqlalchemy.text(query), values).scalar()
-        except SQLAlchemyError as error:
-            raise RgfError(
-                "the session with the Optuna storage has ended, and another process may go on with "
-                "this trial; the same command continues"
-            ) from error
+        cause = None
+        with self._guard:
+            if not self._is_lost:  # else SQLAlchemy would begin a session, without the locks
+                try:
+                    return self._session.execute(sqlalchemy.text(query), values).scalar()
+                except SQLAlchemyError as error:
+                    self._is_lost, cause = True, error
+        raise LostLease(
+            "the session with the Optuna storage has ended, and another process may go on with "
+            "this trial; the same command continues"
+        ) from cause

@@ -1,7 +1,7 @@
 """Progress of long work: a live bar with an ETA, or plain lines where there is no terminal."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -34,6 +34,25 @@ class Progress:
 
 
 SILENT = Progress()
+
+
+class Watched(Progress):
+    """Progress that makes sure of something before it is told.
+
+    Args:
+        progress: is told.
+        check: what it raises ends the work.
+    """
+
+    def __init__(self, progress: Progress, check: Callable[[], None]):
+        self.progress, self.check = progress, check
+
+    def task(self, description: str, unit: str = "steps") -> Progress:
+        return Watched(self.progress.task(description, unit), self.check)
+
+    def __call__(self, done: int, total: int) -> None:
+        self.check()
+        self.progress(done, total)
 
 
 @contextmanager

@@ -6,94 +6,39 @@
     SPOOL/RUN.sent     how many bytes of it have arrived
     SPOOL/RUN/         files to upload, and in images/ pictures, named STEP-KEY.png; each is
                        deleted when it has arrived
-    SPOOL/refused/     lines and files that the destination does not want
+    SPOOL/refused/     likewise RUN.jsonl and RUN/, what the destination does not want
 
 Any number of processes append; the one that holds ``SPOOL/lock`` sends, also what processes that
 died have left. What is sent twice after a crash is recognised at the destination by run and step.
+What cannot be sent now waits, and keeps nothing else waiting but what depends on it.
 """
 
 import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from filelock import FileLock
 
-from rgf_keras import strict_json
+from rgf_keras import outputs, strict_json
+from rgf_keras.errors import RgfError
 from rgf_keras.runtime import locks
+from rgf_keras.tracking.destination import Away, Batch, Destination, Record, Refusal, Unreachable
 from rgf_keras.tracking.tracker import IMAGES, Run
 
-Record = dict[str, Any]
-
-
-class Unreachable(Exception):
-    """The destination cannot take anything at the moment."""
-
-
-class Refusal(Exception):
-    """The destination will never take this."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A value of a metric at a step; time is in milliseconds since 1970."""
-
-    name: str
-    value: float
-    step: int
-    time: int
-
-
-@dataclass
-class Batch:
-    """Records of a run in one piece: the first value of every parameter, the last of every tag.
-
-    Attributes:
-        header: ``experiment``, ``artifacts``, ``name`` and ``parent``, our id of another run.
-        time: when the last record was made, in milliseconds since 1970.
-    """
-
-    header: Record = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    points: list[Point] = field(default_factory=list)
-    status: str | None = None
-    time: int = 0
-
-    @classmethod
-    def of(cls, records: list[Record]) -> "Batch":
-        batch = cls()
-        for record in records:
-            batch.time = record["time"]
-            batch.header |= record.get("opened", {})
-            batch.params = record.get("params", {}) | batch.params
-            batch.tags |= record.get("tags", {})
-            batch.status = record.get("status", batch.status)
-            batch.points += [
-                Point(name, value, record["step"], record["time"])
-                for name, value in record.get("metrics", {}).items()
-            ]
-        return batch
-
-
-class Destination(Protocol):
-    """Where a spool is emptied. Every method may raise :class:`Unreachable` or :class:`Refusal`."""
-
-    def send(self, run: str, batch: Batch) -> None:
-        """Record a batch; parts that arrived before are recognised and left out."""
-
-    def upload(self, run: str, path: Path) -> None:
-        """Add a file to a run, or replace it."""
-
-    def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
-        """Add a picture to one of a run's series."""
+MAX_BYTES = 10_000_000_000  # of what waits, before no more files are taken
+MAX_BYTES_HELD = 64_000_000  # of files in memory, while the disk is full
+# After so many failures in a row the rest is not tried; fewer if each may take a timeout.
+MAX_FAILURES, MAX_TIMEOUTS = 20, 2
 
 
 @dataclass(frozen=True)
@@ -114,14 +59,21 @@ class Backlog:
 class Spool:
     """The files of a spool.
 
-    A full disk loses nothing: lines that cannot be written stay in memory until they can be, and
-    files are linked then, which takes no space.
+    A full disk loses nothing: what cannot be written stays in memory until it can be.
+
+    Attributes:
+        refusals: why something was refused, since somebody emptied this.
+        num_sent: how much has arrived, in batches and files.
+        late: runs that could not be sent when they were last tried.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.unwritten: dict[str, bytes] = {}
+        self.unwritten_files: dict[tuple[str, str], bytes] = {}
         self.refusals: list[str] = []
+        self.num_sent = 0
+        self.late: set[str] = set()
         self._writing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "lock").touch()
@@ -143,21 +95,47 @@ class Spool:
                 with contextlib.suppress(OSError), _open_to_append(self._path(run)) as file:
                     self.unwritten[run] = lines[os.write(file, lines) :]
             self.unwritten = {run: lines for run, lines in self.unwritten.items() if lines}
-            return not self.unwritten
+            for (run, name), content in list(self.unwritten_files.items()):
+                with contextlib.suppress(OSError):
+                    self._put(run, name, content)
+                    del self.unwritten_files[run, name]
+            return not (self.unwritten or self.unwritten_files)
 
     def keep(self, run: str, path: Path, name: str) -> None:
-        """Add a file to upload, under a name."""
+        """Add a file to upload, under a name; as it is now, whatever becomes of it.
+
+        Raises:
+            RgfError: too much waits, or it fits neither on the disk nor in memory.
+        """
+        if outputs.size(self.folder) > MAX_BYTES:
+            raise RgfError(
+                f"{self.folder} holds more than {MAX_BYTES / 1e9:g} GB that wait for MLflow; make "
+                "MLflow reachable, run `rgf sync`, and the same command goes on"
+            )
+        content = path.read_bytes()
+        with self._writing:
+            self.unwritten_files.pop((run, name), None)
+            try:
+                self._put(run, name, content)
+            except OSError as error:
+                self.unwritten_files[run, name] = content
+                if sum(map(len, self.unwritten_files.values())) > MAX_BYTES_HELD:
+                    raise RgfError(
+                        f"cannot write {self.folder} ({error.strerror}); make space, and the same "
+                        "command goes on"
+                    ) from error
+
+    def _put(self, run: str, name: str, content: bytes) -> None:
         target = self.folder / run / name
         with _open_to_append(self._path(run)):  # nobody deletes the folder meanwhile
             target.parent.mkdir(parents=True, exist_ok=True)
             part = target.with_name(f".{target.name}")
-            part.unlink(missing_ok=True)
             try:
-                shutil.copyfile(path, part)
-            except OSError:  # a full disk has room for a link still
+                part.write_bytes(content)
+                os.replace(part, target)
+            except OSError:
                 part.unlink(missing_ok=True)
-                os.link(path, part)
-            os.replace(part, target)
+                raise
 
     def backlog(self) -> Backlog:
         """How much is not yet sent."""
@@ -175,21 +153,60 @@ class Spool:
             self._lock.release()
 
     def send(self, destination: Destination) -> None:
-        """Send everything, records before files, and delete what has arrived.
+        """Send all that can be sent, records before files, and delete what has arrived.
 
         Call :meth:`acquire` first.
 
         Raises:
-            Unreachable: the destination could not take it all.
+            Unreachable: the destination could not take it all; the first reason.
         """
         self.write()
+        failures = _Failures()
+        late: set[str] = set()
+
+        def attempt(run: str, send: Callable[[], None]) -> None:
+            if failures.is_away:
+                return
+            before = self.num_sent
+            try:
+                send()
+            except Exception as error:  # one run must not keep others from being sent
+                failures.add(error)
+                late.add(run)
+                self.late.add(run)
+            else:
+                failures.in_a_row *= self.num_sent == before
+
         runs = self._runs()
         for run in runs:
-            self._send_records(run, destination)
+            attempt(run, partial(self._send_records, run, destination))
         for run in runs:
-            for path in self._files(run):
-                self._send_file(run, path, destination)
+            for path in self._files(run) if run not in late else ():
+                attempt(run, partial(self._send_file, run, path, destination))
             self._clear(run)
+            if run not in late and not failures.is_away:
+                self.late.discard(run)
+        failures.raise_first()
+
+    def requeue(self) -> None:
+        """Let what was refused be sent once more, as somebody may have mended the reason."""
+        folder = self.folder / "refused"
+        for path in folder.glob("*.jsonl"):
+            for record in _parse(path.read_bytes()):
+                if "file" not in record:
+                    self.append(path.stem, **{k: x for k, x in record.items() if k != "because"})
+            path.unlink()
+        for path in [path for path in folder.glob("*/**/*") if path.is_file()]:
+            target = self.folder / path.relative_to(folder)
+            with _open_to_append(self._path(target.relative_to(self.folder).parts[0])):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if not target.exists():  # what was logged since is newer
+                    os.replace(path, target)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def has(self, run: str) -> bool:
+        """Whether there is something of a run."""
+        return self._path(run).exists()
 
     def _send_records(self, run: str, destination: Destination) -> None:
         records, end = self._unsent(run)
@@ -203,6 +220,7 @@ class Spool:
                     destination.send(run, Batch.of([record]))
                 except Refusal as error:
                     self._refuse(run, error, record)
+        self.num_sent += 1
         part = self._path(run, "part")
         part.write_text(str(end))
         os.replace(part, self._path(run, "sent"))
@@ -211,14 +229,18 @@ class Spool:
         before = path.stat()
         try:
             if path.parent.name == IMAGES:
-                step, key = path.stem.split("-", 1)
+                step, key = re.fullmatch("(-?[0-9]+)-(.*)", path.stem).groups()  # type: ignore[union-attr]
                 destination.upload_image(run, path, key, int(step))
             else:
                 destination.upload(run, path)
         except Refusal as error:
-            self._refuse(run, error, {"file": path.name})
-            os.replace(path, self.folder / "refused" / f"{run}-{path.name}")
+            reason = Refusal(f"{path.name} of {before.st_size / 1e6:.1f} MB: {error}")
+            self._refuse(run, reason, {"file": path.name})
+            aside = self.folder / "refused" / path.relative_to(self.folder)
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, aside)
             return
+        self.num_sent += 1
         after = path.stat()
         if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
             path.unlink()
@@ -253,9 +275,22 @@ class Spool:
                 shutil.rmtree(self.folder / run, ignore_errors=True)
 
     def _runs(self) -> list[str]:
-        """The runs, in the order in which they were started."""
-        paths = self.folder.glob("*.jsonl")
-        return [path.stem for path in sorted(paths, key=_start_time)]
+        """The runs: parents before their children, else as they were started, the late ones last.
+
+        Clocks are set back, so that a time alone does not tell what came first.
+        """
+        openings = {path.stem: _opening(path) for path in self.folder.glob("*.jsonl")}
+        in_order: dict[str, None] = {}
+
+        def put(run: str) -> None:
+            parent = openings[run].get("opened", {}).get("parent")
+            if parent in openings and parent != run:
+                put(parent)
+            in_order[run] = None
+
+        for run in sorted(openings, key=lambda run: (run in self.late, openings[run]["time"])):
+            put(run)
+        return list(in_order)
 
     def _files(self, run: str) -> list[Path]:
         paths: list[Path] = []
@@ -277,7 +312,8 @@ class Spool:
 def _open_to_append(path: Path) -> Iterator[int]:
     """Open a file that nobody deletes meanwhile; yields its descriptor."""
     while True:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        file = os.open(path, flags, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_SH)
             with contextlib.suppress(FileNotFoundError):
@@ -295,11 +331,32 @@ def _parse(lines: bytes) -> Iterator[Record]:
             yield json.loads(line)
 
 
-def _start_time(path: Path) -> int:
-    """The time of a run's first record; 0 if the process that sends has cleared the run."""
+def _opening(path: Path) -> Record:
+    """A run's first record; one without anything if the process that sends has cleared the run."""
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-        return next(_parse(file.read(65536)), {"time": 0})["time"]
-    return 0
+        return next(_parse(file.read(65536)), {"time": 0})
+    return {"time": 0}
+
+
+@dataclass
+class _Failures:
+    """What could not be sent."""
+
+    first: Exception | None = None
+    in_a_row: int = 0
+    is_away: bool = False
+
+    def add(self, error: Exception) -> None:
+        self.first = self.first or error
+        self.in_a_row += 1
+        most = MAX_TIMEOUTS if isinstance(error, Away) else MAX_FAILURES
+        self.is_away = self.in_a_row >= most
+
+    def raise_first(self) -> None:
+        if isinstance(self.first, Unreachable | OSError):
+            raise self.first
+        if self.first:  # what nobody thought of
+            raise Unreachable(f"{type(self.first).__name__}: {self.first}") from self.first
 
 
 class SpooledRun(Run):

@@ -4,22 +4,25 @@ import functools
 import math
 import os
 import platform
-import re
-import subprocess
+import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rgf_keras import __version__
+from rgf_keras import __version__, outputs
 from rgf_keras.cache import Cache
+from rgf_keras.errors import LostLease
+from rgf_keras.masking import masked
 from rgf_keras.names import check_name
 from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.tracking.provenance import provenance
 
 IMAGES = "images"  # the folder in a record that holds pictures of series
+LOCAL = "local-"  # how ids begin that are ours and not a server's
 
 
 class Run(ABC):
@@ -32,10 +35,12 @@ class Run(ABC):
     Attributes:
         id: what the tracker finds it by.
         ending: the status with which it is to finish, e.g. ``"KILLED"``.
+        ended: whether it has finished already.
     """
 
     id: str
     ending: str = "FINISHED"
+    ended: bool = False
 
     @abstractmethod
     def append(self, **record: Any) -> None:
@@ -46,7 +51,7 @@ class Run(ABC):
         """Copy a file into the record, under a name."""
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        self.append(params={name: str(value) for name, value in params.items()})
+        self.append(params={name: masked(str(value)) for name, value in params.items()})
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log numbers; of those that are not finite a tag ``not_finite/NAME`` says so instead."""
@@ -71,33 +76,78 @@ class Run(ABC):
         self.keep(path, f"{IMAGES}/{step}-{key}{Path(path).suffix}")
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        self.append(tags={name: str(value) for name, value in tags.items()})
+        self.append(tags={name: masked(str(value)) for name, value in tags.items()})
 
     def finish(self, status: str = "FINISHED") -> None:
         self.append(status=status)
+        self.ended = True
 
 
 class Tracker(ABC):
-    """Starts records."""
+    """Starts records.
+
+    Attributes:
+        tell: shows whoever runs the experiment a line about its records.
+    """
+
+    tell: Callable[[str], None] = staticmethod(lambda line: None)
 
     @abstractmethod
     def start(
         self, name: str, tags: Mapping[str, Any], parent: str | None = None, id: str | None = None
     ) -> Run:
-        """Start a record in that of ``parent``, or go on with the one that has this ``id``."""
+        """Start a record in that of ``parent``.
+
+        Args:
+            name: what it is called.
+            tags: of the record.
+            parent: the id of another one.
+            id: of the record to go on with; or one of :func:`new_id`, which the caller has written
+                down before, so that a process that goes on for it finds the record too.
+        """
+
+    def unfinished(self, parent: str) -> set[str]:
+        """Ids of records in that of ``parent`` that have not ended, as far as that is known now."""
+        return set()
 
     @contextmanager
     def run(
         self, name: str, tags: Mapping[str, Any], parent: str | None = None, id: str | None = None
     ) -> Iterator[Run]:
-        """Start a record that ends with the block, as failed if that raises."""
+        """Start a record that ends with the block, as failed if that raises.
+
+        One that was lost to another process is left to it.
+        """
         run = self.start(name, tags, parent, id)
         try:
             yield run
+        except LostLease:
+            raise
         except BaseException:
             run.finish("FAILED")
             raise
-        run.finish(run.ending)
+        if not run.ended:
+            run.finish(run.ending)
+
+    @contextmanager
+    def resumable_run(self, name: str, tags: Mapping[str, Any], file: Path) -> Iterator[Run]:
+        """A record that goes on where it was cut, once its command is given again.
+
+        Args:
+            name: what it is called.
+            tags: of the record.
+            file: lies beside the checkpoints and holds the record's id until it has finished.
+        """
+        if not file.exists():
+            outputs.write_text(file, new_id())
+        with self.run(name, tags, id=file.read_text()) as run:
+            yield run
+        file.unlink()
+
+
+def new_id() -> str:
+    """An id for a record that no tracker knows yet."""
+    return LOCAL + uuid.uuid4().hex
 
 
 @dataclass(frozen=True)
@@ -154,16 +204,20 @@ class MemoryTracker(Tracker):
         self.runs: dict[str, MemoryRun] = {}
 
     def start(self, name, tags, parent=None, id=None):
-        run = self.runs.get(id) or MemoryRun(str(len(self.runs)), name, parent)
-        run.status = "RUNNING"
+        run = self.runs.get(id) or MemoryRun(id or str(len(self.runs)), name, parent)
+        run.status, run.ended = "RUNNING", False
         run.set_tags(tags)
         self.runs[run.id] = run
         return run
 
+    def unfinished(self, parent):
+        children = (run for run in self.runs.values() if run.parent == parent)
+        return {run.id for run in children if run.status == "RUNNING"}
+
 
 @functools.cache
 def environment() -> dict[str, str]:
-    """Name what a result depends on beside its configuration: backend, versions, git commit."""
+    """Name what a result depends on beside its configuration: backend, versions, commits."""
     import keras
 
     backend = keras.backend.backend()
@@ -174,16 +228,8 @@ def environment() -> dict[str, str]:
         "version/keras": keras.__version__,
         f"version/{backend}": metadata.version(backend),
         "version/rgf_keras": __version__,
-        "git_commit": _git_commit(),
+        **provenance(),
     }
-
-
-def _git_commit() -> str:
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):  # no git, or no repository
-        return "unknown"
 
 
 def list_devices() -> list[str]:
@@ -198,10 +244,4 @@ def list_devices() -> list[str]:
 def environment_tags() -> dict[str, str]:
     """The environment, and the command that runs if it is one of ``rgf``."""
     command = os.environ.get("RGF_COMMAND")
-    return {**environment(), **({"command": masked(command)} if command else {})}
-
-
-def masked(text: str) -> str:
-    """Make the passwords and tokens of URLs in a text unreadable."""
-    text = re.sub(r"(://[^\s:/@]*):[^\s/]+@", r"\1:***@", text)
-    return re.sub(r"(?i)([?&]\w*(?:password|token|secret)=)[^&\s]+", r"\1***", text)
+    return {**environment(), **({"command": command} if command else {})}

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rgf_keras import backend
+from rgf_keras import archive, backend
 from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Batch, Loss, Player, Tensor, to_float
@@ -102,6 +103,7 @@ class Trainer:
         self.ema_decay, self.ema_start = ema_decay, ema_start
         self.checkpoint_seconds = checkpoint_seconds
         self._check(data)
+        self._arrays = data
         self.num_images = len(data["images"])
         self.images_per_step = batch_size * max(self.turns.values())
 
@@ -282,19 +284,32 @@ class Trainer:
     def _save(self) -> None:
         if self.checkpoints is None:
             return
-        header = {"variables": self._signature(), "epochs": self.history.epochs}
+        header = {
+            "variables": self._signature(),
+            "data": self._digest,
+            "epochs": self.history.epochs,
+        }
         arrays = {**self.state.arrays(), "steps": self.history.steps}
         self.checkpoints.save(len(self.history.steps), arrays, header)
         self._saved_at = time.monotonic()
 
     def _restore(self, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
-        if header["variables"] != self._signature():
+        is_other_data = header.get("data", self._digest) != self._digest  # none before 0.2
+        if is_other_data or header["variables"] != self._signature():
+            assert self.checkpoints is not None
+            owner = "other images" if is_other_data else "another model, configuration or backend"
             raise RgfError(
-                "the checkpoint belongs to another model or configuration; use another folder"
+                f"the checkpoint belongs to {owner}; delete {self.checkpoints.folder}, or use "
+                "another folder"
             )
         self.state.assign(arrays)
         self.history.steps = arrays["steps"]
         self.history.epochs = header["epochs"]
+
+    @cached_property
+    def _digest(self) -> str:
+        """A hash of what is trained on."""
+        return archive.digest(self._arrays)[:16]
 
     def _signature(self) -> dict[str, Any]:
         """What must agree before a checkpoint may be continued."""

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recipes import trainer
+
+from rgf_keras.errors import RgfError
 
 pytestmark = pytest.mark.backend
 
@@ -34,3 +37,13 @@ def test_resume_is_exact(tmp_path, family, optimizer):
         for name in expected.files:
             if name != "began":
                 np.testing.assert_array_equal(expected[name], resumed[name], err_msg=name)
+
+
+def test_a_checkpoint_is_of_its_images(tmp_path):
+    images = np.zeros((64, 28, 28, 3), np.uint8)
+    trainer("vae", images, checkpoint_dir=tmp_path).fit(0)
+    trainer("vae", images.copy(), checkpoint_dir=tmp_path)
+    with pytest.raises(RgfError, match=f"belongs to other images; delete {tmp_path}, or use"):
+        trainer("vae", images + 1, checkpoint_dir=tmp_path)
+    with pytest.raises(RgfError, match=f"another model, .* or backend; delete {tmp_path}"):
+        trainer("gan", images, checkpoint_dir=tmp_path)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rgf_keras import archive
+from rgf_keras import archive, outputs
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig, Config, CustomConfig, ExperimentConfig, Setting
 from rgf_keras.config.base import parse
@@ -181,7 +181,8 @@ def save(
     """
     if not isinstance(config.model, CustomConfig):
         path = folder / f"{stem}.keras"
-        model.save(path)
+        with outputs.replacing(path) as temporary:
+            model.save(temporary)
         return path
     weights = {f"{i:05d}": weight for i, weight in enumerate(model.get_weights())}
     header: dict[str, Any] = {

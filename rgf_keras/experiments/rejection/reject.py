@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
-from rgf_keras import archive, strict_json
+from rgf_keras import archive, outputs, strict_json
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig
 from rgf_keras.datasets import Dataset
@@ -95,7 +96,8 @@ def sweep(
 
     Raises:
         RgfError: a threshold that is named twice; a reference of other images or that is the data
-            itself; what an assessment refuses.
+            itself; a folder with results of other images or another backend; what an assessment
+            refuses.
     """
     if len(set(thresholds)) < len(thresholds):
         raise RgfError("a threshold is named twice")
@@ -108,7 +110,7 @@ def sweep(
     for threshold in thresholds:
         folder = work / f"threshold-{_label(threshold)}"
         folder.mkdir(parents=True, exist_ok=True)
-        record = _assess_once(config, threshold, tracker, folder, cache, progress)
+        record = _assess_once(config, threshold, data.skewed, tracker, folder, cache, progress)
         model = models.load(folder / record["model"])
         drawn = _draw(model, config, materials, samples_per_class, progress.task("samples"))
         best = folder / BEST
@@ -175,6 +177,7 @@ def _held_out(
 def _assess_once(
     config: AssessConfig,
     threshold: Threshold,
+    train: Dataset,
     tracker: Tracker,
     folder: Path,
     cache: Cache,
@@ -182,15 +185,28 @@ def _assess_once(
 ) -> dict[str, Any]:
     """Metrics, and the model's file, of one threshold; trained unless that was finished before."""
     path = folder / "metrics.json"
-    if not path.exists():
+    origin = {"backend": keras.backend.backend(), "data": train.fingerprint[:16]}
+    run_id = folder / "mlflow.run"
+    if not path.exists() or run_id.exists():
         chosen = config.with_values({"rejection.threshold": threshold, "rejection.quantile": None})
-        with tracker.run(f"threshold-{_label(threshold)}", environment_tags()) as run:
+        name = f"threshold-{_label(threshold)}"
+        with tracker.resumable_run(name, environment_tags(), run_id) as run:
             assessment = assess(chosen, Context(run, folder, cache, progress))
-        name = next(name for name in assessment.files if name.startswith("model."))
-        path.write_text(strict_json.dumps({"metrics": assessment.metrics, "model": name}))
+            model = next(name for name in assessment.files if name.startswith("model."))
+            record = {"metrics": assessment.metrics, "model": model, "origin": origin}
+            outputs.write_text(path, strict_json.dumps(record))
     record = json.loads(path.read_text())
+    if record.get("origin", origin) != origin:
+        raise RgfError(
+            f"{folder} holds results of {_named(record['origin'])}, not of {_named(origin)}; "
+            "delete it, or give another --workspace"
+        )
     # before 0.2 the metrics alone
     return record if "metrics" in record else {"metrics": record, "model": "model.keras"}
+
+
+def _named(origin: dict[str, str]) -> str:
+    return f"{origin['backend']} and the images {origin['data']}"
 
 
 def _label(threshold: Threshold) -> str:

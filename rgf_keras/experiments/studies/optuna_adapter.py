@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, BruteForceSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
@@ -34,6 +35,11 @@ def storage_of(optuna_study: optuna.Study) -> BaseStorage:
 def snapshot(optuna_study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> FrozenTrial:
     """A trial as it is in the storage now."""
     return storage_of(optuna_study).get_trial(trial._trial_id)
+
+
+def is_in(value: Any, values: BaseDistribution) -> bool:
+    """Whether a parameter may have a value."""
+    return values._contains(values.to_internal_repr(value))
 
 
 def resume(optuna_study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:

@@ -1,9 +1,10 @@
 """Running a study: what one process does. Any number of them may do it at the same time."""
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,18 +13,27 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from rgf_keras.cache import Cache
-from rgf_keras.experiments.studies.optuna_adapter import quiet
+from rgf_keras.errors import LostLease, RgfError, first_line
+from rgf_keras.experiments.studies import attempts, home
+from rgf_keras.experiments.studies.optuna_adapter import quiet, resume, snapshot
 from rgf_keras.experiments.studies.ranking import ENDED
-from rgf_keras.experiments.studies.stages import Repeats, Search, Stage, running
+from rgf_keras.experiments.studies.stages import Repeats, Search, Stage, outcome_of, running
 from rgf_keras.experiments.studies.storage import leases, open_storage
 from rgf_keras.experiments.studies.study import Evaluate, Study
-from rgf_keras.experiments.studies.trial import TrialRun, evaluate
+from rgf_keras.experiments.studies.trial import Outcome, TrialRun, evaluate
 from rgf_keras.names import check_name
-from rgf_keras.runtime.progress import SILENT, Progress
-from rgf_keras.tracking.tracker import Context, Tracker, environment_tags
+from rgf_keras.runtime.progress import SILENT, Progress, Watched
+from rgf_keras.tracking.tracker import LOCAL, Context, Tracker, environment_tags, new_id
 
 # How long a process waits that can have no trial now.
 SECONDS_BETWEEN_LOOKS = 1.0
+
+# So many attempts in a row, of several trials, that fail end the command.
+MAX_FAILURES = 3 * attempts.MAX_ATTEMPTS
+
+INTENT, RUN_ID = "run", "mlflow_run_id"  # attributes: the id that we give a run, and MLflow's
+
+logger = logging.getLogger(__name__)
 
 OnTrial = Callable[[FrozenTrial], None]
 
@@ -67,7 +77,8 @@ class StudySpec:
 
         Raises:
             RgfError: bad options; a name that no folder may have; what :meth:`Study.check` refuses;
-                the study was started with another configuration, or is being run by another process
+                the study was started with another configuration or backend, is another one than
+                that of this name whose files are in the folder, or is being run by another process
                 where the storage is for one only.
         """
         check_name(self.name, "--name")
@@ -77,7 +88,7 @@ class StudySpec:
         space = study.check()
         storage = open_storage(self.storage) if isinstance(self.storage, str) else self.storage
         with quiet(), self.open_tracker() as tracker, leases(storage, self.name) as own:
-            with own.exclusive():
+            with own.exclusive(), home.claimed(self.folder, storage, self.name):
                 optuna_study = optuna.create_study(
                     study_name=self.name,
                     storage=storage,
@@ -117,7 +128,8 @@ class StudyRunner:
         self.study, self.optuna_study = search.study, search.optuna_study
         self.tracker, self.on_trial = tracker, on_trial
         self._parent = self._start_parent()
-        self._names_told = set(self._ended_trials())
+        self._names_told, self._num_failures = set(self._ended_trials()), 0
+        self._mend_records()
 
     @property
     def stage(self) -> Stage:
@@ -144,15 +156,57 @@ class StudyRunner:
         trial = stage.claim()
         if trial is None:
             return False
-        name, known = stage.name(trial), trial.user_attrs.get("mlflow_run_id")
+        name, check = stage.name(trial), stage.leases.check
         folder, tags = self.spec.folder / name, {**environment_tags(), **stage.tags(trial)}
-        with self.tracker.run(name, tags, self._parent, known) as run:
-            trial.set_user_attr("mlflow_run_id", run.id)
-            trial_run = TrialRun(run, trial, self.study)
-            context = Context(trial_run, folder, self.spec.cache, progress)
-            stage.close(trial, evaluate(self.study, stage.config(trial), context), run)
-        shutil.rmtree(folder, ignore_errors=True)
+        with self.tracker.run(name, tags, self._parent, _run_id(trial)) as run:
+            trial.set_user_attr(RUN_ID, run.id)
+            trial_run = TrialRun(run, trial, self.study, check)
+            context = Context(trial_run, folder, self.spec.cache, Watched(progress, check))
+            outcome = self._known_outcome(stage, trial, folder)
+            outcome = outcome or self._evaluate(stage, trial, context)
+            if outcome:
+                stage.close(trial, outcome, run, folder)
+            else:
+                run.ending = "FAILED"
+        if not outcome:
+            stage.leases.give_back(name)
         return True
+
+    def _known_outcome(self, stage: Stage, trial: optuna.Trial, folder: Path) -> Outcome | None:
+        """How a trial ends that is not to be evaluated."""
+        known = snapshot(stage.optuna_study, trial)
+        if outcome := outcome_of(known):
+            return outcome
+        if reason := stage.misfit(known):
+            return Outcome({}, reason, failed=True)
+        return attempts.begin(trial, folder)
+
+    def _evaluate(self, stage: Stage, trial: optuna.Trial, context: Context) -> Outcome | None:
+        """Evaluate a trial; None if that failed, and it is to be begun again.
+
+        Raises:
+            Exception: the baseline failed; what somebody is to mend; too many failures in a row.
+        """
+        config = stage.config(trial)
+        try:
+            outcome = evaluate(self.study, config, context)
+        except LostLease:
+            raise
+        except Exception as error:
+            count = attempts.fail(trial, error)
+            if isinstance(error, RgfError | OSError) or trial.user_attrs.get("baseline"):
+                raise
+            self._num_failures += 1
+            if self._num_failures == MAX_FAILURES:
+                raise
+            place = f"{context.folder.name}: attempt {count} of {attempts.MAX_ATTEMPTS} failed"
+            logger.warning("%s (%s)", place, first_line(error), exc_info=count == 1)
+            return None
+        except BaseException:  # an interrupt
+            attempts.forgive(trial)
+            raise
+        self._num_failures = 0
+        return outcome
 
     def run_some(self, most: int, progress: Progress) -> None:
         """Run trials one after the other while there are any, at most so many."""
@@ -171,6 +225,17 @@ class StudyRunner:
             self.on_trial(trials[name])
         return bool(new_names)
 
+    @contextmanager
+    def forgiving(self) -> Iterator[None]:
+        """Count no attempts at trials whose processes are ended in the end."""
+        try:
+            yield
+        finally:
+            with suppress(Exception):  # whatever ended the work is to be told, not this
+                for stage in (self.search, self.repeats):
+                    for trial in stage.left_behind():
+                        attempts.forgive(resume(stage.optuna_study, trial))
+
     def finish(self) -> None:
         """End the study's own run: all is done."""
         self.tracker.start(self.spec.name, {}, id=self._parent).finish()
@@ -183,13 +248,49 @@ class StudyRunner:
 
     def _start_parent(self) -> str:
         """The id of the study's own run, which is begun if need be."""
-        known = self.optuna_study.user_attrs.get("mlflow_run_id")
-        run = self.tracker.start(self.spec.name, {"study": self.spec.name}, id=known)
-        if known is None:
-            self.optuna_study.set_user_attr("mlflow_run_id", run.id)
+        known = self.optuna_study.user_attrs.get(RUN_ID)
+        id = _run_id(self.optuna_study)
+        run = self.tracker.start(self.spec.name, {"study": self.spec.name}, id=id)
+        ids = [id for id in (known, run.id) if id and not id.startswith(LOCAL)]
+        is_elsewhere = len(set(ids)) > 1
+        if known is None or is_elsewhere:
             run.set_tags({**environment_tags(), "question": self.study.question})
             run.log_params({"minimize": self.study.minimize, "seed": self.spec.seed})
+        if is_elsewhere:
+            self.tracker.tell(
+                f"study '{self.spec.name}' has records in another MLflow, or they were deleted "
+                "here: what is recorded now stands alone. Give all machines one --tracking-uri "
+                "that they all reach"
+            )
+        if known is None or known.startswith(LOCAL):
+            self.optuna_study.set_user_attr(RUN_ID, run.id)
         return run.id
+
+    def _mend_records(self) -> None:
+        """Record the end of trials whose process died before it did, and delete their folders."""
+        unfinished = self.tracker.unfinished(self._parent)
+        for stage in (self.search, self.repeats):
+            for trial in stage.trials:
+                id, outcome = trial.user_attrs.get(RUN_ID), outcome_of(trial)
+                if trial.state not in ENDED or outcome is None:
+                    continue
+                shutil.rmtree(self.spec.folder / stage.name(trial), ignore_errors=True)
+                if id in unfinished:
+                    run = self.tracker.start(stage.name(trial), {}, self._parent, id)
+                    stage.record(trial, outcome, run)
+
+
+def _run_id(owner: optuna.Study | optuna.Trial) -> str:
+    """Our id of the run of a study or trial, noted before the run begins; MLflow's before 0.2.
+
+    So a process that dies once the run has begun leaves an id by which it is found.
+    """
+    known = owner.user_attrs
+    if INTENT not in known:
+        if RUN_ID in known:
+            return known[RUN_ID]
+        owner.set_user_attr(INTENT, new_id())
+    return owner.user_attrs[INTENT]
 
 
 def run_study(

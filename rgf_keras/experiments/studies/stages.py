@@ -3,9 +3,12 @@
 Several processes share a stage: each trial is begun, resumed and ended by one at a time.
 """
 
+import os
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
@@ -19,13 +22,14 @@ from rgf_keras.experiments.studies import optuna_adapter, ranking
 from rgf_keras.experiments.studies.ranking import ENDED, FAR_OUTSIDE, feasible, finished
 from rgf_keras.experiments.studies.study import Study, describe
 from rgf_keras.experiments.studies.trial import Outcome
-from rgf_keras.tracking.tracker import Run
+from rgf_keras.tracking.tracker import Run, environment
 
 if TYPE_CHECKING:
     from rgf_keras.runtime.leases import Leases
 
 # States of the trials that the budget counts.
 COUNTED = (*ENDED, TrialState.RUNNING)
+OUTCOME = "outcome"  # the attribute that tells that a trial's outcome is kept
 
 
 class Stage(ABC):
@@ -77,25 +81,63 @@ class Stage(ABC):
             self.leases.take(self.name(trial))
             return self.resume(trial)
 
-    def close(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
+    def close(
+        self, trial: optuna.Trial, outcome: Outcome, run: Run, folder: Path | None = None
+    ) -> None:
         """End a trial in both records, and its lease.
 
+        Its state in Optuna's record comes last. Until then it is one that was left behind, whose
+        outcome, which is kept first, is recorded again: a process may be killed anywhere.
+
+        Args:
+            trial: that has been evaluated.
+            outcome: what of.
+            run: the trial's.
+            folder: of its checkpoints and files; deleted.
+
         Raises:
-            RgfError: the lease was lost, so that another process may have the trial.
+            LostLease: another process may have the trial.
         """
         self.leases.check()
-        self.end(trial, outcome, run)
+        trial.set_user_attr("metrics", outcome.metrics)
+        trial.set_user_attr("reason", outcome.reason)
+        trial.set_user_attr(OUTCOME, {"pruned": outcome.pruned, "failed": outcome.failed})
+        known = optuna_adapter.snapshot(self.optuna_study, trial).constraints
+        for name, violation in self.violations(trial, outcome).items():
+            if name not in known:
+                trial.set_constraint(name, violation)
+        self.record(optuna_adapter.snapshot(self.optuna_study, trial), outcome, run)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.leases.check()
+        if outcome.pruned:
+            self.optuna_study.tell(trial, state=TrialState.PRUNED)
+        else:
+            value = self.study.worst if outcome.reason else outcome.metrics[self.study.minimize]
+            self.optuna_study.tell(trial, value)
         self.leases.give_back(self.name(trial))
+
+    def record(self, trial: FrozenTrial, outcome: Outcome, run: Run) -> None:
+        """Record how a trial ended in its run."""
+        run.set_tags(
+            {"pruned": outcome.pruned, "reason": outcome.reason, **self.ending_tags(trial)}
+        )
+        run.finish("KILLED" if outcome.pruned else "FAILED" if outcome.failed else "FINISHED")
 
     def claimable_and_under_way(self) -> tuple[int, int]:
         """How many trials could be claimed now, and how many somebody is at."""
         with self.leases.exclusive():
             trials = self.trials
-            left_behind = [trial for trial in running(trials) if self._take(trial)]
-            for trial in left_behind:
-                self.leases.give_back(self.name(trial))
-            claimable = len(left_behind) + max(self.room(trials), 0)
-            return claimable, len(running(trials)) - len(left_behind)
+            num_left = len(self.left_behind())
+            claimable = num_left + max(self.room(trials), 0)
+            return claimable, len(running(trials)) - num_left
+
+    def left_behind(self) -> list[FrozenTrial]:
+        """Trials that have begun and that nobody is at now."""
+        left = [trial for trial in running(self.trials) if self._take(trial)]
+        for trial in left:
+            self.leases.give_back(self.name(trial))
+        return left
 
     def _take(self, trial: FrozenTrial) -> bool:
         """Take the lease of a trial that was running when it was looked up, if it still is."""
@@ -122,21 +164,21 @@ class Stage(ABC):
     def config(self, trial: optuna.Trial) -> ExperimentConfig:
         """What a trial is to evaluate."""
 
-    def end(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
-        """End a trial in both records."""
-        trial.set_user_attr("metrics", outcome.metrics)
-        trial.set_user_attr("reason", outcome.reason)
-        if outcome.pruned:
-            self.optuna_study.tell(trial, state=TrialState.PRUNED)
-            run.ending = "KILLED"
-        else:
-            value = self.study.worst if outcome.reason else outcome.metrics[self.study.minimize]
-            self.optuna_study.tell(trial, value)
-        run.set_tags({"pruned": outcome.pruned, "reason": outcome.reason})
+    def misfit(self, trial: FrozenTrial) -> str:
+        """Why a trial that was left behind is not to be gone on with; empty if it is."""
+        return ""
+
+    def violations(self, trial: optuna.Trial, outcome: Outcome) -> dict[str, float]:
+        """By how much a trial misses the bounds, if that is asked for."""
+        return {}
 
     def tags(self, trial: optuna.Trial) -> dict[str, int]:
         """What tells a trial's run from others."""
         return {self.prefix: trial.number}
+
+    def ending_tags(self, trial: FrozenTrial) -> dict[str, bool]:
+        """What a trial's run says of it in the end."""
+        return {}
 
 
 class Search(Stage):
@@ -157,6 +199,7 @@ class Search(Stage):
     def __init__(self, optuna_study: optuna.Study, study: Study, leases: "Leases", seed: int):
         begun = study.as_begun(optuna_study.user_attrs.get("key"))
         super().__init__(optuna_study, begun, leases)
+        self._space: Mapping[str, BaseDistribution] = {}
         self.seed = seed
         # Samplers of finite spaces stop a study that they have been through.
         optuna_study.stop = lambda: optuna_study.set_user_attr("exhausted", True)  # type: ignore[method-assign]
@@ -182,6 +225,14 @@ class Search(Stage):
                         f"'{name}' is {describe(old)}, but now it is {describe(new)}; give the new "
                         "study another --name"
                     ) from None
+        self._space = space
+
+    def misfit(self, trial: FrozenTrial) -> str:
+        for name in trial.params.keys() & self._space.keys():
+            if not optuna_adapter.is_in(trial.params[name], self._space[name]):
+                allowed = describe(self._space[name])
+                return f"{name} is {trial.params[name]}, but may only be {allowed} since"
+        return ""
 
     @property
     def has_baseline(self) -> bool:
@@ -213,7 +264,7 @@ class Search(Stage):
             self.optuna_study.tell(trial, state=TrialState.FAIL)
             raise
 
-    def end(self, trial: optuna.Trial, outcome: Outcome, run: Run) -> None:
+    def violations(self, trial: optuna.Trial, outcome: Outcome) -> dict[str, float]:
         is_baseline = trial.user_attrs["baseline"]
         if is_baseline and outcome.reason:
             self.optuna_study.tell(trial, state=TrialState.FAIL)
@@ -224,11 +275,10 @@ class Search(Stage):
             measured = bound.metric in outcome.metrics
             own = bound.violation(outcome.metrics, baseline) if measured else FAR_OUTSIDE
             missed[bound.metric] = max(own, missed.get(bound.metric, own))
-        for name, violation in missed.items():
-            trial.set_constraint(name, violation)
-        super().end(trial, outcome, run)
-        ended = optuna_adapter.snapshot(self.optuna_study, trial)
-        run.set_tags({"feasible": feasible(ended), "baseline": is_baseline})
+        return missed
+
+    def ending_tags(self, trial: FrozenTrial) -> dict[str, bool]:
+        return {"feasible": feasible(trial), "baseline": trial.user_attrs["baseline"]}
 
     def _describe(self) -> None:
         known = self.optuna_study.user_attrs
@@ -242,8 +292,15 @@ class Search(Stage):
                 f"study '{self.optuna_study.study_name}' was started with {known['trainings']} "
                 f"trainings of a trial, not {self.study.trainings}; give the new one another --name"
             )
+        backend = os.environ.get("KERAS_BACKEND") or environment()["backend"]
+        if known.get("backend") not in (None, backend):
+            raise RgfError(
+                f"study '{self.optuna_study.study_name}' was started with {known['backend']}, not "
+                f"{backend}; give --backend {known['backend']}, or the new one another --name"
+            )
         description = {
             "key": self.study.key,
+            "backend": backend,
             "trainings": self.study.trainings,
             "question": self.study.question,
             "minimize": self.study.minimize,
@@ -305,6 +362,15 @@ class Repeats(Stage):
         trials = sorted(finished(self.search.optuna_study), key=ranking.by_result)
         others = [t.number for t in trials if feasible(t) and t.number != baseline]
         return [baseline, *others[: self.study.candidates]]
+
+
+def outcome_of(trial: FrozenTrial) -> Outcome | None:
+    """The outcome of a trial that has ended, or that was being ended when its process died."""
+    kept = trial.user_attrs
+    if OUTCOME not in kept and trial.state not in ENDED:
+        return None
+    how = kept.get(OUTCOME) or {"pruned": trial.state == TrialState.PRUNED}  # before 0.2
+    return Outcome(kept["metrics"], kept["reason"], **how)
 
 
 def running(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

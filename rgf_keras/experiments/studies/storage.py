@@ -17,13 +17,14 @@ from rgf_keras import names
 from rgf_keras.errors import RgfError, first_line
 from rgf_keras.experiments.studies.optuna_adapter import quiet
 from rgf_keras.experiments.studies.ranking import REPEATS
+from rgf_keras.masking import masked
 from rgf_keras.runtime import locks
-from rgf_keras.tracking.tracker import masked
 
 if TYPE_CHECKING:
     from rgf_keras.runtime.leases import Leases
 
 JOURNAL = "journal:///"
+MOVED = "moved"  # the attribute of a study that goes on in another storage, which it names
 
 
 @quiet()
@@ -40,8 +41,8 @@ def open_storage(url: str) -> BaseStorage:
         return storage
     except Exception as error:  # every database driver raises exceptions of its own
         raise RgfError(
-            f"cannot open the Optuna storage {masked(url)} ({first_line(error)}); check the "
-            "address and that it can be written"
+            f"cannot open the Optuna storage {masked(url, url)} ({first_line(error, url)}); check "
+            "the address and that it can be written"
         ) from error
 
 
@@ -57,10 +58,13 @@ def default_url(workspace: Path, name: str, parallel: bool) -> str:
         RgfError: it is to move, but another process is running it.
     """
     sqlite, journal = sqlite_url(workspace), journal_url(workspace)
-    in_sqlite, in_journal = _num_trials(sqlite, name), _num_trials(journal, name)
+    old, new = (find_studies([url]).get(name) for url in (sqlite, journal))
+    is_moved = old is None or MOVED in old.get_study_user_attrs(old.get_study_id_from_name(name))
+    if not is_moved and new and old:  # before moves were noted
+        is_moved = _num_trials(new, name) >= _num_trials(old, name)
     if not parallel:
-        return journal if in_journal and in_journal >= in_sqlite else sqlite
-    if in_sqlite > in_journal:
+        return journal if new and is_moved else sqlite
+    if not is_moved:
         _move(sqlite, journal, name)
     return journal
 
@@ -125,6 +129,14 @@ def leases(storage: BaseStorage, study: str) -> "Leases":
     return held
 
 
+def place_of(storage: BaseStorage) -> str:
+    """A storage's address, as it may be shown."""
+    if isinstance(storage, Journal):
+        return f"{JOURNAL}{storage.path}"
+    assert isinstance(storage, RDBStorage)
+    return storage.engine.url.render_as_string(hide_password=True)
+
+
 class Journal(JournalStorage):
     """Optuna's journal file, under a lock that does not outlive its holder.
 
@@ -173,6 +185,8 @@ def _move(source: str, target: str, name: str) -> None:
                 if part in optuna.get_all_study_names(new):  # an earlier move was interrupted
                     optuna.delete_study(study_name=part, storage=new)
                 optuna.copy_study(from_study_name=part, from_storage=old, to_storage=new)
+        study = optuna.load_study(study_name=name, storage=old)
+        study.set_user_attr(MOVED, place_of(new))
 
 
 def _file(url: str) -> Path | None:
@@ -183,10 +197,8 @@ def _file(url: str) -> Path | None:
     return Path(path) if path else None
 
 
-def _num_trials(url: str, name: str) -> int:
-    """How many trials of a study a storage holds; 0 if it holds none, or is not there."""
-    storage = find_studies([url]).get(name)
-    return storage.get_n_trials(storage.get_study_id_from_name(name)) if storage else 0
+def _num_trials(storage: BaseStorage, name: str) -> int:
+    return storage.get_n_trials(storage.get_study_id_from_name(name))
 
 
 def _lease_folder(path: Path, study: str) -> Path:

@@ -1,6 +1,7 @@
 """One trial: its evaluation, what Optuna's pruner is shown meanwhile, and how it ends."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,13 @@ class Outcome:
         metrics: its result; of a pruned trial, its last evaluation.
         reason: why it has no result, if it has none.
         pruned: the reason is the pruner.
+        failed: the reason is that every attempt at it failed.
     """
 
     metrics: dict[str, float]
     reason: str = ""
     pruned: bool = False
+    failed: bool = False
 
 
 class TrialRun(Run):
@@ -53,20 +56,29 @@ class TrialRun(Run):
         run: where everything is logged.
         trial: of the search or of the repeats.
         study: its objective, bounds and epochs.
+        check: called before anything is written; raises if the trial is another process's now.
 
     Attributes:
         evaluation: the last one while training.
         logged: names of the metrics that were logged.
     """
 
-    def __init__(self, run: Run, trial: optuna.Trial, study: Study):
+    def __init__(
+        self,
+        run: Run,
+        trial: optuna.Trial,
+        study: Study,
+        check: Callable[[], None] = lambda: None,
+    ):
         self.run, self.trial, self.study, self.id = run, trial, study, run.id
+        self.check = check
         self.is_reported = "baseline" in trial.user_attrs
         self.is_baseline = trial.user_attrs.get("baseline", False)
         self.evaluation: dict[str, float] = {}
         self.logged: set[str] = set()
 
     def append(self, **record: Any) -> None:
+        self.check()
         self.run.append(**record)
         metrics = record.get("metrics", {})
         self.logged |= metrics.keys()
@@ -75,6 +87,7 @@ class TrialRun(Run):
             self._report(record["step"])
 
     def keep(self, path: Path, name: str) -> None:
+        self.check()
         self.run.keep(path, name)
 
     def _report(self, step: int) -> None:
@@ -136,6 +149,7 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
                 raise RgfError(f"{place}: '{name}' is not measured; measured are {known}")
         others = {name: value for name, value in measured.items() if not math.isfinite(value)}
         if others:
+            run.check()
             run.run.log_metrics(others)
         trainings.append({name: x for name, x in measured.items() if name not in others})
         metrics = _of_all(trainings)
@@ -143,8 +157,10 @@ def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcom
             value = others.get(name, metrics.get(name, math.nan))  # the mean may overflow
             if not math.isfinite(value):
                 return Outcome({}, f"{name} is {value}")
+        run.check()
         if num_trainings > 1:
             run.trial.set_user_attr(TRAININGS, trainings)
+    run.check()
     if rest := {name: x for name, x in metrics.items() if name not in run.logged}:
         run.run.log_metrics(rest)
     if num_trainings > 1:

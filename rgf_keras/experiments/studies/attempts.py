@@ -1,0 +1,60 @@
+"""Attempts at a trial: what fails at one place again and again is given up, and the study goes on.
+
+A process may die for reasons that have nothing to do with its trial. So attempts are counted that
+come no further than the one before: by trainings, evaluations or checkpoints.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from rgf_keras.errors import first_line
+from rgf_keras.experiments.studies.optuna_adapter import snapshot
+from rgf_keras.experiments.studies.ranking import TRAININGS
+from rgf_keras.experiments.studies.trial import Outcome
+
+ATTEMPTS = "attempts"  # the attribute that counts them
+MAX_ATTEMPTS = 3
+DEATH = "its process died, for lack of memory perhaps"
+
+
+def begin(trial: optuna.Trial, folder: Path) -> Outcome | None:
+    """Count an attempt at a trial; returns the trial's outcome if it is given up instead.
+
+    Args:
+        trial: that is to be evaluated. The baseline is never given up: all others refer to it.
+        folder: of its checkpoints.
+    """
+    reached = _reached(snapshot(trial.study, trial), folder)
+    known = trial.user_attrs.get(ATTEMPTS, {})
+    count = known["count"] if known.get("reached") == reached else 0
+    if count >= MAX_ATTEMPTS and not trial.user_attrs.get("baseline"):
+        reason = f"given up after {count} attempts: {known['error'] or DEATH}"
+        return Outcome({}, reason, failed=True)
+    attempt = {"count": count + 1, "reached": reached, "error": ""}
+    trial.set_user_attr(ATTEMPTS, attempt)
+    return None
+
+
+def fail(trial: optuna.Trial, error: Exception) -> int:
+    """Note why an attempt failed; returns how many have."""
+    known = trial.user_attrs[ATTEMPTS]
+    kind = type(error).__name__
+    trial.set_user_attr(ATTEMPTS, {**known, "error": f"{kind}: {first_line(error)}"})
+    return known["count"]
+
+
+def forgive(trial: optuna.Trial) -> None:
+    """Uncount an attempt that was ended from outside, not by an error."""
+    known = trial.user_attrs.get(ATTEMPTS)
+    if known and not known["error"]:
+        trial.set_user_attr(ATTEMPTS, {**known, "count": max(known["count"] - 1, 0)})
+
+
+def _reached(trial: FrozenTrial, folder: Path) -> list[Any]:
+    """How far a trial has come, in a form that a record keeps."""
+    checkpoints = sorted(path.name for path in folder.rglob("step-*.npz"))
+    trainings = len(trial.user_attrs.get(TRAININGS, []))
+    return [trainings, trial.last_step, checkpoints[-1:]]
