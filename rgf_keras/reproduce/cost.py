@@ -83,20 +83,20 @@ def _trainings(config: Experiment, sizes: dict[str, int]) -> Iterator[tuple[str,
         sizes: numbers of training images, as far as they are known; is added to.
     """
     if isinstance(config, ScoreConfig):
-        num = _size(config.data.to_yaml(), sizes, lambda: load_images(config.data)[0])
+        num = _size(config.data.key, sizes, lambda: load_images(config.data)[0])
         num_folds = number_of_folds(config, num)
         fits = config.num_repeats * num_folds
-        yield config.to_yaml(), fits * _steps(config, num - num // num_folds)
+        yield config.key, fits * _steps(config, num - num // num_folds)
         if config.full_run:
-            yield f"full {config.to_yaml()}", _steps(config, num)
+            yield f"full {config.key}", _steps(config, num)
     else:
         data = config.data.model_copy(update={"rare_class": 0, "rarity": 1.0})
-        num = _size(data.to_yaml(), sizes, lambda: source(data, "train"))
+        num = _size(data.key, sizes, lambda: source(data, "train"))
         balanced = config.unmitigated() if config.evaluation.reference == "shared" else config
         for number in range(config.evaluation.num_trainings):
-            yield config.of_training(number).to_yaml(), _steps(config, num)
+            yield config.of_training(number).key, _steps(config, num)
         for number in range(config.evaluation.references):
-            yield f"balanced {balanced.of_training(number).to_yaml()}", _steps(config, num)
+            yield f"balanced {balanced.of_training(number).key}", _steps(config, num)
 
 
 def _size(name: str, sizes: dict[str, int], load: Callable[[], Dataset]) -> int:

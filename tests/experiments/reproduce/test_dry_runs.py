@@ -22,8 +22,14 @@ class Untrained(Trainer):
 
 @pytest.fixture(scope="module")
 def _files(tmp_path_factory):
-    """All data sets; models are narrow, and each kind is built once."""
+    """All data sets, each loaded once; models are narrow, and each kind is built once."""
     seconds, known = cost._seconds_per_step, {}
+    load, loaded = cost.source, {}
+
+    def load_once(data, split):
+        if data.key not in loaded:
+            loaded[data.key] = load(data, split)
+        return loaded[data.key]
 
     def measure(config, cache):
         small = {"width": 4, "units": (8,), "size": "tiny"}
@@ -38,6 +44,7 @@ def _files(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         true_formats.save_all(tmp_path_factory.mktemp("data"), patch)
         patch.setattr(cost, "_seconds_per_step", measure)
+        patch.setattr(cost, "source", load_once)
         patch.setattr(cost, "Trainer", Untrained)
         patch.setitem(published.RGF["data"], "per_class", 80)
         patch.setattr(cost, "MEASURED_SECONDS", 1e-9)
