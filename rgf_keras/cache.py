@@ -5,6 +5,8 @@ import hashlib
 import json
 import logging
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,13 +16,16 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from rgf_keras import __version__, archive
+from rgf_keras import __version__, archive, outputs
 from rgf_keras.errors import RgfError
 from rgf_keras.runtime import locks
 
 logger = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
+
+DEFAULT_GB, DAY = "20", 24 * 3600
+UNFINISHED = "unfinished"  # the kind of what is no result yet
 
 
 def key_of(description: dict[str, Any]) -> str:
@@ -31,23 +36,50 @@ def key_of(description: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the cache: what kind of result it is, and its size in bytes."""
+    """A result in the cache: its kind, its size in bytes, and when it was last used."""
 
     path: Path
     kind: str
     size: int
+    used: float
 
 
 class Cache:
     """A folder of archives. Results of other versions of rgf_keras are not used.
 
+    When it has grown beyond :attr:`max_bytes`, what was not used for longest is deleted.
+
     Args:
-        folder: ``$RGF_CACHE_DIR``, else the system's cache folder, if None.
+        folder: ``$RGF_CACHE_DIR``, else one in the system's cache folder that other users cannot
+            read, if None.
+
+    Raises:
+        RgfError: there is no home folder, or ``$RGF_CACHE_GB`` is no number.
     """
 
     def __init__(self, folder: str | Path | None = None):
-        default = os.environ.get("RGF_CACHE_DIR") or platformdirs.user_cache_dir("rgf_keras")
-        self.folder = Path(folder or default)
+        given = folder or os.environ.get("RGF_CACHE_DIR")
+        if given:
+            self.folder = Path(given)
+            return
+        try:
+            self.folder = Path(platformdirs.user_cache_dir("rgf_keras"))
+            with contextlib.suppress(PermissionError):  # whoever writes is told
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (RuntimeError, OSError) as error:
+            reason = f"there is no home folder to keep results in ({error})"
+            raise RgfError(f"{reason}; set RGF_CACHE_DIR") from None
+
+    @property
+    def max_bytes(self) -> int:
+        """How large it may become: ``$RGF_CACHE_GB``, else 20 GB."""
+        given = os.environ.get("RGF_CACHE_GB") or DEFAULT_GB
+        try:
+            return int(float(given) * 1e9)
+        except (ValueError, OverflowError):
+            raise RgfError(
+                f"RGF_CACHE_GB must be a number of gigabytes, received '{given}'"
+            ) from None
 
     def path(self, kind: str, description: dict[str, Any]) -> Path:
         """Where a result is or would be kept.
@@ -64,6 +96,8 @@ class Cache:
         path = self.path(kind, description)
         if not path.exists():
             return None
+        with contextlib.suppress(OSError):  # somebody else's, which may be used all the same
+            os.utime(path)
         try:
             return archive.load(path)[0]
         except RgfError as error:
@@ -77,7 +111,8 @@ class Cache:
             RgfError: the folder cannot be written.
         """
         header = {"kind": kind, **json.loads(json.dumps(description))}
-        archive.save(self.path(kind, description), arrays, header, compress=True)
+        path = archive.save(self.path(kind, description), arrays, header, compress=True)
+        self._trim(path)
 
     def get(self, kind: str, description: dict[str, Any], compute: Callable[[], Arrays]) -> Arrays:
         """What ``compute`` returns, from disk if it was computed before.
@@ -103,16 +138,44 @@ class Cache:
         return locks.exclusive(self.folder / "locks" / self.path(kind, description).stem)
 
     def entries(self) -> Iterator[Entry]:
-        """What the cache holds."""
-        for path in sorted(self.folder.glob("[!.]*-*.npz")):  # not what is being written
+        """What the cache holds: results, and the checkpoints of trainings under way."""
+        for path in sorted(self.folder.glob("[!.]*-*")):  # not what is being written
             with contextlib.suppress(FileNotFoundError):  # it has been cleared since
-                yield Entry(path, path.name.split("-")[0], path.stat().st_size)
+                known = path.stat()
+                if path.is_dir():
+                    yield Entry(path, UNFINISHED, outputs.size(path), known.st_mtime)
+                elif path.suffix == ".npz":
+                    kind = path.name.split("-")[0]
+                    yield Entry(path, kind, known.st_size, known.st_mtime)
 
     def clear(self, kinds: tuple[str, ...]) -> int:
-        """Delete results of some kinds; returns the bytes that were freed."""
-        freed = 0
+        """Delete results of some kinds, and what processes that were killed have left.
+
+        Returns:
+            The bytes that were freed.
+        """
+        freed = outputs.sweep(self.folder)
+        for path in self.folder.glob(".*"):  # earlier versions wrote beside what they replaced
+            if path.is_file() and time.time() - path.stat().st_mtime > DAY:
+                freed += path.stat().st_size
+                path.unlink(missing_ok=True)
         for entry in self.entries():
             if entry.kind in kinds:
-                entry.path.unlink(missing_ok=True)
+                self._delete(entry)
                 freed += entry.size
         return freed
+
+    def _trim(self, newest: Path) -> None:
+        """Delete what was not used for longest while there is too much."""
+        entries = list(self.entries())
+        excess = sum(entry.size for entry in entries) - self.max_bytes
+        for entry in sorted(entries, key=lambda entry: entry.used):
+            if excess > 0 and entry.path != newest:
+                self._delete(entry)
+                excess -= entry.size
+
+    def _delete(self, entry: Entry) -> None:
+        if entry.kind == UNFINISHED:  # a training that is under way writes another
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            entry.path.unlink(missing_ok=True)

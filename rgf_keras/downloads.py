@@ -7,8 +7,10 @@ from rgf_keras.errors import RgfError
 
 
 def keras_cache() -> Path:
-    """Where Keras keeps data sets: in ``$KERAS_HOME``, else in ``~/.keras``."""
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
+    """Where Keras keeps data sets: ``$KERAS_HOME``, else ``~/.keras``, without a home in /tmp."""
+    home = os.path.expanduser("~")
+    default = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+    return Path(os.path.expanduser(os.environ.get("KERAS_HOME") or default), "datasets")
 
 
 def download(url: str, sha256: str, contents: str) -> Path:

@@ -3,9 +3,17 @@
 import difflib
 from collections.abc import Iterable
 
+from rgf_keras.masking import masked
+
 
 class RgfError(Exception):
-    """Something the user can mend: the message names the thing and the remedy in one line."""
+    """Something the user can mend: the message names the thing and the remedy in one line.
+
+    What is secret in addresses is not in it.
+    """
+
+    def __str__(self) -> str:
+        return masked(super().__str__())
 
 
 class LostLease(RgfError):
@@ -52,13 +60,17 @@ def unknown_name(
     return ArgumentError(f"unknown {what} '{name}'; known: {', '.join([*names, *forms])}{nearest}")
 
 
-def first_line(error: BaseException) -> str:
-    """An exception's message, cut to one short line.
+def first_line(error: BaseException, address: str = "") -> str:
+    """An exception's message, cut to one short line, without what addresses hide.
+
+    Args:
+        error: any exception.
+        address: what it is about, see :func:`rgf_keras.masking.masked`.
 
     >>> first_line(ValueError("no such key\\nhere"))
     'no such key'
     """
-    lines = str(error).strip().splitlines()
+    lines = masked(str(error), address).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
 
 

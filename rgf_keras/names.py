@@ -6,6 +6,7 @@ import unicodedata
 from pathlib import Path
 
 from rgf_keras.errors import ArgumentError
+from rgf_keras.masking import masked
 
 MAX_BYTES = 200  # file systems take 255, some of which are for what is appended
 HASHED = re.compile(r"-[0-9a-f]{16}\Z")  # how names end that were changed
@@ -42,6 +43,7 @@ def check_name(name: str, option: str) -> str:
         reason = f"is longer than {MAX_BYTES} bytes"
     else:
         return name
+    name = masked(name, name)
     shown = ascii(name if len(name) <= 20 else f"{name[:20]}...")
     raise ArgumentError(f"{option} {shown} {reason}; use letters, digits, - and _")
 

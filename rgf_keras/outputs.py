@@ -2,14 +2,23 @@
 
 import contextlib
 import csv
+import errno
 import io
 import os
-import threading
+import shutil
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from rgf_keras.errors import RgfError
+from rgf_keras.runtime import locks
+
+SCRATCH = ".rgf-"  # how folders begin that are gone when their process is
+YOUNG_SECONDS = 10  # before that a folder of another process may have no lock yet
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_swept: set[Path] = set()  # by this process
 
 # How a cell starts that spreadsheets run as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\n")
@@ -18,6 +27,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\n")
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Write a file: a reader sees the old one or the new one, never half of one.
+
+    A link that another user has planted there is replaced, not followed.
 
     Args:
         path: the file; its folder is made if need be.
@@ -29,18 +40,70 @@ def replacing(path: str | Path) -> Iterator[Path]:
         RgfError: it cannot be written (disk full, read-only folder).
     """
     path = Path(path)
-    target = Path(os.path.realpath(path))
-    name = f".rgf-{os.getpid()}-{threading.get_ident()}{target.suffix}"
-    temporary = target.with_name(name)
     try:
+        target = path if _is_planted(path) else Path(os.path.realpath(path))
         target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, target)
+        with scratch(target.parent) as folder:
+            new = folder / f"new{target.suffix}"
+            yield new
+            os.replace(new, target)
     except OSError as error:
-        raise RgfError(f"cannot write {path}: {error.strerror or error}") from error
+        remedy = "; make space, and the same command goes on" if error.errno in FULL else ""
+        raise RgfError(f"cannot write {path}: {error.strerror or error}{remedy}") from error
+
+
+def _is_planted(path: Path) -> bool:
+    """Whether a path is a link that neither this user nor the system has made."""
+    if not path.is_symlink():
+        return False
+    own = os.geteuid() if hasattr(os, "geteuid") else 0
+    return path.lstat().st_uid not in (0, own)
+
+
+@contextlib.contextmanager
+def scratch(parent: Path) -> Iterator[Path]:
+    """A new folder in another one, for this process and user alone, which is deleted in the end.
+
+    Those of processes that were killed are deleted when another process makes one beside them.
+
+    Raises:
+        OSError: it cannot be made.
+        RgfError: it cannot be locked.
+    """
+    if parent not in _swept:
+        _swept.add(parent)
+        sweep(parent)
+    folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))  # exclusive, 0700
+    lock = locks.acquire(folder / "lock")
+    try:
+        yield folder
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if lock:
+            lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(parent: Path) -> int:
+    """Delete the scratch folders of processes that are gone; returns the bytes that are freed."""
+    freed = 0
+    for folder in parent.glob(f"{SCRATCH}*/"):
+        with contextlib.suppress(OSError, RgfError):
+            is_young = time.time() - folder.lstat().st_mtime < YOUNG_SECONDS
+            lock = None if is_young else locks.acquire(folder / "lock", wait=False)
+            if lock:
+                freed += size(folder)
+                lock.release()
+                shutil.rmtree(folder, ignore_errors=True)
+    return freed
+
+
+def size(folder: Path) -> int:
+    """The bytes of all files in a folder."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # it has been deleted since
+            total += path.lstat().st_size if path.is_file() else 0
+    return total
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -4,8 +4,8 @@
 
     cli > reproduce > reports > experiments > tracking, figures > config > training, metrics
     training, metrics (which do not know each other) > models > backend;   datasets
-    below all: errors, strict_json < names, outputs, image_sizes < archive, runtime, plugins,
-    downloads < cache
+    below all: masking < errors, strict_json < names, image_sizes, runtime, plugins, downloads
+    < outputs < archive < cache
     metrics, datasets, config: no Keras when imported, but for metrics.features and .inception
 """
 
@@ -25,7 +25,7 @@ import rgf_keras
 
 PACKAGE = Path(rgf_keras.__file__).parent
 BASE = {
-    *("errors", "names", "strict_json", "outputs", "image_sizes", "archive", "runtime"),
+    *("masking", "errors", "names", "strict_json", "outputs", "image_sizes", "archive", "runtime"),
     *("plugins", "downloads", "cache"),
 }
 BELOW_CONFIG = BASE | {"datasets", "backend", "models", "training", "metrics"}
@@ -33,16 +33,17 @@ BELOW_EXPERIMENTS = BELOW_CONFIG | {"config", "tracking", "figures"}
 # By part of the package, the lowest first.
 MAY_IMPORT = {
     "__init__": set(),
-    "errors": set(),
-    "names": {"errors"},
+    "masking": set(),
+    "errors": {"masking"},
+    "names": {"errors", "masking"},
     "strict_json": set(),
-    "outputs": {"errors"},
+    "outputs": {"errors", "runtime"},
     "image_sizes": {"errors"},
     "archive": {"errors", "outputs"},
     "runtime": {"errors"},
     "plugins": {"errors"},
     "downloads": {"errors"},
-    "cache": {"errors", "archive", "runtime"},
+    "cache": {"errors", "archive", "outputs", "runtime"},
     "datasets": BASE,
     "backend": BASE,
     "models": BASE | {"backend"},
@@ -68,8 +69,8 @@ ROOMS = {
 FEATURES = {PACKAGE / "metrics" / name for name in ("features.py", "inception.py")}
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 30_000
-MAX_SHARE_OF_EXPERIMENTS = 0.205
+MAX_LINES = 32_600
+MAX_SHARE_OF_EXPERIMENTS = 0.2
 MAX_MODULE_LINES = 400
 MAX_MEDIAN_LINES = 6
 

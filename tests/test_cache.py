@@ -1,5 +1,6 @@
 """Results on disk: found again, made again when damaged, cleared."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rgf_keras import outputs
 from rgf_keras.cache import Cache
+from rgf_keras.errors import RgfError
 
 CHILD = Path(__file__).with_name("cache_child.py")
 
@@ -51,6 +54,55 @@ def test_clearing_deletes_the_kinds_named(cache):
     sizes = {entry.kind: entry.size for entry in cache.entries()}
     assert cache.clear(("shape",)) == sizes["shape"]
     assert [entry.kind for entry in cache.entries()] == ["oracle"]
+
+
+def test_what_killed_processes_left_is_cleared(cache):
+    cache.store("thing", {}, {"x": np.zeros(10)})
+    partial = cache.folder / "reference-0123.partial"
+    partial.mkdir()
+    for path in (partial / "step-1.npz", cache.folder / ".rgf-1-2.npz", cache.folder / ".x.1.tmp"):
+        path.write_bytes(bytes(100))
+        os.utime(path, (0, 0))
+    abandoned = cache.folder / ".rgf-abandoned"
+    abandoned.mkdir(mode=0o700)
+    (abandoned / "new.npz").write_bytes(bytes(1000))
+    os.utime(abandoned, (0, 0))
+    assert next((x.kind, x.size) for x in cache.entries()) == ("unfinished", 100)
+    with outputs.scratch(cache.folder) as used:
+        os.utime(used, (0, 0))
+        assert cache.clear(("thing", "unfinished")) >= 1300
+        assert sorted(os.listdir(cache.folder)) == [used.name]
+
+
+def test_the_cache_has_a_bound_and_keeps_what_was_used_last(cache, monkeypatch):
+    for number in range(3):
+        cache.store("thing", {"a": number}, {"x": np.random.default_rng(0).random(1000)})
+        os.utime(cache.path("thing", {"a": number}), (number, number))
+    cache.load("thing", {"a": 0})
+    size = next(iter(cache.entries())).size
+    monkeypatch.setenv("RGF_CACHE_GB", str(3.5 * size / 1e9))
+    cache.store("thing", {"a": 3}, {"x": np.random.default_rng(0).random(1000)})
+    assert [cache.load("thing", {"a": n}) is not None for n in range(4)] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    monkeypatch.setenv("RGF_CACHE_GB", "a lot")
+    with pytest.raises(RgfError, match="RGF_CACHE_GB must be a number of gigabytes"):
+        cache.store("thing", {"a": 4}, {"x": np.zeros(1)})
+
+
+def test_the_users_own_cache_is_the_users_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv("RGF_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    own = Cache()
+    own.store("thing", {}, {"x": np.zeros(1)})
+    assert own.folder.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # no home, and no account
+    with pytest.raises(RgfError, match=r"no home folder.*set RGF_CACHE_DIR"):
+        Cache()
 
 
 def test_what_is_being_written_is_no_entry(cache):

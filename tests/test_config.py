@@ -8,6 +8,7 @@ from rgf_keras.config import (
     EvaluationConfig,
     GANConfig,
     OptimizerConfig,
+    OracleConfig,
     ScoreConfig,
     SpectralDecouplingConfig,
     VAEConfig,
@@ -244,6 +245,15 @@ def test_fields_that_came_later_are_no_part_of_the_identity_while_they_have_thei
     changed = AssessConfig().with_values({"training.optimizer.arguments": {"beta_2": 0.9}})
     assert changed.identity()["training"]["optimizer"]["arguments"] == {"beta_2": 0.9}
     assert changed.key != AssessConfig().key
+
+
+def test_each_oracle_may_have_its_own_epochs():
+    plain = OracleConfig(epochs=8)
+    cars = OracleConfig(epochs=8, class_epochs=100)
+    assert (cars.recipe("class").epochs, cars.recipe("factor").epochs) == (100, 8)
+    # what was cached before, and is of the same recipe, is found
+    assert cars.recipe("factor").identity() == plain.recipe("class").identity() == plain.identity()
+    assert "class_epochs" not in plain.identity()
 
 
 def test_whatever_is_a_mitigation_is_dropped_for_a_reference():

@@ -53,6 +53,19 @@ def test_json_that_is_written_is_what_every_reader_takes(path):
 
 
 @every_file
+def test_only_what_this_command_has_sent_is_unpickled(path):
+    """By the pipe to a process that it has started; files never are."""
+    name = path.relative_to(PACKAGE).as_posix()
+    for call, arguments in calls(path):
+        if call in ("pickle.load", "pickle.loads", "joblib.load", "pickle.Unpickler"):
+            assert (name, call) == ("runtime/processes.py", "pickle.loads")
+        if call == "np.load":
+            assert arguments["allow_pickle"] == "False", name
+        if call == "torch.load":
+            assert arguments["weights_only"] == "True", name
+
+
+@every_file
 def test_texts_of_users_are_no_markup(path):
     """Consoles print no markup, columns of progress neither, and tables are of texts."""
     name = path.relative_to(PACKAGE).as_posix()

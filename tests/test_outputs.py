@@ -1,8 +1,10 @@
 """What commands write: refused before the work, replaced whole, safe in spreadsheets and pages."""
 
 import csv
+import errno
 import io
 import os
+import subprocess
 import sys
 import typing
 from pathlib import Path
@@ -114,6 +116,51 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert link.is_symlink()
     assert path.read_bytes() == "é\r\n".encode()
     assert os.listdir(path.parent) == ["a.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes another user's link")
+def test_links_of_others_are_not_followed(tmp_path):
+    victim, path = tmp_path / "victim", tmp_path / "oracle-1.npz"
+    victim.write_text("precious")
+    path.symlink_to(victim)
+    os.lchown(path, 12345, 12345)
+    outputs.write_text(path, "result")
+    assert (victim.read_text(), path.read_text()) == ("precious", "result")
+    assert not path.is_symlink()
+
+
+def test_what_is_written_to_is_nobody_elses(tmp_path):
+    with outputs.replacing(tmp_path / "a.txt") as temporary:
+        assert temporary.parent.stat().st_mode & 0o777 == 0o700
+        temporary.write_text("x")
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o666 & ~umask()
+
+
+def umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_what_a_killed_process_was_writing_is_swept_by_the_next(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from rgf_keras import outputs\n"
+        "with outputs.replacing(Path(sys.argv[1]) / 'a.txt') as path:\n"
+        "    path.write_bytes(bytes(1000)); os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=False)
+    (left,) = tmp_path.iterdir()
+    assert outputs.size(left) == 1000
+    os.utime(left, (0, 0))
+    outputs.write_text(tmp_path / "a.txt", "x")
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_one_line_with_what_to_do(tmp_path):
+    told = pytest.raises(RgfError, match=r"cannot write .*a\.txt: No space .*; make space, and the")
+    with told, outputs.replacing(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")

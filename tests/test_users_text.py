@@ -76,7 +76,9 @@ def test_a_workspace_of_any_name_holds_its_records(ran):
         {"__pycache__"} - {path.name for path in folder.iterdir()}
     )
     workspace = folder / WORKSPACE
-    assert {"mlflow.db", "optuna.db", "artifacts"} <= {path.name for path in workspace.iterdir()}
+    assert {"mlflow.db", "optuna.journal", "artifacts"} <= {
+        path.name for path in workspace.iterdir()
+    }
     assert len([*workspace.glob("artifacts/**/a.txt")]) == 2
     client = mlflow.MlflowClient(sqlite_url(workspace / "mlflow.db"))
     experiment = client.get_experiment_by_name("toy-tensorflow") or client.search_experiments()[0]

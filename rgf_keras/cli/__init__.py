@@ -1,16 +1,25 @@
 """The command line: each command parses, chooses the backend and calls one function."""
 
+import contextlib
 import io
+import logging
 import os
 import shlex
+import signal
 import sys
-from typing import Annotated
+import threading
+import traceback
+from typing import Annotated, Any, TextIO
 
 import typer
+from typer.exceptions import TyperException
 
 from rgf_keras.cli import assess, audit, data, reject, report, reproduce, score, study, system
 from rgf_keras.cli.options import note
 from rgf_keras.errors import RgfError
+from rgf_keras.masking import masked
+
+INTERRUPTED = 130  # the exit code that Typer has for Ctrl-C
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(study.app, name="study")
@@ -39,25 +48,71 @@ def options(
         os.environ["RGF_DEBUG"] = "1"
 
 
+class _MaskedLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+class _Terminal:
+    """A stream to a terminal that may be closed while work goes on."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def main() -> None:
     """Entry point: errors that the user can mend are one line and exit code 2.
 
-    So are files that cannot be read or written where nobody has checked that before.
+    So are files that cannot be read or written where nobody has checked that before. Nothing that
+    is shown has a secret in it.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for terminals that are not Unicode's
-    os.environ["RGF_COMMAND"] = shlex.join(["rgf", *sys.argv[1:]])
+    hangup = getattr(signal, "SIGHUP", None)  # not on every system
+    if hangup and signal.getsignal(hangup) == signal.SIG_IGN:  # nohup, disown
+        sys.stdout, sys.stderr = _Terminal(sys.stdout), _Terminal(sys.stderr)  # type: ignore[assignment]
+    assert logging.lastResort
+    logging.lastResort.setFormatter(_MaskedLines())
+    threading.excepthook = lambda raised: _show_traceback(raised.exc_value)
+    if not os.path.isabs(os.path.expanduser("~")):  # no account: what other libraries ask for
+        os.environ["HOME"] = os.devnull
+        os.environ.setdefault("USER", "nobody")
+    os.environ["RGF_COMMAND"] = shlex.join(["rgf", *(masked(x, x) for x in sys.argv[1:])])
     try:
-        app()
-    except (RgfError, OSError) as error:
-        if os.environ.get("RGF_DEBUG"):
-            raise
-        text = str(error)
-        if isinstance(error, OSError) and error.filename is not None:
-            text = f"{error.filename}: {error.strerror}"
-        note(f"error: {' '.join(text.split())}", "red")
-        sys.exit(2)
-    except KeyboardInterrupt:
+        code = app(standalone_mode=False)
+    except TyperException as error:  # options and arguments that are none
+        if message := error.format_message():  # else its help is shown
+            context = getattr(error, "ctx", None)
+            see = f" (see `{context.command_path} --help`)" if context else ""
+            note(f"error: {' '.join(message.split())}{see}", "red")
+        code = error.exit_code
+    except Exception as error:
+        is_users = isinstance(error, RgfError | OSError)
+        code = 2 if is_users else 1
+        if is_users and not os.environ.get("RGF_DEBUG"):
+            text = str(error)
+            if isinstance(error, OSError) and error.filename is not None:
+                text = f"{error.filename}: {error.strerror}"
+            note(f"error: {' '.join(text.split())}", "red")
+        else:
+            _show_traceback(error)
+    if code == INTERRUPTED:
         note("interrupted; the same command continues")
-        sys.exit(130)
+    sys.exit(code)
+
+
+def _show_traceback(error: BaseException | None) -> None:
+    note("".join(traceback.format_exception(error)))

@@ -11,6 +11,7 @@ from rgf_keras.cli.options import choose_backend, err, note, open_context, read_
 from rgf_keras.cli.outputs import PICTURES, check_file_output
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
+from rgf_keras.masking import masked
 
 if TYPE_CHECKING:
     from rgf_keras.config import AssessConfig
@@ -54,7 +55,6 @@ def assess_command(
     from rgf_keras.metrics.rgf_table import mostly_too_few, to_records
     from rgf_keras.reports import outcome
     from rgf_keras.runtime.workers import WorkersSpec
-    from rgf_keras.tracking.tracker import masked
 
     work = work_folder(chosen, workspace)
     with open_context("assess", chosen.key, work, tracking_uri, workspace) as context:
@@ -65,7 +65,7 @@ def assess_command(
     if mostly_too_few(result.table):
         options.tell("most classes have too few samples: rgf/gap says little")
     note(f"tables, pictures and the model: {work}")
-    where = ["--tracking-uri", masked(tracking_uri)] if tracking_uri else []
+    where = ["--tracking-uri", masked(tracking_uri, tracking_uri)] if tracking_uri else []
     report = ["rgf", "report", context.run.id, "--workspace", str(workspace), *where]
     note(f"one page: {shlex.join(report)}")
 

@@ -120,20 +120,12 @@ def audit_command(
         "approximate": approximate,
         "seed": seed,
     }
-    work = workspace / "work"
+    work, resources = workspace / "work", WorkersSpec(workers, prepare=import_keras)
     folder = work / f"audit-{key_of({'sets': [train, generated, test], **asked})}"
     with locks.exclusive(folder / "command.lock", f"`rgf audit` in {folder}"):
         with on_console(err) as progress:
-            result = report.audit(
-                train,
-                generated,
-                test,
-                **asked,
-                cache=Cache(),
-                folder=work,
-                progress=progress,
-                resources=WorkersSpec(workers, prepare=import_keras),
-            ).result
+            given = {**asked, "cache": Cache(), "folder": work, "progress": progress}
+            result = report.audit(train, generated, test, **given, resources=resources).result
         render.write(report.page(result, os.environ.get("RGF_COMMAND", "")), output, "html")
         if csv:
             outputs.write_text(csv, result.copies_csv())

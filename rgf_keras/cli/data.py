@@ -1,12 +1,21 @@
 """`rgf data`: look at data sets, and at what the cache keeps of them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column
 
-from rgf_keras.cli.options import Json, Picture, err, note, parse_settings, seed_of, show
+from rgf_keras.cli.options import (
+    Json,
+    Picture,
+    Workspace,
+    err,
+    note,
+    parse_settings,
+    seed_of,
+    show,
+)
 from rgf_keras.cli.outputs import PICTURES, check_file_output
 from rgf_keras.reports.terminal import Table
 
@@ -120,20 +129,28 @@ def prepare(
 
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
-    """Show which data sets are at hand, and what the cache keeps."""
+def list_(workspace: Workspace = Path("mlruns"), as_json: Json = False) -> None:
+    """Show which data sets are at hand, what the cache keeps, and what waits for MLflow."""
+    from rgf_keras import outputs
     from rgf_keras.cache import Cache
     from rgf_keras.datasets import available
+    from rgf_keras.tracking.spool import MAX_BYTES
 
-    cache, places = Cache(), available()
-    kept = _kept(cache)
+    cache, places, spool = Cache(), available(), workspace / "spool"
+    kept, waiting = _kept(cache), outputs.size(spool)
     table = Table("data set", "where")
     for name, where in places.items():
         table.add_row(name, where)
-    lines = [f"kept in {cache.folder}:" if kept else f"nothing is kept in {cache.folder}"]
+    most = f"at most {cache.max_bytes / 1e9:g} GB (RGF_CACHE_GB)"
+    lines = [f"kept in {cache.folder}, {most}:" if kept else f"nothing is kept in {cache.folder}"]
     for name, sizes in kept.items():
         lines.append(f"  {name}: {sizes['files']} files, {sizes['bytes'] / 1e6:.1f} MB")
-    record = {"data_sets": places, "cache": str(cache.folder), "kept": kept}
+    if waiting:
+        most = f"at most {MAX_BYTES / 1e9:g} GB"
+        lines.append(f"waits for MLflow in {spool}, {most}: {waiting / 1e6:.1f} MB")
+    sizes = {"cache_bytes": cache.max_bytes, "spool_bytes": MAX_BYTES}
+    record: dict[str, Any] = {"data_sets": places, "cache": str(cache.folder), "kept": kept}
+    record |= {"spool": str(spool), "waiting_bytes": waiting, "at_most": sizes}
     show(as_json, record, table, *lines)
 
 
@@ -143,7 +160,7 @@ def clear(
         bool, typer.Option("--all", help="Delete oracles and balanced models' results too.")
     ] = False,
 ) -> None:
-    """Delete prepared images. They are made again when they are needed."""
+    """Delete prepared images, and what killed processes left. They are made again when needed."""
     from rgf_keras.cache import Cache
 
     cache = Cache()

@@ -30,7 +30,17 @@ def workers_spec(workers: int, cluster: str | None, cpus: float, gpus: float) ->
     from rgf_keras.runtime.workers import WorkersSpec
 
     share = None if cluster is None else ClusterShare(cluster, cpus, gpus)
-    return WorkersSpec(workers, cluster=share, prepare=import_keras)
+    return WorkersSpec(workers, cluster=share, prepare=import_for_trials)
+
+
+def import_for_trials() -> None:
+    """Import what every trial needs, quietly."""
+    import_keras()
+    import mlflow  # noqa: F401
+    import optuna  # noqa: F401
+
+    from rgf_keras.experiments.assessment import assess  # noqa: F401
+    from rgf_keras.experiments.studies import parallel  # noqa: F401
 
 
 def run_study(
@@ -75,9 +85,10 @@ def run_study(
             "--tracking-uri of a server that they all reach",
             "yellow",
         )
+    storage = storage or default_url(workspace, name, parallel=True)
     spec = StudySpec(
         load,
-        storage or default_url(workspace, name, not where.in_this_process),
+        storage,
         partial(open_tracker, address, workspace.resolve(), name),
         name,
         workspace.resolve() / "work",
@@ -87,7 +98,7 @@ def run_study(
         seed,
     )
     with on_console(err) as progress:
-        if where.in_this_process:
+        if where.in_this_process and storage.startswith("sqlite"):  # which is for one process
             optuna_study = spec.run(progress, tell)
         else:
             optuna_study = run_parallel(spec, where, progress, tell)

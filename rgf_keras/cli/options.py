@@ -1,10 +1,12 @@
 """What commands share: options, configurations, the choice of the backend, where records go."""
 
 import importlib.util
+import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
@@ -12,6 +14,7 @@ from rich.console import Console
 
 from rgf_keras import strict_json
 from rgf_keras.errors import RgfError, did_you_mean, how_to_install
+from rgf_keras.masking import masked
 from rgf_keras.names import sqlite_url
 
 if TYPE_CHECKING:
@@ -25,11 +28,19 @@ if TYPE_CHECKING:
 out, err = (Console(stderr=x, markup=False, emoji=False, highlight=False) for x in (False, True))
 
 
+PUBLISHED = "paper/"  # what names of published configurations start with
+
+
 def check_file(path: Path | None) -> Path | None:
     """Refuse a file that does not exist, before anything slow is imported."""
     if path is not None and not path.is_file():
         raise RgfError(f"{path} does not exist")
     return path
+
+
+def check_config(path: Path | None) -> Path | None:
+    """Refuse what is neither a file nor meant to be a published configuration's name."""
+    return path if path and str(path).startswith(PUBLISHED) else check_file(path)
 
 
 def seed_of(text: str) -> Any:
@@ -44,7 +55,11 @@ Backend = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Argument(help="YAML file; the defaults if not given.", callback=check_file),
+    typer.Argument(
+        help="YAML file, or a published configuration such as paper/rgf-gan; the defaults if not "
+        "given.",
+        callback=check_config,
+    ),
 ]
 StudyFile = Annotated[
     Path, typer.Argument(help="A Python file that defines `study`.", callback=check_file)
@@ -101,7 +116,11 @@ def choose_backend(backend: BackendName | None) -> str:
 
 
 def read_config(
-    kind: type[Kind], file: Path | None, settings: list[str] | None, changes: dict[str, Any]
+    kind: type[Kind],
+    file: Path | None,
+    settings: list[str] | None,
+    changes: dict[str, Any],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> Kind:
     """Read a configuration, the defaults without a file, and change what options say.
 
@@ -109,18 +128,24 @@ def read_config(
 
     Args:
         kind: of configuration.
-        file: YAML.
+        file: YAML, or the name of a published configuration.
         settings: ``key=value`` of ``--set``.
         changes: by dotted key, on top of the settings; None changes nothing.
+        defaults: by dotted key, of what the file does not set; those of ``kind`` if not given.
     """
     from rgf_keras import plugins
-    from rgf_keras.config import read
+    from rgf_keras.config import published, read
 
-    if file:
+    if file is None:
+        given = kind()
+    elif str(file).startswith(PUBLISHED) and not file.is_file():
+        given = published.find(str(file), kind)
+    else:
         plugins.add_folder(file.parent)
-    given = read(file, kind) if file else kind()
+        given = read(file, kind)
+    unset = {key: value for key, value in defaults.items() if not given.sets(key)}
     wanted = {key: value for key, value in changes.items() if value is not None}
-    return given.with_values(parse_settings(settings) | wanted)
+    return given.with_values(unset | parse_settings(settings) | wanted)
 
 
 def parse_settings(items: list[str] | None) -> dict[str, Any]:
@@ -135,7 +160,7 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
         try:
             settings[key] = yaml_text.load(value)
         except RgfError as error:
-            raise RgfError(f"--set {key}: '{value[:100]}' {error}") from None
+            raise RgfError(f"--set {key}: '{masked(value)[:100]}' {error}") from None
     return settings
 
 
@@ -185,7 +210,10 @@ def open_tracker(uri: str | None, workspace: Path, experiment: str) -> "MlflowTr
 
     address = mlflow_address(uri, workspace)
     artifacts = workspace / "artifacts" if address == database(workspace, "mlflow") else None
-    return MlflowTracker(address, experiment, workspace / "spool", artifacts, tell)
+    spool = workspace / "spool"
+    if multiprocessing.parent_process():  # which tells what there is to tell
+        return MlflowTracker(address, experiment, spool, artifacts, hands_over=True)
+    return MlflowTracker(address, experiment, spool, artifacts, tell)
 
 
 def mlflow_address(uri: str | None, workspace: Path) -> str:
@@ -235,8 +263,8 @@ def show_plan(as_json: bool, plan: dict[str, Any]) -> None:
 
 
 def note(line: str, style: str | None = None) -> None:
-    """Show a line beside the result, as it is and unbroken."""
-    err.print(line, style=style, soft_wrap=True)
+    """Show a line beside the result, as it is and unbroken, but without secrets."""
+    err.print(masked(line), style=style, soft_wrap=True)
 
 
 def tell(line: str) -> None:

@@ -10,6 +10,9 @@ from rgf_keras.cli.options import choose_backend, err, note, open_tracker, read_
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
+# Images that are not skewed, unless a file says otherwise: half of every class with the factor.
+DEFAULTS = {"data.rarity": 0.5, "evaluation.reference": "shared"}
+
 
 def reject_command(
     config: options.ConfigFile = None,
@@ -20,6 +23,10 @@ def reject_command(
     reference: Annotated[
         list[str] | None,
         typer.Option(help="A data set whose test images C_T is measured against too; repeatable."),
+    ] = None,
+    samples_per_class: Annotated[
+        int | None,
+        typer.Option(min=1, help="For C_T by class, of conditional models (10000 in the paper)."),
     ] = None,
     set_: options.Settings = None,
     seed: options.Seed = None,
@@ -33,11 +40,9 @@ def reject_command(
     choose_backend(backend)
     from rgf_keras.config import AssessConfig
 
-    # Copying is asked about images that are not skewed: half of every class with the factor.
-    # It is about images and not about verdicts, for which one training is enough.
+    # Copying is asked about images and not about verdicts, for which one training is enough.
     one = [f"evaluation.{each}" for each in ("test=two_sample", "num_references=null")]
-    settings = ["data.rarity=0.5", "evaluation.reference=shared", *one, *(set_ or [])]
-    chosen = read_config(AssessConfig, config, settings, {"seed": seed})
+    chosen = read_config(AssessConfig, config, [*one, *(set_ or [])], {"seed": seed}, DEFAULTS)
     thresholds = [_parse(text) for text in threshold or ["none", "auto"]]
     for value in thresholds:
         chosen.with_values({"rejection.threshold": value, "rejection.quantile": None})
@@ -61,11 +66,30 @@ def reject_command(
         open_tracker(tracking_uri, workspace, "reject") as tracker,
         on_console(err) as progress,
     ):
-        points = reject.sweep(chosen, thresholds, tracker, work, Cache(), progress, reference or ())
+        points = reject.sweep(
+            chosen,
+            thresholds,
+            tracker,
+            work,
+            Cache(),
+            progress,
+            _references(chosen.data.name, reference),
+            samples_per_class,
+        )
         train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
     report.write(work, points, train.images)
     show(as_json, report.records(points), report.table(points))
     note(f"pictures, tables and models: {work}")
+
+
+def _references(name: str, given: list[str] | None) -> list[str]:
+    """Those given; else CIFAR-10.1 for CIFAR-10, as the paper has it, if its files are there."""
+    from rgf_keras.datasets.sources import DATASETS, FileSource
+
+    newer = DATASETS["cifar10.1"]
+    assert isinstance(newer, FileSource)
+    is_there = name == "cifar10" and newer.place(None) is not None
+    return ["cifar10.1"] if given is None and is_there else given or []
 
 
 def _parse(text: str) -> float | str | None:

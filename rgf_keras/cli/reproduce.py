@@ -4,17 +4,21 @@ import shlex
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Column
 
 from rgf_keras.cli import jobs, options
 from rgf_keras.cli.options import check_writable, choose_backend, err, note, open_records
+from rgf_keras.cli.outputs import PAGES, check_file_output
 from rgf_keras.cli.quiet import import_keras
+from rgf_keras.errors import RgfError
 from rgf_keras.reports.terminal import Table
 
 if TYPE_CHECKING:
+    import optuna
+
     from rgf_keras.experiments.studies.study import Study
     from rgf_keras.reports.paper_tables import PaperTable
 
@@ -24,10 +28,25 @@ def reproduce_command(
     table: Annotated[
         str | None, typer.Option(help="As the paper numbers it; the first known if not given.")
     ] = None,
+    figure: Annotated[
+        str | None, typer.Option(help="A figure instead, as the paper numbers it.")
+    ] = None,
     scale: Annotated[
         Literal["smoke", "small", "paper"],
         typer.Option(help="Minutes on two cores, about an hour on them, or as the paper did."),
     ] = "smoke",
+    trainings: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Trainings of each model (of a score: L); the scale's if not given."
+        ),
+    ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Nothing is run: one page of what finished runs give.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="HTML page to write with --all.")
+    ] = Path("paper.html"),
     backend: options.Backend = None,
     workers: jobs.Workers = 1,
     cluster: jobs.OnCluster = None,
@@ -39,11 +58,21 @@ def reproduce_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Make a paper's table again and say how it compares. The same command continues."""
+    """Make a paper's table or figure again and say how it compares.
+
+    The same command continues, and what one of them has trained no other trains again.
+    """
     chosen = choose_backend(backend)
+    if all_:
+        if table or figure:
+            raise RgfError("--all is of all tables and figures; leave out --table and --figure")
+        check_file_output(output, PAGES)
+        _write_page(paper, scale, trainings, chosen, output, storage, tracking_uri, workspace)
+        return
     from rgf_keras import reproduce
 
-    reproduction = reproduce.find(paper, table, scale)
+    asked = (paper, table, scale, figure, trainings)
+    reproduction = reproduce.find(*asked)
     runs = reproduction.runs
     name = f"{reproduction.name}-{chosen}"
     if not dry_run:
@@ -65,22 +94,24 @@ def reproduce_command(
     )
     if dry_run:
         return
-    load, study = partial(_study, paper, table, scale), reproduction.study()
+    load, study = partial(_study, *asked), reproduction.study()
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
     optuna_study, _ = jobs.run_study(load, study, name, where, storage, tracking_uri, workspace)
     records = reproduction.finished(optuna_study, open_records(tracking_uri, workspace))
     tables, agreement = reproduction.tables(records), reproduction.agreement(records)
     record = {"tables": [*map(asdict, tables)], "agreement": agreement}
     options.show(as_json, record, *map(_view, tables), *agreement)
+    for path in reproduction.figures(records, workspace / "figures" / name):
+        note(f"figure: {path}")
     report = shlex.join(["rgf", "report", name, "--workspace", str(workspace)])
     note(f"the whole: {report}")
 
 
-def _study(paper: str, table: str | None, scale: str) -> "Study":
-    """The study, as workers make it too."""
+def _study(*asked: Any) -> "Study":
+    """The study of what was asked for, as workers make it too."""
     from rgf_keras import reproduce
 
-    return reproduce.find(paper, table, scale).study()
+    return reproduce.find(*asked).study()
 
 
 def _view(table: "PaperTable") -> Table:
@@ -90,6 +121,50 @@ def _view(table: "PaperTable") -> Table:
     for row in table.rows:
         view.add_row(*row)
     return view
+
+
+def _write_page(
+    paper: str,
+    scale: str,
+    trainings: int | None,
+    backend: str,
+    output: Path,
+    storage: str | None,
+    tracking_uri: str | None,
+    workspace: Path,
+) -> None:
+    """Write the page of a paper."""
+    from rgf_keras.experiments.studies.storage import find_study
+    from rgf_keras.reports import render
+    from rgf_keras.reproduce import page
+
+    records = open_records(tracking_uri, workspace)
+
+    def find(name: str) -> "optuna.Study | None":
+        try:
+            known = find_study(f"{name}-{backend}", storage, workspace)
+        except RgfError:  # it was not begun
+            return None
+        return known if known.study_name == f"{name}-{backend}" else None
+
+    found = page.parts(paper, scale, trainings, find, records)
+    import_keras()
+    from rgf_keras.cache import Cache
+    from rgf_keras.reproduce.cost import estimate
+    from rgf_keras.runtime.progress import on_console
+
+    measured: dict[str, float] = {}
+    with on_console(err) as progress:
+        cache = Cache()
+        view = page.paper_page(
+            paper,
+            scale,
+            found,
+            lambda configs: _duration(estimate(configs, cache, progress, measured).seconds),
+        )
+    render.write(view, output, "html")
+    note(view.answer)
+    note(f"page: {output}")
 
 
 def _duration(seconds: float) -> str:

@@ -1,8 +1,6 @@
 """`rgf ui`, `rgf dashboard`, `rgf sync`, `rgf info`: records in a browser, what is installed."""
 
 import importlib.util
-import os
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -18,7 +16,7 @@ def ui(
     port: options.Port = 5000,
 ) -> None:
     """Start the MLflow UI."""
-    from rgf_keras.tracking import relocation
+    from rgf_keras.tracking import relocation, server
 
     if not (workspace / "mlflow.db").exists():
         raise RgfError(f"there are no records in {workspace}; run a study first")
@@ -26,10 +24,7 @@ def ui(
     with relocation.opening(database(workspace, "mlflow")):
         pass  # where the artifacts are is known again
     note(f"http://{host}:{port} (Ctrl-C ends it)")
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
-    command += ["--workers", "1"]  # one reader: starts sooner, in a quarter of the memory
-    command += ["--backend-store-uri", database(workspace, "mlflow")]
-    os.execv(sys.executable, command)  # in this process's place: what ends `rgf ui` ends the server
+    server.serve(database(workspace, "mlflow"), host, port)
 
 
 def dashboard(

@@ -28,6 +28,8 @@ class OracleConfig(Config):
         learning_rate: of SGD.
         momentum: of SGD.
         min_accuracy: held-out accuracy below which an assessment refuses.
+        class_epochs: those of the oracle of classes instead, as the paper's 100 for makes of cars.
+        factor_epochs: those of the oracle of the factor instead.
     """
 
     num_train: Positive | None = None
@@ -36,6 +38,14 @@ class OracleConfig(Config):
     learning_rate: float = Field(0.01, gt=0)
     momentum: float = Field(0.5, ge=0, lt=1)
     min_accuracy: float = Field(0.92, ge=0, le=1)
+    class_epochs: Positive | None = Field(None, json_schema_extra=LATER)
+    factor_epochs: Positive | None = Field(None, json_schema_extra=LATER)
+
+    def recipe(self, kind: Literal["class", "factor"]) -> Self:
+        """The recipe of one of the two oracles, with its own epochs as ``epochs``."""
+        own = {"class": self.class_epochs, "factor": self.factor_epochs}[kind]
+        alone = {"epochs": own or self.epochs, "class_epochs": None, "factor_epochs": None}
+        return self.model_copy(update=alone)
 
 
 class EvaluationConfig(Config):
@@ -179,6 +189,12 @@ class ExperimentConfig(Config):
                         f"training.{key}: the family {self.model.family} has no player '{name}', "
                         f"only {', '.join(players)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _private_without_hooks(self) -> "ExperimentConfig":
+        if self.training.privacy.active and getattr(self.model, "geco_tolerance", None) is not None:
+            raise ValueError("training.privacy and model.geco_tolerance exclude each other")
         return self
 
 

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from rgf_keras.cache import key_of
 from rgf_keras.config import yaml_text
 from rgf_keras.errors import RgfError, did_you_mean
+from rgf_keras.masking import masked
 
 INT32 = 2**31 - 1  # what backends take for sizes and seeds
 LONGEST = 100  # characters of a value in an error
@@ -78,6 +79,12 @@ class Config(BaseModel):
                 node.clear()
             node[leaf] = value
         return parse(tree, type(self))
+
+    def sets(self, key: str) -> bool:
+        """Whether the value at a dotted key was given, be it the default one."""
+        name, _, rest = key.partition(".")
+        value = getattr(self, name)
+        return name in self.model_fields_set and (not rest or value.sets(rest))
 
     def flat(self) -> dict[str, Any]:
         """Values by dotted key."""
@@ -152,7 +159,7 @@ def flatten(config: Config) -> dict[str, Any]:
 
 def _received(value: Any) -> str:
     try:
-        text = repr(value)
+        text = masked(repr(value))
     except ValueError:  # an integer of more digits than Python writes
         text = f"a {type(value).__name__} of too many digits"
     return f", received {text if len(text) <= LONGEST else f'{text[:LONGEST]}…'}"

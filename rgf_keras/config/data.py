@@ -1,10 +1,10 @@
 """Which images an experiment is about."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from rgf_keras.config.base import Config, Positive
+from rgf_keras.config.base import LATER, Config, Positive
 
 
 class DataConfig(Config):
@@ -20,6 +20,8 @@ class DataConfig(Config):
         rarity: see :func:`rgf_keras.datasets.skewed`; in [0.5, 1] for two values.
         num_train: use only so many training images; None for all.
         num_test: use only so many test images; None for all.
+        per_class: pool training and test images, and train on so many of each class; all others
+            are test images. None to keep the splits as they are.
     """
 
     name: str = "mnist-10k"
@@ -29,6 +31,7 @@ class DataConfig(Config):
     rarity: float = Field(1.0, gt=0, le=1)
     num_train: Positive | None = None
     num_test: Positive | None = None
+    per_class: Positive | None = Field(None, json_schema_extra=LATER)
 
 
 class ImagesConfig(Config):
@@ -37,10 +40,15 @@ class ImagesConfig(Config):
     Attributes:
         name: a data set as for :class:`DataConfig`; its training split is scored.
         num_images: use only so many of it; None for all.
-        num_held_out: images of the test split, which the full-data run is compared on; None for
-            all.
+        num_held_out: images of the held-out split, which the full-data run is compared on; None
+            for all.
+        without: a CSV whose column ``index`` names images to leave out, as a score writes
+            ``most_memorized.csv``; None for none.
+        held_out_split: ``test``, or ``validation`` of data sets that have one.
     """
 
     name: str = "mnist-10k"
     num_images: Positive | None = None
     num_held_out: Positive | None = None
+    held_out_split: Literal["test", "validation"] = Field("test", json_schema_extra=LATER)
+    without: str | None = Field(None, json_schema_extra=LATER)

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from rgf_keras import plugins
 from rgf_keras.cache import Cache
-from rgf_keras.config.base import Config, Positive
+from rgf_keras.config.base import LATER, Config, Positive
 from rgf_keras.errors import RgfError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class SpectralDecouplingConfig(Mitigation):
         weight: λ ≥ 0; 0 is the unmitigated baseline.
         stop_epoch: the first epoch (counted from 0) without it; None for never.
         shape: how λ falls until then.
+        reduction: ``mean``, or ``sum`` over the batch, the papers' ‖ŷ‖² to the letter.
     """
 
     needs = "discriminator"
@@ -88,6 +89,7 @@ class SpectralDecouplingConfig(Mitigation):
     weight: float = Field(0.0, ge=0)
     stop_epoch: int | None = Field(None, ge=0)
     shape: Literal["constant", "linear", "cosine"] = "constant"
+    reduction: Literal["mean", "sum"] = Field("mean", json_schema_extra=LATER)
 
     @property
     def active(self) -> bool:
@@ -99,9 +101,10 @@ class SpectralDecouplingConfig(Mitigation):
         if not self.active:
             return []
         if self.stop_epoch is None:
-            return [SpectralDecoupling(self.weight)]
+            return [SpectralDecoupling(self.weight, reduction=self.reduction)]
         stop_step = self.stop_epoch * setting.steps_per_epoch
-        return [SpectralDecoupling(until(self.weight, stop_step, self.shape))]
+        weight = until(self.weight, stop_step, self.shape)
+        return [SpectralDecoupling(weight, reduction=self.reduction)]
 
 
 class RejectionConfig(Mitigation):
@@ -113,7 +116,8 @@ class RejectionConfig(Mitigation):
         quantile: τ is this quantile of the training set's leave-one-out distances instead.
         factor: times which ``"auto"`` or the quantile is taken.
         warm_up_epochs: epochs without rejection.
-        mode: ``"mask"`` (as published) or ``"resample"`` (Algorithm 1, bounded).
+        mode: ``"mask"`` (as published), ``"resample"`` (Algorithm 1, bounded) or ``"weight"``
+            (rejected samples count by their distance over τ).
         num_redraws: further batches that are drawn in mode ``"resample"``.
         reject_for_discriminator: the paper's "GD".
         embedding: ``"oracle"``, ``"pixels"``, ``"torchvision_inception"`` (the paper's), ``"fid"``,
@@ -127,7 +131,7 @@ class RejectionConfig(Mitigation):
     quantile: float | None = Field(None, gt=0, lt=1)
     factor: float = Field(1.0, gt=0)
     warm_up_epochs: int = Field(0, ge=0)
-    mode: Literal["mask", "resample"] = "mask"
+    mode: Literal["mask", "resample", "weight"] = "mask"
     num_redraws: Positive = 3
     reject_for_discriminator: bool = False
     embedding: str = "oracle"

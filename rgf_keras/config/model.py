@@ -1,16 +1,19 @@
 """Models, one class per family: a model's configuration builds it."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from rgf_keras import image_sizes, plugins
-from rgf_keras.config.base import MITIGATES, Config, Positive
+from rgf_keras.config.base import LATER, MITIGATES, Config, Positive
 from rgf_keras.errors import ArgumentError, RgfError, first_line
 
 if TYPE_CHECKING:
     import keras
+
+    from rgf_keras.training import Regularizer
 
 ADVERSARIAL = ("discriminator", "generator")
 
@@ -21,9 +24,11 @@ class FamilyConfig(Config):
     Attributes:
         kind: name of the class in :mod:`rgf_keras.models`.
         players: names of those who take turns in training; None where only the model knows.
+        of_training: fields that the model is not built from.
     """
 
     kind: ClassVar[str]
+    of_training: ClassVar[tuple[str, ...]] = ()
     players: ClassVar[tuple[str, ...] | None] = None
 
     def build(self, image_shape: Sequence[int], num_classes: int, seed: int) -> "keras.Model":
@@ -41,6 +46,10 @@ class FamilyConfig(Config):
             return self._build(tuple(image_shape), num_classes, seed)
         except ArgumentError as error:
             raise RgfError(f"model: {error}") from error
+
+    def regularizers(self, model: "keras.Model") -> "list[Regularizer]":
+        """Hooks that the family's own options put into every training of its model."""
+        return []
 
     def check_size(self, image_shape: Sequence[int]) -> None:
         """Refuse images that the architecture cannot take, without building it.
@@ -60,8 +69,8 @@ class FamilyConfig(Config):
         from rgf_keras import models
 
         kind = getattr(models, self.kind)
-        arguments = {name: getattr(self, name) for name in type(self).model_fields}
-        del arguments["family"]
+        given = type(self).model_fields.keys() - {"family", *self.of_training}
+        arguments = {name: getattr(self, name) for name in given}
         if kind.conditional:
             arguments["num_classes"] = num_classes
         return kind(image_shape=image_shape, seed=seed, **arguments)
@@ -101,10 +110,18 @@ class VAEConfig(FamilyConfig):
         beta_divergence: β of a robust reconstruction; 0 for the plain one.
         outlier_weight: of a broad component of the likelihood; 0 for none.
         learn_outlier_weight: whether training changes it.
+        flip: whether training mirrors half of the images; scoring never does.
+        geco_tolerance: κ of :class:`rgf_keras.training.GECO`, the reconstruction's error in nats
+            per value of the image that is good enough; its Lagrange multiplier then takes the part
+            of β. None for a fixed β.
+        geco_rate: ν, how fast the multiplier moves.
+        geco_decay: α of the average that it follows.
+        initialization: of the weights: Keras' own (``glorot``), or that of ``torch``.
     """
 
     kind = "VAE"
     players = ("vae",)
+    of_training = ("geco_tolerance", "geco_rate", "geco_decay")
 
     family: Literal["vae"] = "vae"
     architecture: Literal["mlp", "conv", "mnist_mlp", "cifar_conv", "celeba_conv"] = "mlp"
@@ -117,12 +134,29 @@ class VAEConfig(FamilyConfig):
     beta_divergence: float = Field(0.0, ge=0, json_schema_extra=MITIGATES)
     outlier_weight: float = Field(0.0, ge=0, lt=1, json_schema_extra=MITIGATES)
     learn_outlier_weight: bool = False
+    flip: bool = Field(False, json_schema_extra=LATER)
+    initialization: Literal["glorot", "torch"] = Field("glorot", json_schema_extra=LATER)
+    geco_tolerance: float | None = Field(None, json_schema_extra=LATER | MITIGATES)
+    geco_rate: float = Field(0.1, gt=0, json_schema_extra=LATER | MITIGATES)
+    geco_decay: float = Field(0.99, ge=0, lt=1, json_schema_extra=LATER | MITIGATES)
 
     @model_validator(mode="after")
     def _one_robust_likelihood(self) -> "VAEConfig":
         if self.beta_divergence and self.outlier_weight:
             raise ValueError("beta_divergence and outlier_weight exclude each other")
+        if self.geco_tolerance is not None and (self.beta_divergence or self.beta != 1):
+            raise ValueError(
+                "geco_tolerance and beta or beta_divergence exclude each other: GECO finds β"
+            )
         return self
+
+    def regularizers(self, model: "keras.Model") -> "list[Regularizer]":
+        from rgf_keras.training import GECO
+
+        if self.geco_tolerance is None:
+            return []
+        num_values = math.prod(model.observed_shape)
+        return [GECO(self.geco_tolerance, num_values, self.geco_decay, self.geco_rate)]
 
     def _check_size(self, image_shape: Sequence[int]) -> None:
         if self.architecture == "conv":

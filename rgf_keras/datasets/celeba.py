@@ -23,7 +23,7 @@ from rgf_keras.errors import RgfError
 IMAGES = "img_align_celeba"
 PARTITIONS = "list_eval_partition.txt"
 ATTRIBUTES = "list_attr_celeba.txt"
-PARTITION_OF = {"train": "0", "test": "2"}  # validation images belong to neither
+PARTITION_OF = {"train": "0", "validation": "1", "test": "2"}
 
 ALIGNED = (178, 218)  # width, height
 BOX = (15, 40, 163, 188)  # left, upper, right, lower: 148 × 148 around the face
@@ -46,7 +46,7 @@ def read(folder: str | Path, split: str, factor: str | None = None) -> Dataset:
 
     Args:
         folder: holds ``img_align_celeba`` and ``list_eval_partition.txt``.
-        split: ``"train"`` or ``"test"``.
+        split: ``"train"``, ``"validation"`` or ``"test"``.
         factor: the attribute that is the images' factor, spelled as in ``list_attr_celeba.txt``,
             e.g. ``"Eyeglasses"``. No factor if None, since none of 40 attributes is the first, if
             there is no such attribute, or if there is no such file.

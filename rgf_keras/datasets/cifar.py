@@ -27,10 +27,10 @@ import shutil
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from rgf_keras import outputs
 from rgf_keras.datasets import files
 from rgf_keras.datasets.dataset import Dataset
 from rgf_keras.errors import RgfError
@@ -123,8 +123,8 @@ def unpack(tarball: Path) -> Path:
     if holds(folder, "cifar10"):
         return folder
     try:
-        with TemporaryDirectory(dir=tarball.parent) as temporary:
-            unpacked = Path(temporary, folder.name)
+        with outputs.scratch(tarball.parent) as temporary:
+            unpacked = temporary / folder.name
             unpacked.mkdir()
             _copy_members(tarball, unpacked)
             unpacked.rename(folder)

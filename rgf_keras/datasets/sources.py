@@ -14,6 +14,7 @@ from rgf_keras.downloads import download, keras_cache
 from rgf_keras.errors import ArgumentError, RgfError, unknown_name
 
 SPLITS = ("train", "test")
+VALIDATION = "validation"
 FOLDER = "folder:PATH"
 
 
@@ -35,8 +36,9 @@ def load(
                         folder ``cifar-10-batches-bin``, else downloaded
     ``"cifar10.1"``     2,000 more of them, for testing only: in ``cifar10.1``
     ``"cifair10"``      ``"cifar10"`` without duplicates in the test set: in ``ciFAIR-10``
-    ``"celeba"``        162,770 and 19,962 faces (32, 32, 3): in ``celeba``. A factor is one of
-                        their 40 attributes, never chosen unless named
+    ``"celeba"``        162,770 and 19,962 faces (32, 32, 3): in ``celeba``; 19,867 more are its
+                        split ``"validation"``. A factor is one of their 40 attributes, never
+                        chosen unless named
     ``"compcars"``      cars (64, 64, 3) with their colour: ``sv_data`` in ``compcars``
     ``"folder:PATH"``   a folder of your own, with a factor if there is a table of factors
     ``"mine.py:load"``  a function of your own, see :mod:`rgf_keras.plugins`: called with the split
@@ -51,7 +53,7 @@ def load(
 
     Args:
         name: one of these.
-        split: ``"train"`` or ``"test"``.
+        split: ``"train"`` or ``"test"``, or ``"validation"`` of a data set that has one.
         data_dir: a folder that holds the data set's files; not used for ``"folder:PATH"``.
         factor: which of the data set's own factors the images keep: the first if None; a name that
             it does not have leaves the images without a factor, ready to be planted.
@@ -69,10 +71,12 @@ def load(
     >>> load("mnist-10k", "test").image_shape
     (28, 28, 1)
     """
-    if split not in SPLITS:
+    if split not in (*SPLITS, VALIDATION):
         raise unknown_name("split", split, SPLITS)
     kind, _, path = name.partition(":")
     if kind == "folder" and path:
+        if split not in SPLITS:
+            raise ArgumentError(f"{name} has no split '{split}', only {', '.join(SPLITS)}")
         return folder.read(path, factor, values)[SPLITS.index(split)]
     source = DATASETS.get(name) or _guest(name)
     if split not in source.splits:
@@ -186,6 +190,7 @@ DATASETS: dict[str, Source | FileSource] = {
         read=celeba.read,
         origin="CelebA is at mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         files=f"its {celeba.IMAGES} and {celeba.PARTITIONS}",
+        splits=(*SPLITS, VALIDATION),
     ),
     "compcars": FileSource(
         folder="compcars",

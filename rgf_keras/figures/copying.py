@@ -1,5 +1,6 @@
 """Copies of training images: nearest pairs, densities of distances, samples by distance."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,21 +61,48 @@ def plot_distances(path: Path, copying: Copying, test_name: str = "test images")
     return save(axis, path)
 
 
-def plot_percentiles(path: Path, generated: np.ndarray, copying: Copying) -> Path:
+def plot_spectrum(path: Path, generated: Mapping[str, np.ndarray], test: np.ndarray) -> Path:
+    """Save densities of nearest-neighbour distances over τ (arXiv 2210.12231, Figures 1 and 5).
+
+    Args:
+        path: PNG.
+        generated: (m,) distances to the nearest training image, by threshold.
+        test: (n,) those of test images.
+    """
+    edges, densities = copies.histogram(test, *generated.values(), num_bins=60)
+    axis = Figure((6, 3.5)).subplots()
+    axis.stairs(densities[0], edges, fill=True, color="0.85", label="test images")
+    for density, label in zip(densities[1:], generated, strict=True):
+        axis.stairs(density, edges, label=f"τ = {label}")
+    axis.set(xlabel="cosine distance to the nearest training image", yticks=[])
+    axis.legend(fontsize=7)
+    return save(axis, path)
+
+
+def plot_percentiles(
+    path: Path,
+    generated: np.ndarray,
+    copying: Copying,
+    percentiles: Sequence[float] = PERCENTILES,
+    rows: np.ndarray | None = None,
+) -> Path:
     """Save samples around each percentile of distance (arXiv 2210.12231, Figures 2 and 3).
 
     Args:
         path: PNG.
         generated: (m, H, W, C) uint8.
         copying: of these images.
+        percentiles: in [0, 100], a row each.
+        rows: positions of the samples that are meant, e.g. of one class; all if None.
     """
-    order = np.argsort(copying.generated, kind="stable")
+    rows = np.arange(len(generated)) if rows is None else rows
+    order = rows[np.argsort(copying.generated[rows], kind="stable")]
     num = min(NUM_PER_PERCENTILE, len(order))
-    starts = [round(p / 100 * (len(order) - num)) for p in PERCENTILES]
+    starts = [round(p / 100 * (len(order) - num)) for p in percentiles]
     chosen = np.concatenate([order[start : start + num] for start in starts])
-    axis = Figure((0.6 * num + 1, 0.6 * len(PERCENTILES) + 0.6)).subplots()
+    axis = Figure((0.6 * num + 1, 0.6 * len(percentiles) + 0.6)).subplots()
     title = "samples by percentile of distance to the training set"
-    _plot_rows(axis, generated[chosen], [f"{p} %" for p in PERCENTILES], title)
+    _plot_rows(axis, generated[chosen], [f"{p} %" for p in percentiles], title)
     return save(axis, path)
 
 

@@ -1,5 +1,6 @@
 """Grids of images, and what saves every figure: without pyplot, so that nothing global changes."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -49,6 +50,19 @@ def grids(path: Path, titled: Mapping[str, np.ndarray], columns: int = 8) -> Pat
     for axis, (title, images) in zip(axes, titled.items(), strict=True):
         axis.imshow(tile(images, columns))
         axis.set_title(title)
+        axis.axis("off")
+    return save(axes[0], path)
+
+
+def join(path: Path, titled: Mapping[str, bytes], columns: int = 4) -> Path:
+    """Save several pictures, as files' contents, in one, with titles."""
+    rows = -(-len(titled) // columns)
+    columns = min(columns, len(titled))
+    axes = Figure((3 * columns, 3.3 * rows)).subplots(rows, columns, squeeze=False).ravel()
+    for axis, (title, content) in zip(axes, titled.items(), strict=False):
+        axis.imshow(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
+        axis.set_title(title, fontsize=8)
+    for axis in axes:
         axis.axis("off")
     return save(axes[0], path)
 

@@ -27,6 +27,25 @@ def plot_tradeoff(
     return save(axis, path)
 
 
+def plot_repeats(path: Path, runs: Mapping[str, np.ndarray], x_label: str, y_label: str) -> Path:
+    """Save means over trainings with their standard deviations (Figures 6 and 9).
+
+    Args:
+        path: PNG.
+        runs: (r, 2) quality and copying of the trainings with a threshold, by its name.
+        x_label, y_label: what they are.
+    """
+    axis = Figure((6, 4)).subplots()
+    for label, points in runs.items():
+        x, y = points.mean(axis=0)
+        spread = points.std(axis=0, ddof=1) if len(points) > 1 else np.zeros(2)
+        axis.errorbar(x, y, spread[1], spread[0], fmt="o", color="C0", capsize=2)
+        axis.annotate(label, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=7)
+    axis.axhline(0, color="grey", linewidth=0.8)
+    axis.set(xlabel=x_label, ylabel=y_label)
+    return save(axis, path)
+
+
 def plot_bars(path: Path, c_t: Mapping[str, Mapping[str, float]], x_label: str) -> Path:
     """Save C_T by threshold and, within, by name: a group of bars for each name."""
     names = sorted({name for values in c_t.values() for name in values})
@@ -43,7 +62,11 @@ def plot_bars(path: Path, c_t: Mapping[str, Mapping[str, float]], x_label: str) 
 
 
 def plot_tsne(
-    path: Path, title: str, train: np.ndarray, generated: Mapping[int, np.ndarray]
+    path: Path,
+    title: str,
+    train: np.ndarray,
+    generated: Mapping[int, np.ndarray],
+    near: np.ndarray | None = None,
 ) -> Path:
     """Save a map of training and generated images at up to four epochs (Figures 4 and 12).
 
@@ -52,6 +75,7 @@ def plot_tsne(
         title: before the epoch.
         train: (l, d) features of the training images.
         generated: by epoch, (m, d) features of samples.
+        near: (m,) booleans: which of the last epoch's samples lie within d̄ of a training image.
     """
     from sklearn.manifold import TSNE
 
@@ -69,5 +93,9 @@ def plot_tsne(
         axis.scatter(*samples.T, s=3, color="C3", label="generated")
         axis.set_title(f"{title}, epoch {epoch}", fontsize=9)
         axis.set(xticks=[], yticks=[])
+    if near is not None and len(others):
+        beyond = others[-1][~near[: len(others[-1])]]
+        axes[-1].scatter(*beyond.T, s=3, color="C0", label="generated, farther than d̄")
+        axes[-1].legend(fontsize=7)
     axes[0].legend(fontsize=7)
     return save(axes[0], path)

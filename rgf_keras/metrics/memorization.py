@@ -161,6 +161,45 @@ def neighbour_ratio(images: np.ndarray, validation: np.ndarray, samples: np.ndar
         return np.where(to_fresh == to_drawn, 1.0, to_fresh / to_drawn)
 
 
+@dataclass(frozen=True)
+class Duplicates:
+    """Images that are nearly the same as another one of their set.
+
+    Attributes:
+        first, second: (p,) positions of each pair, the nearest pair first.
+        distances: (p,) Euclidean, between images of half size.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    distances: np.ndarray
+
+
+def duplicates(images: np.ndarray, num_pairs: int = 20) -> Duplicates:
+    """The nearest pairs of a set of images, each pair once (Supplement A).
+
+    A duplicate's score is low: its twin stands for it where it is held out.
+
+    Args:
+        images: (n, H, W, C) uint8, n at least 2, H and W even.
+        num_pairs: at most so many.
+
+    Raises:
+        ArgumentError: fewer than two images, or sizes that cannot be halved.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or len(images) < 2 or images.dtype != np.uint8:
+        received = f"{images.shape} {images.dtype}"
+        raise ArgumentError(f"duplicates need two images (n, H, W, C) uint8, received {received}")
+    flat = _halve(images, images.shape[1:])
+    distances, nearest = neighbours.nearest(flat, flat, "euclidean", leave_one_out=True)
+    own = np.arange(len(flat))
+    pairs = np.stack([np.minimum(own, nearest), np.maximum(own, nearest)], axis=1)
+    pairs, places = np.unique(pairs, axis=0, return_index=True)
+    order = np.argsort(distances[places], kind="stable")[:num_pairs]
+    return Duplicates(pairs[order, 0], pairs[order, 1], distances[places][order])
+
+
 def _halve(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Images (n, H, W, C) at half size (means of 2×2 pixels), flat."""
     if images.shape[1:] != shape or shape[0] % 2 or shape[1] % 2:

@@ -30,6 +30,12 @@ def _against(space: str, of: SetName) -> Callable[[Evidence], float]:
     return compute
 
 
+def _to_training_images(evidence: Evidence) -> float:
+    """In the evaluation's embedding, as arXiv 2210.12231 has it."""
+    space = evidence.space(evidence.embedding)
+    return frechet.frechet_distance(space.moments("train"), space.moments("generated"))
+
+
 def _against_statistics(space: str) -> Callable[[Evidence], float | None]:
     def compute(evidence: Evidence) -> float | None:
         if evidence.statistics is None:
@@ -80,6 +86,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         for space, title in FID_SPACES.items()
         for of, (name, images) in SETS.items()
     ),
+    _metric("train_frechet", "Fréchet distance to training images", _to_training_images),
     *(
         _metric(
             f"{space}_statistics",

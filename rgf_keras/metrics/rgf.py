@@ -27,6 +27,7 @@ def proportion_z(
     nobs: np.ndarray,
     reference: np.ndarray,
     variance: Literal["sample", "reference"] = "sample",
+    num_samples: np.ndarray | int | None = None,
 ) -> np.ndarray:
     """One-sample z of observed shares against reference shares that are taken as exact.
 
@@ -35,6 +36,7 @@ def proportion_z(
         reference: P_u in [0, 1], broadcast likewise.
         variance: ``"sample"``: (P_r − P_u)/√(P_r(1 − P_r)/n), which the paper's tables fit;
             ``"reference"``: (P_r − P_u)/√(P_u(1 − P_u)/n), the paper's Eq. 1 with n for M.
+        num_samples: M, all samples of the model, which stands for n in the literal Eq. 1.
 
     Returns:
         z; ±inf where the variance is zero and the shares differ, 0 where they agree, NaN where n
@@ -45,6 +47,8 @@ def proportion_z(
 
     >>> proportion_z(60, 100, 0.5, "reference").round(2).item()
     2.0
+    >>> proportion_z(60, 100, 0.5, "reference", num_samples=1000).round(2).item()
+    6.32
     """
     if variance not in ("sample", "reference"):
         raise ArgumentError(f"variance must be 'sample' or 'reference', received '{variance}'")
@@ -54,7 +58,8 @@ def proportion_z(
     with np.errstate(divide="ignore", invalid="ignore"):
         share = count / nobs
         p = share if variance == "sample" else reference
-        return _ratio(share - reference, np.sqrt(p * (1 - p) / nobs))
+        num = nobs if num_samples is None else check_counts(num_samples=num_samples)[0]
+        return _ratio(share - reference, np.sqrt(p * (1 - p) / num))
 
 
 def two_sample_z(

@@ -255,6 +255,13 @@ def _by_training(counts: Sequence[int], row: Row) -> np.ndarray:
     return np.array(counts, np.int64).reshape(-1, len(row.counts_r))
 
 
+def first_training(row: Row) -> tuple[np.ndarray, np.ndarray]:
+    """Counts (V,) of the first training of the balanced model and of the one under test."""
+    every = (row.trainings_u or row.counts_u), (row.trainings_r or row.counts_r)
+    known, tested = (_by_training(counts, row)[0] for counts in every)
+    return known, tested
+
+
 def compare(rows: Sequence[Row], min_class_samples: int = 10, seed: int = 0) -> Comparison | None:
     """The trainings of a table compared as a whole; None if it is of a test of samples."""
     if not all(row.trainings_r for row in rows):

@@ -94,6 +94,21 @@ def conv_decoder(
     return keras.Model(entry, x)
 
 
+def initialize_as_torch(network: keras.Model, seed: int) -> None:
+    """Draw the weights of dense and convolutional layers as PyTorch does by default.
+
+    Kernels and biases are uniform in ±1/√n, n the inputs of a unit; of a transposed convolution
+    PyTorch takes the kernel's positions times the outputs.
+    """
+    rng = np.random.default_rng(seed)
+    for layer in network.layers:
+        if isinstance(layer, layers.Dense | layers.Conv2D | layers.Conv2DTranspose):
+            # (..., inputs, outputs), of a transposed convolution (..., outputs, inputs)
+            bound = 1 / np.sqrt(np.prod(layer.kernel.shape[:-1]))
+            for weight in layer.weights:
+                weight.assign(rng.uniform(-bound, bound, weight.shape))
+
+
 def initializers(
     seed: int, kind: type[keras.initializers.Initializer] = keras.initializers.GlorotUniform
 ) -> Iterator[keras.initializers.Initializer]:

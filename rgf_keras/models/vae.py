@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Literal
 
 import keras
 import numpy as np
@@ -21,6 +22,7 @@ from rgf_keras.models.likelihoods import (
     LikelihoodName,
     ObservationName,
 )
+from rgf_keras.models.networks import initialize_as_torch
 from rgf_keras.models.robust import OutlierComponent, beta_cross_entropy
 
 FLOAT32_BYTES = 4
@@ -30,7 +32,8 @@ FLOAT32_BYTES = 4
 class VAE(LikelihoodModel):
     """A VAE with a diagonal Gaussian posterior and a standard normal prior.
 
-    The loss per image is −log p(x|z) + β·KL(q(z|x) ‖ p(z)) in nats, with one draw of z.
+    The loss per image is −log p(x|z) + β·KL(q(z|x) ‖ p(z)) in nats, with one draw of z. Hooks are
+    offered both as ``reconstruction`` and ``kl``, (n,).
 
     Args:
         image_shape: (H, W, C).
@@ -47,6 +50,10 @@ class VAE(LikelihoodModel):
         outlier_weight: if above 0, p(x|z) is a mixture of the decoder's density and a broad one of
             this weight in (0, 1), see :class:`rgf_keras.models.robust.OutlierComponent`.
         learn_outlier_weight: whether training changes that weight.
+        flip: whether training mirrors half of the images, left to right; :meth:`log_prob` is of
+            the images as they are.
+        initialization: of the networks' weights: ``"glorot"``, or ``"torch"``, see
+            :func:`rgf_keras.models.networks.initialize_as_torch`.
         observation: ``"pixels"`` (in [0, 1], for Bernoullis taken as probabilities),
             ``"binarized"`` (drawn at every access; Bernoulli) or ``"logit"`` (dequantised at every
             access; Gaussians).
@@ -71,6 +78,8 @@ class VAE(LikelihoodModel):
         beta_divergence: float = 0.0,
         outlier_weight: float = 0.0,
         learn_outlier_weight: bool = False,
+        flip: bool = False,
+        initialization: Literal["glorot", "torch"] = "glorot",
         seed: int = 0,
         **kwargs,
     ):
@@ -80,6 +89,7 @@ class VAE(LikelihoodModel):
         super().__init__(image_shape, latent_dim, seed, **kwargs)
         self.architecture, self.beta, self.beta_divergence = architecture, beta, beta_divergence
         self.outlier_weight, self.learn_outlier_weight = outlier_weight, learn_outlier_weight
+        self.flip, self.initialization = flip, initialization
         self.likelihood = likelihood or own.likelihood
         self.observation = observation or own.observation
         self.units = tuple(own.units if units is None else units)
@@ -112,9 +122,13 @@ class VAE(LikelihoodModel):
             self.width,
             seed,
         )
+        if initialization == "torch":
+            initialize_as_torch(self.encoder, seed)
+            initialize_as_torch(self.decoder, seed + 1)
 
     def _check_arguments(self) -> None:
         require_range("width", self.width, 1)
+        require_choice("initialization", self.initialization, ("glorot", "torch"))
         require_range("beta", self.beta, 0)
         require_range("beta_divergence", self.beta_divergence, 0)
         require_range("outlier_weight", self.outlier_weight, 0, 1)
@@ -149,6 +163,8 @@ class VAE(LikelihoodModel):
         if self._observation.random:
             shape = (num, *self.observed_shape)
             noise["uniforms"] = keras.random.uniform(shape, seed=self.noise)
+        if self.flip:
+            noise["flips"] = keras.random.uniform((num, 1, 1, 1), seed=self.noise) < 0.5
         return noise
 
     def observe(self, images: Tensor, uniforms: Tensor | None) -> Tensor:
@@ -175,7 +191,10 @@ class VAE(LikelihoodModel):
     def _loss(self, batch: Batch) -> Loss:
         if "noise" not in batch:
             batch = {**batch, **self.draw_noise(ops.shape(batch["images"])[0])}
-        observed = self.observe(batch["images"], batch.get("uniforms"))
+        images = batch["images"]
+        if self.flip:
+            images = ops.where(batch["flips"], ops.flip(images, axis=2), images)
+        observed = self.observe(images, batch.get("uniforms"))
         mean, log_var = self.encode(observed, training=True)
         latents = mean + ops.exp(0.5 * log_var) * batch["noise"]
         outputs = self.decoder(latents, training=True)
@@ -189,7 +208,7 @@ class VAE(LikelihoodModel):
         elif self.outliers is not None:
             per_example = per_example + self.outliers.fitting(self._flat(observed))
         metrics = {"reconstruction": -ops.mean(log_prob), "kl": ops.mean(kl)}
-        return Loss(per_example, metrics=metrics)
+        return Loss(per_example, {"reconstruction": -log_prob, "kl": kl}, metrics)
 
     def log_weights(self, images: Tensor, uniforms: Tensor, noise: Tensor) -> Tensor:
         """log p(x|z) + log p(z) − log q(z|x) for draws of z, in nats, of pixels in their own space.

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from optuna.trial import TrialState
 
-from rgf_keras import strict_json
+from rgf_keras import outputs, strict_json
+from rgf_keras.experiments.studies.differences import Difference, Mean
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
     SPACES,
-    Difference,
-    Mean,
     RepeatSummary,
     baseline_metrics,
     baseline_trial,
@@ -218,9 +217,8 @@ def record_study(
     with tracker.run(optuna_study.study_name, {}, id=id) as run:
         if picture := study_figure(folder / "study.png", summary):
             run.log_artifact(picture)
-        text = folder / "study.json"
-        text.write_text(strict_json.dumps(summary, indent=1))
-        run.log_artifact(text)
+        text = strict_json.dumps(summary, indent=1)
+        run.log_artifact(outputs.write_text(folder / "study.json", text))
         winner = next(each for each in summary["trials"] if each["trial"] == summary["best"])
         shown = {summary["minimize"], *winner["limits"]} & winner["metrics"].keys()
         ends = Counter(name.split("/")[-1] for name in shown)

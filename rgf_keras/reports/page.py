@@ -10,7 +10,8 @@ import numpy as np
 import optuna
 import scipy
 
-from rgf_keras.experiments.studies.ranking import TRAININGS, Difference, Spread, finished, spread
+from rgf_keras.experiments.studies.differences import Difference, Spread
+from rgf_keras.experiments.studies.ranking import TRAININGS, finished, spread
 from rgf_keras.figures import charts
 from rgf_keras.figures.charts import Picture, data_url
 from rgf_keras.metrics.rgf import TOO_FEW_TRAININGS
@@ -22,7 +23,10 @@ from rgf_keras.reports.values import MetricRow
 from rgf_keras.tracking.records import Records, RunRecord
 
 MAX_COLUMNS = 8
-ENVIRONMENT = ("backend", "platform", "git_commit", "data_sha256")
+ENVIRONMENT = (
+    *("backend", "platform", "source/rgf_keras", "commit/current_folder"),
+    *("git_commit", "data_sha256"),  # git_commit: the folder's, before 0.2
+)
 # Pictures of an assessment that have a place of their own on the page.
 SHOWN_ABOVE = {
     *("samples.png", "samples-balanced.png", "samples-skewed.png"),

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from rgf_keras import strict_json
+from rgf_keras import outputs, strict_json
 from rgf_keras.experiments.rejection.reject import Point
 from rgf_keras.figures import copying, rejection
 from rgf_keras.figures.images import grids
 from rgf_keras.metrics import catalogue
 from rgf_keras.reports.terminal import Table
+from rgf_keras.reports.values import number
 
 # By what C_T is shown, in which file, and what the axis is called.
 BARS = {
@@ -22,21 +23,34 @@ BARS = {
 
 def table(points: Sequence[Point]) -> Table:
     """One line per threshold."""
-    view = Table(title="memorization rejection")
-    for column in ("τ", "Fréchet", "C_T", "p of copying", "C_T in pixels", "distance", "accepted"):
+    caption = f"d̄ of the training images: {points[0].mean_distance:.4f} (where τ of .10 to .16 are "
+    caption += "meant, in torchvision's Inception on CIFAR-10, about 0.15)"
+    view = Table(title="memorization rejection", caption=caption)
+    for column in (
+        *("τ", "Fréchet", "best Fréchet (epoch)", "C_T", "p of copying", "C_T by class"),
+        *("C_T in pixels", "distance", "accepted"),
+    ):
         view.add_column(column, justify="right")
     for point in points:
         c_t, acceptance = point.copying.c_t, point.metrics.get("generator/acceptance")
         view.add_row(
             point.label,
             f"{point.frechet:.1f}",
+            _best(point),
             f"{c_t.value:.2f} [{c_t.low:.2f}, {c_t.high:.2f}]",
             f"{point.copying.p_value:.3f}",
+            number(next(iter(point.c_t_by["class mean"].values()), None), ".2f"),
             f"{point.c_t_by['embedding']['pixels']:.2f}",
             f"{point.copying.distance:.4f}",
             "–" if acceptance is None else f"{acceptance:.0%}",
         )
     return view
+
+
+def _best(point: Point) -> str:
+    """The best Fréchet distance while training and its epoch; a dash if there was one look."""
+    key = next((name for name in point.best.get("metrics", {}) if "frechet_" in name), None)
+    return "–" if key is None else f"{point.best['metrics'][key]:.1f} ({point.best['epoch']})"
 
 
 def records(points: Sequence[Point]) -> list[dict[str, object]]:
@@ -45,7 +59,9 @@ def records(points: Sequence[Point]) -> list[dict[str, object]]:
         {
             "threshold": point.threshold,
             "metrics": point.metrics,
-            **{f"c_t_by_{name}": values for name, values in point.c_t_by.items()},
+            "mean_distance": point.mean_distance,
+            "best": point.best,
+            **{f"c_t_by_{name.replace(' ', '_')}": values for name, values in point.c_t_by.items()},
         }
         for point in points
     ]
@@ -62,8 +78,10 @@ def write(folder: Path, points: Sequence[Point], train: np.ndarray) -> list[Path
     labels = catalogue.label("quality/frechet_{space}"), catalogue.label("copying/c_t")
     tradeoff = {point.label: (point.frechet, point.copying.c_t) for point in points}
     samples = {f"τ = {point.label}": point.images[:64] for point in points}
+    spectrum = {point.label: point.copying.generated for point in points}
     files = [
         rejection.plot_tradeoff(folder / "tradeoff.png", tradeoff, *labels),
+        copying.plot_spectrum(folder / "spectrum.png", spectrum, points[0].copying.test),
         grids(folder / "samples.png", samples),
     ]
     for kind, (name, x_label) in BARS.items():
@@ -72,14 +90,18 @@ def write(folder: Path, points: Sequence[Point], train: np.ndarray) -> list[Path
     for point in points:
         paths = {
             name: folder / f"{name}-{point.label}.png"
-            for name in ("percentiles", "tsne", "distances", "copies")
+            for name in ("percentiles", "class", "tsne", "distances", "copies")
         }
+        rows = np.flatnonzero(point.classes == point.classes.min())  # of the first class
+        copying.plot_percentiles(
+            paths["class"], point.images, point.copying, (4, 8, 12, 16, 20, 40, 60, 80, 100), rows
+        )
         title, features = f"τ = {point.label}", point.train_features
-        rejection.plot_tsne(paths["tsne"], title, features, point.features)
+        near = point.copying.generated <= point.mean_distance
+        rejection.plot_tsne(paths["tsne"], title, features, point.features, near)
         copying.plot_percentiles(paths["percentiles"], point.images, point.copying)
         copying.plot_distances(paths["distances"], point.copying)
         copying.plot_pairs(paths["copies"], point.images, train, point.copying)
         files += paths.values()
-    text = folder / "reject.json"
-    text.write_text(strict_json.dumps(records(points), indent=1))
-    return [*files, text]
+    text = strict_json.dumps(records(points), indent=1)
+    return [*files, outputs.write_text(folder / "reject.json", text)]

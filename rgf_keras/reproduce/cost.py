@@ -1,7 +1,7 @@
 """What trainings would cost, from a few steps of each kind."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rgf_keras.cache import Cache
@@ -33,7 +33,10 @@ class Cost:
 
 
 def estimate(
-    configs: Iterable[ExperimentConfig], cache: Cache, progress: Progress = SILENT
+    configs: Iterable[ExperimentConfig],
+    cache: Cache,
+    progress: Progress = SILENT,
+    measured: dict[str, float] | None = None,
 ) -> Cost:
     """All that is to be trained for these experiments, what they share counted once.
 
@@ -44,44 +47,62 @@ def estimate(
         configs: assessments and scores.
         cache: where images that are costly to make are kept.
         progress: is told how far the work is.
+        measured: how long steps of a kind take, in seconds, as far as that is known; what is
+            measured is added.
 
     Raises:
         RgfError: data that cannot be had.
     """
+    measured = {} if measured is None else measured
     steps: dict[str, int] = {}  # by training
+    sizes: dict[str, int] = {}  # by data
     kinds: dict[str, tuple[Experiment, set[str]]] = {}  # trainings whose steps take as long
     for config in configs:
         assert isinstance(config, AssessConfig | ScoreConfig)
-        new = {name: number for name, number in _trainings(config) if name not in steps}
+        new = {name: number for name, number in _trainings(config, sizes) if name not in steps}
         steps |= new
         training = config.training
         kind = f"{config.model} {training.batch_size} {training.player_turns} {config.data.name}"
         kinds.setdefault(kind, (config, set()))[1].update(new)
     task = progress.task("measuring steps of each model", "models")
     seconds = 0.0
-    for i, (config, trainings) in enumerate(kinds.values(), 1):
-        seconds += _seconds_per_step(config, cache) * sum(steps[name] for name in trainings)
+    for i, (kind, (config, trainings)) in enumerate(kinds.items(), 1):
+        if kind not in measured:
+            measured[kind] = _seconds_per_step(config, cache)
+        seconds += measured[kind] * sum(steps[name] for name in trainings)
         task(i, len(kinds))
     total = sum(steps.values())
-    return Cost(total, seconds / total)
+    return Cost(total, seconds / max(total, 1))
 
 
-def _trainings(config: Experiment) -> Iterator[tuple[str, int]]:
-    """Each training of an experiment: what tells it from others, and its steps."""
+def _trainings(config: Experiment, sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """Each training of an experiment: what tells it from others, and its steps.
+
+    Args:
+        config: of the experiment.
+        sizes: numbers of training images, as far as they are known; is added to.
+    """
     if isinstance(config, ScoreConfig):
-        num = len(load_images(config.data)[0])
+        num = _size(config.data.to_yaml(), sizes, lambda: load_images(config.data)[0])
         num_folds = number_of_folds(config, num)
         fits = config.num_repeats * num_folds
         yield config.to_yaml(), fits * _steps(config, num - num // num_folds)
         if config.full_run:
             yield f"full {config.to_yaml()}", _steps(config, num)
     else:
-        num = len(source(config.data, "train"))
+        data = config.data.model_copy(update={"rare_class": 0, "rarity": 1.0})
+        num = _size(data.to_yaml(), sizes, lambda: source(data, "train"))
         balanced = config.unmitigated() if config.evaluation.reference == "shared" else config
         for number in range(config.evaluation.num_trainings):
             yield config.of_training(number).to_yaml(), _steps(config, num)
         for number in range(config.evaluation.references):
             yield f"balanced {balanced.of_training(number).to_yaml()}", _steps(config, num)
+
+
+def _size(name: str, sizes: dict[str, int], load: Callable[[], Dataset]) -> int:
+    if name not in sizes:
+        sizes[name] = len(load())
+    return sizes[name]
 
 
 def _steps(config: Experiment, num_images: int) -> int:
@@ -104,10 +125,11 @@ def _seconds_per_step(config: Experiment, cache: Cache) -> float:
         ema_decay=training.ema_decay,
     )
     trainer.fit(1)  # compiles
-    epochs, began = 1, time.perf_counter()
-    while (elapsed := time.perf_counter() - began) < MEASURED_SECONDS:
+    epochs, elapsed, began = 1, 0.0, time.perf_counter()
+    while elapsed < MEASURED_SECONDS:
         epochs += 1
         trainer.fit(epochs)
+        elapsed = time.perf_counter() - began
     return elapsed / ((epochs - 1) * trainer.steps_per_epoch)
 
 

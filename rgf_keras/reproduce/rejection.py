@@ -5,19 +5,26 @@ Inception features; on digits they are the same multiples of d̄ in the oracle's
 compared is how quality and C_T change with τ, not their values.
 """
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import scipy
 
-from rgf_keras.config import AssessConfig, parse
+from rgf_keras.config import AssessConfig, parse, published
 from rgf_keras.experiments.studies.ranking import FAR_OUTSIDE
+from rgf_keras.figures import copying as copying_figures
+from rgf_keras.figures import images
+from rgf_keras.figures import rejection as figures
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reports.values import number
 from rgf_keras.reproduce.reproduction import Reproduction, model_name
 from rgf_keras.tracking.records import RunRecord
 
-TABLES = ("tau",)
+TABLES = ("tau", "modes")
+FIGURES = ("1", "6", "7")  # 2 to 4, 8 and 10 to 12 are among the pictures of rgf reject
 MEAN_DISTANCE = 0.15
 # By τ: FID of SAGAN and of BigGAN with DiffAugment, mean C_T against CIFAR-10.1 of the same.
 PAPER = {
@@ -29,7 +36,11 @@ PAPER = {
     0.15: (15.41, 5.76, 0.46, -0.37),
     0.16: (15.87, 6.14, 0.49, -0.27),
 }
+FID_BIGGAN = dict(zip(PAPER, (6.35, 6.54, 6.87, 6.91, 7.55, 8.22, 8.91), strict=True))
 THRESHOLDS = {"smoke": (0.0, 0.15), "small": (0.0, 0.10, 0.13, 0.15, 0.16), "paper": tuple(PAPER)}
+MODES = ("mask", "resample", "weight")
+REPEATS = {"smoke": 1, "small": 1, "paper": 4}
+TO_TRAINING = "quality/train_frechet"  # as published
 QUALITY, COPYING = "quality/frechet_{space}", "copying/c_t"
 # What is compared: its name, the metric, and its columns in PAPER.
 COMPARED = (("C_T", COPYING, (2, 3)), ("Fréchet distance", QUALITY, (0, 1)))
@@ -38,49 +49,136 @@ DIGITS: dict[str, Any] = {
     "data": {"name": "mnist-10k", "factor": "colour", "rarity": 0.5, "num_train": 100},
     "model": {"family": "gan", "architecture": "conv", "width": 32},
     "oracle": {"num_train": 8000, "epochs": 16},  # which 100 digits could not train
-}
-# On CIFAR-10, with five discriminator turns per step: 156 steps an epoch. The oracle only names
-# classes of samples here; it is not as good as on digits.
-CIFAR: dict[str, Any] = {
-    "data": {"name": "cifar10", "factor": "none"},
-    "oracle": {"epochs": 50, "min_accuracy": 0.6},
-    "evaluation": {"num_samples": 10_000},
+    # one training of each
+    "evaluation": {"reference": "shared", "test": "two_sample"},
 }
 TRAINING: dict[str, Any] = {"batch_size": 32, "optimizer": {"learning_rate": 1e-3}}
-TURNS: dict[str, Any] = {"player_turns": {"discriminator": 5}}
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "smoke": {"GAN": {**DIGITS, "training": {**TRAINING, "epochs": 150}}},
     "small": {"GAN": {**DIGITS, "training": {**TRAINING, "epochs": 1500}}},
-    "paper": {
-        "SAGAN": {
-            **CIFAR,
-            "model": {"family": "sagan", "flip": True},
-            "training": {**TURNS, "epochs": 641},  # 100,000 steps
-        },
-        "DiffAug": {
-            **CIFAR,
-            "model": {"family": "biggan", "flip": True, "augment": True},
-            "training": {**TURNS, "epochs": 1282, "ema_decay": 0.9999, "ema_start": 1000},
-        },
-    },
 }
+NAMES = {"SAGAN": "sagan", "BigGAN": "biggan", "DiffAug": "biggan-diffaug"}
 
 
-def reproduction(table: str, scale: str) -> Reproduction:
-    """The table at a scale."""
+def reproduction(item: str, scale: str, trainings: int | None = None) -> Reproduction:
+    """A table, or a figure (``"figure 6"``), at a scale.
+
+    Args:
+        item: of ``TABLES``, or ``"figure "`` and one of ``FIGURES``.
+        scale: one of ``SCALES``.
+        trainings: with each τ, of seeds of their own; the scale's if None.
+    """
+    repeats = REPEATS[scale] if trainings is None else trainings
+    kind, _, name = item.rpartition(" ")
+    more = f"-x{repeats}" if repeats > 1 else ""
     return Reproduction(
-        name=f"reproduce-mr-{table}-{scale}",
-        question="Do copies become fewer and distances to real images larger as τ grows?",
-        runs={
-            _label(model, tau): _config(scale, model, tau)
-            for model in SETTINGS[scale]
-            for tau in THRESHOLDS[scale]
-        },
-        tables=lambda runs: [_table(runs)],
-        agreement=agreement,
+        name=f"reproduce-mr-{kind or 'table'}-{name}-{scale}{more}",
+        question="Do copies become fewer and distances to real images larger as τ grows?"
+        if name != "modes"
+        else "What could rejected samples still teach?",
+        runs=(_modes if name == "modes" else _runs)(scale, repeats),
+        tables=lambda runs: [] if kind else [(_modes_table if name == "modes" else _table)(runs)],
+        agreement=agreement if name == "tau" else lambda runs: [],
+        figures=lambda runs, folder: PLOTS[name](runs, folder) if kind and runs else [],
         minimize="copying/deficit",
         study_options={"worst": FAR_OUTSIDE},
     )
+
+
+def _runs(scale: str, repeats: int) -> dict[str, AssessConfig]:
+    return {
+        _label(model, tau) + _seed(seed): _config(settings, tau, seed)
+        for model, settings in _models(scale).items()
+        for tau in THRESHOLDS[scale]
+        for seed in range(repeats)
+    }
+
+
+def _modes(scale: str, repeats: int) -> dict[str, AssessConfig]:
+    """All ways to reject at one τ, and none, of the first model."""
+    model, settings = next(iter(_models(scale).items()))
+    runs = {}
+    for seed in range(repeats):
+        runs[f"{model} none{_seed(seed)}"] = _config(settings, 0.0, seed)
+        for mode in MODES:
+            config = _config(settings, MEAN_DISTANCE, seed)
+            runs[f"{model} {mode}{_seed(seed)}"] = config.with_values({"rejection.mode": mode})
+    return runs
+
+
+def _seed(seed: int) -> str:
+    return f" seed {seed}" if seed else ""
+
+
+def _modes_table(runs: Sequence[RunRecord]) -> PaperTable:
+    rows = [
+        [
+            run.label,
+            number(run.metrics.get(_key(run, QUALITY)), ".1f"),
+            *(number(run.metrics.get(f"{COPYING}{end}"), ".1f") for end in ("", "_low", "_high")),
+            number(run.metrics.get("generator/acceptance"), ".0%"),
+        ]
+        for run in runs
+    ]
+    columns = ["rejection", "Fréchet", "C_T", "low", "high", "accepted"]
+    note = (
+        "At τ = d̄. mask: rejected samples are dropped, as published; resample: others are drawn; "
+        "weight: they count by their distance over τ (ours)."
+    )
+    return PaperTable("modes", "What rejected samples could still teach (§6)", columns, rows, note)
+
+
+def _plot_spectrum(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    """Densities of distances over τ, of each model's first training."""
+    paths = []
+    for model, own in _by_model(runs).items():
+        found = {run.label: _distances(run) for run in own if "seed" not in run.label}
+        generated = {label: x["generated"] for label, x in found.items() if x}
+        if generated:
+            test = next(x["test"] for x in found.values() if x)
+            path = folder / f"figure-1-{model}.png"
+            paths.append(copying_figures.plot_spectrum(path, generated, test))
+    return paths
+
+
+def _distances(run: RunRecord) -> dict[str, np.ndarray]:
+    """Distances to the training images in the space of quality; nothing if the run kept none."""
+    content, space = run.file("distances.npz"), run.params.get("evaluation.embedding", "oracle")
+    if content is None:
+        return {}
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        names = {kind: f"{kind}/{space}" for kind in ("generated", "test")}
+        return {kind: file[name] for kind, name in names.items() if name in file.files}
+
+
+def _plot_tradeoff(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    """Quality against C_T, with the spread of trainings where there are several."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for run in runs:
+        name = " ".join(run.label.split()[:2])
+        numbers = (run.metrics[_key(run, QUALITY)], run.metrics[COPYING])
+        points.setdefault(name, []).append(numbers)
+    arrays = {name: np.array(each) for name, each in points.items()}
+    labels = "Fréchet distance", "C_T (below 0: copies)"
+    return [figures.plot_repeats(folder / "figure-6.png", arrays, *labels)]
+
+
+def _plot_samples(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    found = {run.label: run.file("samples-skewed.png") for run in runs if "seed" not in run.label}
+    titled = {label: content for label, content in found.items() if content}
+    return [images.join(folder / "figure-7.png", titled)] if titled else []
+
+
+def _by_model(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    models = dict.fromkeys(map(model_name, runs))
+    return {model: [run for run in runs if model_name(run) == model] for model in models}
+
+
+PLOTS: dict[str, Callable[[Sequence[RunRecord], Path], list[Path]]] = {
+    "1": _plot_spectrum,
+    "6": _plot_tradeoff,
+    "7": _plot_samples,
+}
 
 
 def agreement(runs: Sequence[RunRecord]) -> list[str]:
@@ -91,6 +189,22 @@ def agreement(runs: Sequence[RunRecord]) -> list[str]:
         if len(own) > 1:
             lines += [_trend(model, own, *which) for which in COMPARED]
     return lines
+
+
+def deviations(scale: str) -> list[str]:
+    """What differs from the paper, a sentence each."""
+    if scale == "paper":
+        return [
+            "The Fréchet distance is of the last weights, in the same space as C_T; the weights "
+            "with the best one are kept beside (model-best.keras, best.json).",
+            "C_T is against CIFAR-10's test images; rgf reject has it against CIFAR-10.1 too, by "
+            "class with 10,000 samples of each (--samples-per-class), with Figures 2 to 4, 8 and "
+            "10 to 12.",
+        ]
+    return [
+        "At this scale a small GAN copies 100 digits; τ are the paper's multiples of d̄, in an "
+        "oracle's features instead of Inception's: what compares is how things change with τ.",
+    ]
 
 
 def _trend(
@@ -119,14 +233,17 @@ def _table(runs: Sequence[RunRecord]) -> PaperTable:
     columns = ["τ over d̄", "Fréchet", "C_T", "accepted", "FID SAGAN", "FID DiffAug"]
     columns += ["C_T SAGAN", "C_T DiffAug"]
     note = (
-        "Fréchet distances are in the oracle's features, C_T against held-out images of the same "
-        "data. The last four columns are the paper's: Inception features, C_T against CIFAR-10.1."
+        "Fréchet distances are in the features of the run's embedding, C_T against held-out images "
+        "of the same data, with intervals of one training's samples. The last four columns are the "
+        "paper's: Inception features, C_T against CIFAR-10.1."
     )
     return PaperTable("tau", "Quality and copying over τ (Figures 6, 8, 9)", columns, rows, note)
 
 
 def _key(run: RunRecord, metric: str) -> str:
-    """A metric's name in the embedding of a run."""
+    """A metric's name in the embedding of a run; the distance to training images, if measured."""
+    if metric == QUALITY and TO_TRAINING in run.metrics:
+        return TO_TRAINING
     return metric.format(space=run.params.get("evaluation.embedding", "oracle"))
 
 
@@ -136,19 +253,23 @@ def _label(model: str, tau: float) -> str:
 
 def _tau(run: RunRecord) -> float:
     """The paper's τ of a run."""
-    return next(tau for tau in PAPER if _label(model_name(run), tau) == run.label)
+    ratio = float(run.label.split()[1])
+    return min(PAPER, key=lambda tau: abs(tau / MEAN_DISTANCE - ratio))
 
 
-def _config(scale: str, model: str, tau: float) -> AssessConfig:
-    base = parse(SETTINGS[scale][model], AssessConfig)
-    base = base.with_values(
-        {"evaluation.reference": "shared", "evaluation.test": "two_sample"}  # one training of each
-    )
-    if tau == 0:
-        return base
-    threshold: dict[str, Any] = (
-        {"rejection.threshold": tau, "rejection.embedding": "inception_v3"}
-        if scale == "paper"
-        else {"rejection.threshold": "auto", "rejection.factor": tau / MEAN_DISTANCE}
-    )
-    return base.with_values(threshold)
+def _models(scale: str) -> dict[str, AssessConfig]:
+    """What is trained without rejection, by the model's name."""
+    if scale == "paper":
+        return {
+            model: published.find(f"paper/{name}", AssessConfig) for model, name in NAMES.items()
+        }
+    return {model: parse(tree, AssessConfig) for model, tree in SETTINGS[scale].items()}
+
+
+def _config(base: AssessConfig, tau: float, seed: int) -> AssessConfig:
+    changes: dict[str, Any] = {"evaluation.first_training": seed}
+    if tau and base.data.name == "cifar10":
+        changes["rejection.threshold"] = tau
+    elif tau:
+        changes |= {"rejection.threshold": "auto", "rejection.factor": tau / MEAN_DISTANCE}
+    return base.with_values(changes)

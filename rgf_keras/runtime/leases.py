@@ -19,7 +19,7 @@ import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from rgf_keras.errors import LostLease, RgfError
+from rgf_keras.errors import LostLease, RgfError, first_line
 from rgf_keras.runtime import locks
 
 # A database server drops the leases of a process that it has not heard of for so long.
@@ -157,7 +157,8 @@ class DatabaseLeases(Leases):
             self._session = engine.connect()
             self._session.execute(sqlalchemy.text(self.dialect.expire))
         except SQLAlchemyError as error:
-            raise RgfError(f"no session with the Optuna storage: {error}") from error
+            reason = first_line(error, url.render_as_string(hide_password=False))
+            raise RgfError(f"no session with the Optuna storage: {reason}") from error
         threading.Thread(target=self._renew, daemon=True).start()
 
     def check(self) -> None:

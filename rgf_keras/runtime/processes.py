@@ -1,6 +1,7 @@
 """Workers that are processes of this machine."""
 
 import contextlib
+import inspect
 import itertools
 import multiprocessing
 import pickle
@@ -12,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from rgf_keras.runtime import machine
+from rgf_keras.runtime import machine, preload
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.runtime.tasks import Task, TaskResult, run_task
 
@@ -24,14 +25,14 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     slot: int
+    label: str
     argument: Any = None
     progress: Progress = SILENT
     parts: dict[int, Progress] = field(default_factory=dict)
 
     def show(self, part: int, description: str, unit: str, done: int, total: int) -> None:
         if part not in self.parts:
-            where = f"worker {self.slot + 1}: {description}"
-            self.parts[part] = self.progress.task(where, unit)
+            self.parts[part] = self.progress.task(f"{self.label}{description}", unit)
         self.parts[part](done, total)
 
     def cause_of_death(self) -> str:
@@ -41,11 +42,15 @@ class _Worker:
 
 
 class Processes:
-    """Spawned processes, so that neither memory nor a crash of one reaches another.
+    """Processes of their own, so that neither memory nor a crash of one reaches another.
 
+    A single worker is forked from a process that has prepared itself for all that follow each
+    other, unless there are GPUs, whose driver no fork survives; several have environments of their
+    own, and are spawned.
     Cores are divided among the workers; GPUs are given out in turn, and several workers on one take
     its memory as they need it. (Variables that say otherwise in the environment are respected.) The
-    processes end with this one. Arguments: see :meth:`rgf_keras.runtime.workers.WorkersSpec.open`.
+    processes end with this one. What they unpickle comes by a pipe that nobody else can open.
+    Arguments: see :meth:`rgf_keras.runtime.workers.WorkersSpec.open`.
     """
 
     def __init__(
@@ -60,6 +65,14 @@ class Processes:
         self.num_workers, self._num_threads = num_workers, num_threads
         self._prepare, self._work, self._reuse = prepare, pickle.dumps((task, shared)), reuse
         self._gpus = machine.visible_gpus()
+        methods = multiprocessing.get_all_start_methods()
+        is_importable = inspect.isfunction(prepare) and prepare.__module__ != "__main__"
+        may_fork = num_workers == 1 and is_importable and not self._gpus
+        self.starts_at_once = may_fork and "forkserver" in methods
+        method = "forkserver" if self.starts_at_once else "spawn"
+        self._context: Any = multiprocessing.get_context(method)
+        if self.starts_at_once:
+            self._context.set_forkserver_preload([preload.__name__])
         self._busy: dict[Connection, _Worker] = {}
         self._idle: list[_Worker] = []
 
@@ -95,13 +108,16 @@ class Processes:
         slots = {worker.slot for worker in (*self._busy.values(), *self._idle)}
         slot = min(set(range(len(slots) + 1)) - slots)
         sharers = 1 if alone else self.num_workers
-        context = multiprocessing.get_context("spawn")
-        here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(there, self._prepare, self._work))
-        with machine.variables(machine.environment(slot, sharers, self._gpus, self._num_threads)):
+        variables = machine.environment(slot, sharers, self._gpus, self._num_threads)
+        if self.starts_at_once and self._prepare:
+            variables[preload.VARIABLE] = preload.name_of(self._prepare)
+        here, there = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(there, self._prepare, self._work))
+        with machine.variables(variables):
             process.start()
         there.close()  # so that the end of the process is the end of the pipe
-        return _Worker(process, here, slot)
+        label = f"worker {slot + 1}: " if self.num_workers > 1 else ""
+        return _Worker(process, here, slot, label)
 
     def _receive(self, worker: _Worker) -> TaskResult | None:
         """A message from a worker: how far its task is (None), or that it is over."""

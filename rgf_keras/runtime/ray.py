@@ -35,6 +35,9 @@ class ClusterShare:
 class RayWorkers:
     """Processes of a Ray cluster, a new one for each task, wherever Ray finds room.
 
+    Whoever can reach a cluster can run code on it, as Ray says: it is to be in a network of one's
+    own. We send it tasks, and unpickle nothing of it but what those tasks return.
+
     What is lost with a node is tried again a few times. What a task gets is Ray's to give, alone or
     not. Arguments: see :meth:`rgf_keras.runtime.workers.WorkersSpec.open`.
 
@@ -43,7 +46,7 @@ class RayWorkers:
     """
 
     def __init__(self, task: Task, shared: Any, num_workers: int, share: ClusterShare):
-        self.num_workers = num_workers
+        self.num_workers, self.starts_at_once = num_workers, False
         self._ray = ray = _connect(share.address)
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self._run: Any = ray.remote(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rgf_keras.errors import Diverged, RgfError
+from rgf_keras.errors import Diverged, LostLease, RgfError
 from rgf_keras.runtime.progress import Progress
 
 # (what all tasks share, the task's own argument, its progress); the first two are pickled.
@@ -29,5 +29,5 @@ def run_task(task: Task, shared: Any, argument: Any, progress: Progress) -> RgfE
     try:
         task(shared, argument, progress)
     except RgfError as error:
-        return error if isinstance(error, Diverged) else RgfError(str(error))
+        return error if isinstance(error, Diverged | LostLease) else RgfError(str(error))
     return None

@@ -20,9 +20,11 @@ class Workers(Protocol):
 
     Attributes:
         num_workers: tasks at a time; whoever starts them sees to it.
+        starts_at_once: a new process costs next to nothing.
     """
 
     num_workers: int
+    starts_at_once: bool
 
     @property
     def num_busy(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rgf_keras.errors import RgfError, first_line
+from rgf_keras.masking import masked
 from rgf_keras.tracking import relocation
 from rgf_keras.tracking.destination import Away, Batch, Point, Refusal, Unreachable
 from rgf_keras.tracking.mlflow_names import (
@@ -23,7 +24,7 @@ from rgf_keras.tracking.mlflow_names import (
     allowed_name,
     allowed_value,
 )
-from rgf_keras.tracking.tracker import IMAGES, LOCAL, masked
+from rgf_keras.tracking.tracker import IMAGES, LOCAL
 
 # A run has this tag with our id of it.
 ID_TAG = "rgf.id"
@@ -64,7 +65,7 @@ class MlflowStore:
     """
 
     def __init__(self, uri: str):
-        self.uri, self.place = uri, f"MLflow at {masked(uri)}"
+        self.uri, self.place = uri, f"MLflow at {masked(uri, uri)}"
         self.is_server = _is_server(uri)
         settings = ExitStack()
         settings.enter_context(_settings())
@@ -85,7 +86,7 @@ class MlflowStore:
 
     def experiment(self, name: str, artifacts: str | None) -> str:
         """The id of an experiment, which is made if it does not exist."""
-        with _translated_errors():
+        with _translated_errors(self.uri):
             known = self.client.get_experiment_by_name(name)
             if known is None:
                 artifacts = relocation.artifacts_of(self.uri, artifacts)
@@ -98,8 +99,9 @@ class MlflowStore:
         if known.lifecycle_stage == "deleted":
             raise Deleted(
                 f"the experiment '{name}' of {self.place} is deleted; restore it with "
-                f"`MLFLOW_TRACKING_URI={shlex.quote(masked(self.uri))} mlflow experiments restore "
-                f"--experiment-id {known.experiment_id}`, or give another --name or --workspace"
+                f"`MLFLOW_TRACKING_URI={shlex.quote(masked(self.uri, self.uri))} mlflow "
+                f"experiments restore --experiment-id {known.experiment_id}`, or give another "
+                "--name or --workspace"
             )
         return known.experiment_id
 
@@ -123,7 +125,7 @@ class MlflowStore:
         if not run.startswith(LOCAL):
             return run
         if run not in self._ids:
-            with _translated_errors():
+            with _translated_errors(self.uri):
                 experiments = [each.experiment_id for each in self.client.search_experiments()]
                 runs = self.client.search_runs(experiments, f"tags.`{ID_TAG}` = '{run}'")
             self._ids.update((run, each.info.run_id) for each in runs[:1])
@@ -135,7 +137,7 @@ class MlflowStore:
         if header["parent"]:
             tags[PARENT_TAG] = self._known_id(header["parent"])
         experiment = self.experiment(header["experiment"], header["artifacts"])
-        with _translated_errors():
+        with _translated_errors(self.uri):
             id = self.client.create_run(experiment, time, tags, header["name"]).info.run_id
         self._new.add(id)
         return id
@@ -143,7 +145,7 @@ class MlflowStore:
     def unfinished(self, experiment: str, parent: str) -> set[str]:
         """MLflow's and our ids of the runs in that of ``parent`` which have not ended."""
         query = f"tags.`{PARENT_TAG}` = '{self._known_id(parent)}' and status = 'RUNNING'"
-        with _translated_errors():
+        with _translated_errors(self.uri):
             known = self.client.get_experiment_by_name(experiment)
             runs = self.client.search_runs([known.experiment_id], query) if known else []
         tags = (run.data.tags.get(ID_TAG, "") for run in runs)
@@ -154,7 +156,7 @@ class MlflowStore:
         if id is None and not batch.header:
             raise Refusal(f"its run was deleted from {self.place}; restore it there")
         id = id or self.create(batch.header, batch.time, run)
-        with _translated_errors():
+        with _translated_errors(self.uri):
             self._log(id, batch)
             if batch.status == "RUNNING":
                 # Not what a machine says late of a run that another has ended since.
@@ -164,7 +166,7 @@ class MlflowStore:
                 self.client.set_terminated(id, batch.status, batch.time)
 
     def upload(self, run: str, path: Path) -> None:
-        with _translated_errors():
+        with _translated_errors(self.uri):
             self.client.log_artifact(self._known_id(run), str(path))
 
     def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
@@ -176,7 +178,7 @@ class MlflowStore:
         except Exception as error:  # of any decoder
             raise Refusal(f"it is no picture that can be read ({first_line(error)})") from error
         run_id, key = self._known_id(run), allowed_key(key)
-        with _translated_errors():
+        with _translated_errors(self.uri):
             if (key, str(step)) not in self._known_pictures(run_id):
                 self._pictures.pop(run_id)  # to be looked up again if it is not known to arrive
                 self.client.log_image(run_id, upright, key=key, step=step, synchronous=True)
@@ -186,8 +188,8 @@ class MlflowStore:
         if isinstance(error, Deleted):
             return RgfError(str(error))
         return RgfError(
-            f"cannot open the MLflow store {masked(self.uri)} ({masked(first_line(error))}); "
-            "check the address and that it can be written"
+            f"cannot open the MLflow store {masked(self.uri, self.uri)} "
+            f"({first_line(error, self.uri)}); check the address and that it can be written"
         )
 
     def _known_id(self, run: str) -> str:
@@ -268,14 +270,16 @@ def _is_server(uri: str) -> bool:
         parts = urlsplit(uri)
         is_server, _ = parts.scheme.split("+")[0] in SERVERS, parts.port
     except ValueError as error:
-        raise RgfError(f"the MLflow address {masked(uri)} is malformed: {error}") from None
+        raise RgfError(
+            f"the MLflow address {masked(uri, uri)} is malformed: {first_line(error, uri)}"
+        ) from None
     if is_server and not parts.hostname:
-        raise RgfError(f"the MLflow address {masked(uri)} names no host")
+        raise RgfError(f"the MLflow address {masked(uri, uri)} names no host")
     return is_server
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
+def _translated_errors(uri: str) -> Iterator[None]:
     """Inside, whatever MLflow raises becomes :class:`Unreachable` or :class:`Refusal`."""
     try:
         yield
@@ -285,7 +289,7 @@ def _translated_errors() -> Iterator[None]:
         code, is_mlflows = _status([*_chain(error)])
         reason = REASONS.get(code) or f"HTTP status {code}"
         if is_mlflows or not code:
-            reason = masked(_cause(error))
+            reason = _cause(error, uri)
         if code in (REFUSALS if is_mlflows else OF_A_PROXY):
             raise Refusal(reason) from error
         raise (Unreachable if code else Away)(reason, code) from error
@@ -316,10 +320,10 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException, uri: str) -> str:
     """The reason at the bottom of a chain of exceptions, e.g. "Connection refused"."""
     chain = [*_chain(error)]
-    reason = first_line(chain[-1] if "API request to" in str(error) else error)
+    reason = first_line(chain[-1] if "API request to" in str(error) else error, uri)
     for each in chain:
         reason = getattr(each, "strerror", None) or reason
     return reason

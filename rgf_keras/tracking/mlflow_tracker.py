@@ -7,13 +7,15 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rgf_keras import outputs
 from rgf_keras.errors import RgfError, first_line
+from rgf_keras.masking import masked
 from rgf_keras.tracking.destination import Refusal, Unreachable
 from rgf_keras.tracking.mlflow_store import MlflowStore
 from rgf_keras.tracking.relocation import spool_folder
-from rgf_keras.tracking.sender import Sender, Tell, refusal_line
+from rgf_keras.tracking.sender import HANDOVER_SECONDS, Sender, Tell, refusal_line
 from rgf_keras.tracking.spool import Backlog, Spool, SpooledRun
-from rgf_keras.tracking.tracker import LOCAL, Tracker, masked, new_id
+from rgf_keras.tracking.tracker import LOCAL, Tracker, new_id
 
 # Work does not wait longer for an answer, however slowly a server sends it.
 PATIENCE_SECONDS = 15.0
@@ -33,6 +35,8 @@ class MlflowTracker(Tracker, AbstractContextManager):
         spool: folder for what is not yet sent; each address has a folder of its own in it.
         artifacts: folder for the artifacts of a new experiment; the server's choice if None.
         tell: called with a line about a server that cannot be reached.
+        hands_over: the process that started this one sends what it leaves, so that its end does
+            not wait for that.
 
     Raises:
         RgfError: the address is malformed, answers but is no MLflow, or is a file that cannot be
@@ -46,6 +50,7 @@ class MlflowTracker(Tracker, AbstractContextManager):
         spool: Path,
         artifacts: Path | None = None,
         tell: Tell = lambda line: None,
+        hands_over: bool = False,
     ):
         self.store = MlflowStore(uri)
         self.experiment = experiment
@@ -56,8 +61,9 @@ class MlflowTracker(Tracker, AbstractContextManager):
         except Unreachable as error:
             outage = first_line(error)
         self.spool = Spool(spool_folder(spool, uri))
-        (self.spool.folder / "address").write_text(masked(uri))
-        self.sender = Sender(self.spool, self.store, self.store.place, tell)
+        outputs.write_text(self.spool.folder / "address", masked(uri, uri))
+        seconds = 0.0 if hands_over else HANDOVER_SECONDS
+        self.sender = Sender(self.spool, self.store, self.store.place, tell, seconds)
         if outage:
             self.sender.report_outage(outage)
 
@@ -181,5 +187,8 @@ def _send(files: Spool, store: MlflowStore) -> None:
 
 def backlogs(spool: Path) -> dict[str, Backlog]:
     """What waits in all spools of a workspace, by address (without its password)."""
-    spools = {path.read_text(): Spool(path.parent).backlog() for path in spool.glob("*/address")}
+    spools = {
+        path.read_text(encoding="utf-8"): Spool(path.parent).backlog()
+        for path in spool.glob("*/address")
+    }
     return {address: backlog for address, backlog in spools.items() if backlog}

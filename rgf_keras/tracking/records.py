@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rgf_keras.errors import RgfError, first_line
+from rgf_keras.masking import masked
 from rgf_keras.metrics import rgf_table
 from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.tracking.mlflow_names import ORIGINAL
 from rgf_keras.tracking.mlflow_store import MlflowStore
-from rgf_keras.tracking.tracker import masked
 
 Numbers = dict[str, float]
 # Parts of metrics that every epoch logs, and that are no result.
@@ -152,7 +152,8 @@ class Records:
         }
 
         def named(values: dict[str, Any]) -> dict[str, Any]:
-            return {original.get(name, name): value for name, value in values.items()}
+            texts = ((name, masked(x) if isinstance(x, str) else x) for name, x in values.items())
+            return {original.get(name, name): value for name, value in texts}
 
         return RunRecord(
             label or f"{run.info.run_name} {there[:8]}",
@@ -176,4 +177,4 @@ def _readable(store: MlflowStore, missing: str | None = None) -> Iterator[None]:
         code = getattr(error, "get_http_status_code", lambda: None)()
         if missing and code in (400, 404):
             raise RgfError(missing) from error
-        raise RgfError(f"cannot read {store.place} ({masked(first_line(error))})") from error
+        raise RgfError(f"cannot read {store.place} ({first_line(error, store.uri)})") from error

@@ -32,8 +32,8 @@ def opening(uri: str) -> Iterator[None]:
         RgfError: the folder cannot be written.
     """
     file = _file(uri)
-    if file is None or not os.access(file.parent, os.W_OK):
-        yield
+    if file is None or not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+        yield  # of what may only be read nothing is altered
         return
     with locks.exclusive(file.with_name(f"{file.name}.lock")):
         if file.name == DATABASE and file.exists():
@@ -57,7 +57,7 @@ def spool_folder(spool: Path, uri: str) -> Path:
     folder = spool / key_of({"uri": uri})
     if uri == sqlite_url(spool.parent / DATABASE):
         for address in spool.glob("*/address"):
-            if address.parent != folder and _was_here(address.read_text(), spool):
+            if address.parent != folder and _was_here(address.read_text(encoding="utf-8"), spool):
                 _merge(address.parent, folder)
     return folder
 

@@ -40,12 +40,21 @@ class Sender:
         place: the destination's name in messages.
         tell: called with a line when an outage begins and ends, and in the end about what has not
             been sent.
+        handover_seconds: how long the end waits for another process that sends.
 
     Attributes:
         outage: whether the destination could not be reached when it was last tried.
     """
 
-    def __init__(self, spool: Spool, destination: Destination, place: str, tell: Tell):
+    def __init__(
+        self,
+        spool: Spool,
+        destination: Destination,
+        place: str,
+        tell: Tell,
+        handover_seconds: float = HANDOVER_SECONDS,
+    ):
+        self.handover_seconds = handover_seconds
         self.spool, self.destination, self.place, self.tell = spool, destination, place, tell
         self.outage = False
         self._is_others = False  # to send, which another process does
@@ -85,7 +94,7 @@ class Sender:
 
     def _send_what_another_did_not(self) -> None:
         """Wait for the process that sends, which may have ended before it came to our records."""
-        deadline = time.monotonic() + HANDOVER_SECONDS
+        deadline = time.monotonic() + self.handover_seconds
         while self._is_others and self.spool.backlog() and time.monotonic() < deadline:
             time.sleep(0.1)
             self._attempt()

@@ -29,11 +29,14 @@ from typing import Any
 
 from filelock import FileLock
 
-from rgf_keras import strict_json
+from rgf_keras import outputs, strict_json
+from rgf_keras.errors import RgfError
 from rgf_keras.runtime import locks
 from rgf_keras.tracking.destination import Away, Batch, Destination, Record, Refusal, Unreachable
 from rgf_keras.tracking.tracker import IMAGES, Run
 
+MAX_BYTES = 10_000_000_000  # of what waits, before no more files are taken
+MAX_BYTES_HELD = 64_000_000  # of files in memory, while the disk is full
 # After so many failures in a row the rest is not tried; fewer if each may take a timeout.
 MAX_FAILURES, MAX_TIMEOUTS = 20, 2
 
@@ -56,8 +59,7 @@ class Backlog:
 class Spool:
     """The files of a spool.
 
-    A full disk loses nothing: lines that cannot be written stay in memory until they can be, and
-    files are linked then, which takes no space.
+    A full disk loses nothing: what cannot be written stays in memory until it can be.
 
     Attributes:
         refusals: why something was refused, since somebody emptied this.
@@ -68,6 +70,7 @@ class Spool:
     def __init__(self, folder: Path):
         self.folder = folder
         self.unwritten: dict[str, bytes] = {}
+        self.unwritten_files: dict[tuple[str, str], bytes] = {}
         self.refusals: list[str] = []
         self.num_sent = 0
         self.late: set[str] = set()
@@ -92,21 +95,47 @@ class Spool:
                 with contextlib.suppress(OSError), _open_to_append(self._path(run)) as file:
                     self.unwritten[run] = lines[os.write(file, lines) :]
             self.unwritten = {run: lines for run, lines in self.unwritten.items() if lines}
-            return not self.unwritten
+            for (run, name), content in list(self.unwritten_files.items()):
+                with contextlib.suppress(OSError):
+                    self._put(run, name, content)
+                    del self.unwritten_files[run, name]
+            return not (self.unwritten or self.unwritten_files)
 
     def keep(self, run: str, path: Path, name: str) -> None:
-        """Add a file to upload, under a name."""
+        """Add a file to upload, under a name; as it is now, whatever becomes of it.
+
+        Raises:
+            RgfError: too much waits, or it fits neither on the disk nor in memory.
+        """
+        if outputs.size(self.folder) > MAX_BYTES:
+            raise RgfError(
+                f"{self.folder} holds more than {MAX_BYTES / 1e9:g} GB that wait for MLflow; make "
+                "MLflow reachable, run `rgf sync`, and the same command goes on"
+            )
+        content = path.read_bytes()
+        with self._writing:
+            self.unwritten_files.pop((run, name), None)
+            try:
+                self._put(run, name, content)
+            except OSError as error:
+                self.unwritten_files[run, name] = content
+                if sum(map(len, self.unwritten_files.values())) > MAX_BYTES_HELD:
+                    raise RgfError(
+                        f"cannot write {self.folder} ({error.strerror}); make space, and the same "
+                        "command goes on"
+                    ) from error
+
+    def _put(self, run: str, name: str, content: bytes) -> None:
         target = self.folder / run / name
         with _open_to_append(self._path(run)):  # nobody deletes the folder meanwhile
             target.parent.mkdir(parents=True, exist_ok=True)
             part = target.with_name(f".{target.name}")
-            part.unlink(missing_ok=True)
             try:
-                shutil.copyfile(path, part)
-            except OSError:  # a full disk has room for a link still
+                part.write_bytes(content)
+                os.replace(part, target)
+            except OSError:
                 part.unlink(missing_ok=True)
-                os.link(path, part)
-            os.replace(part, target)
+                raise
 
     def backlog(self) -> Backlog:
         """How much is not yet sent."""
@@ -283,7 +312,8 @@ class Spool:
 def _open_to_append(path: Path) -> Iterator[int]:
     """Open a file that nobody deletes meanwhile; yields its descriptor."""
     while True:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        file = os.open(path, flags, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_SH)
             with contextlib.suppress(FileNotFoundError):

@@ -4,8 +4,6 @@ import functools
 import math
 import os
 import platform
-import re
-import subprocess
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -18,8 +16,10 @@ from typing import Any
 from rgf_keras import __version__, outputs
 from rgf_keras.cache import Cache
 from rgf_keras.errors import LostLease
+from rgf_keras.masking import masked
 from rgf_keras.names import check_name
 from rgf_keras.runtime.progress import SILENT, Progress
+from rgf_keras.tracking.provenance import provenance
 
 IMAGES = "images"  # the folder in a record that holds pictures of series
 LOCAL = "local-"  # how ids begin that are ours and not a server's
@@ -51,7 +51,7 @@ class Run(ABC):
         """Copy a file into the record, under a name."""
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        self.append(params={name: str(value) for name, value in params.items()})
+        self.append(params={name: masked(str(value)) for name, value in params.items()})
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log numbers; of those that are not finite a tag ``not_finite/NAME`` says so instead."""
@@ -76,7 +76,7 @@ class Run(ABC):
         self.keep(path, f"{IMAGES}/{step}-{key}{Path(path).suffix}")
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        self.append(tags={name: str(value) for name, value in tags.items()})
+        self.append(tags={name: masked(str(value)) for name, value in tags.items()})
 
     def finish(self, status: str = "FINISHED") -> None:
         self.append(status=status)
@@ -217,7 +217,7 @@ class MemoryTracker(Tracker):
 
 @functools.cache
 def environment() -> dict[str, str]:
-    """Name what a result depends on beside its configuration: backend, versions, git commit."""
+    """Name what a result depends on beside its configuration: backend, versions, commits."""
     import keras
 
     backend = keras.backend.backend()
@@ -228,16 +228,8 @@ def environment() -> dict[str, str]:
         "version/keras": keras.__version__,
         f"version/{backend}": metadata.version(backend),
         "version/rgf_keras": __version__,
-        "git_commit": _git_commit(),
+        **provenance(),
     }
-
-
-def _git_commit() -> str:
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):  # no git, or no repository
-        return "unknown"
 
 
 def list_devices() -> list[str]:
@@ -252,10 +244,4 @@ def list_devices() -> list[str]:
 def environment_tags() -> dict[str, str]:
     """The environment, and the command that runs if it is one of ``rgf``."""
     command = os.environ.get("RGF_COMMAND")
-    return {**environment(), **({"command": masked(command)} if command else {})}
-
-
-def masked(text: str) -> str:
-    """Make the passwords and tokens of URLs in a text unreadable."""
-    text = re.sub(r"(://[^\s:/@]*):[^\s/]+@", r"\1:***@", text)
-    return re.sub(r"(?i)([?&]\w*(?:password|token|secret)=)[^&\s]+", r"\1***", text)
+    return {**environment(), **({"command": command} if command else {})}

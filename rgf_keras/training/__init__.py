@@ -6,12 +6,14 @@ from typing import Any
 from rgf_keras.training.callbacks import Evaluate, RealLossByFactor, ReportProgress, SampleGrid
 from rgf_keras.training.ensemble import Ensemble, ForEachMember
 from rgf_keras.training.fit import FitTrainer
+from rgf_keras.training.geco import GECO
 from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer, SpectralDecoupling, after, until
 from rgf_keras.training.rejection import MemorizationRejection
 from rgf_keras.training.trainer import History, Trainer
 
 __all__ = [
+    "GECO",
     "Ensemble",
     "Evaluate",
     "FitTrainer",

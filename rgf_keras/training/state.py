@@ -44,6 +44,7 @@ class State:
         model: whose variables the state lies in.
         optimizers: built, one per player.
         averaged: whether to keep a moving average of the trainable weights.
+        others: further variables that start as they are.
 
     Attributes:
         variables: all of it; on JAX a variable left out would stay frozen.
@@ -56,10 +57,14 @@ class State:
     shape: tuple[int, ...] = ()
 
     def __init__(
-        self, model: keras.Model, optimizers: Sequence[keras.optimizers.Optimizer], averaged: bool
+        self,
+        model: keras.Model,
+        optimizers: Sequence[keras.optimizers.Optimizer],
+        averaged: bool,
+        others: Sequence[keras.Variable] = (),
     ):
         self.model = model
-        self.slots = [v for optimizer in optimizers for v in optimizer.variables]
+        self.slots = [*(v for optimizer in optimizers for v in optimizer.variables), *others]
         self._slots_at_start = [ops.convert_to_numpy(v.value) for v in self.slots]
         self.step = keras.Variable(0, dtype="int32", trainable=False, name="step")
         self.averages = [

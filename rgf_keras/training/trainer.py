@@ -110,7 +110,8 @@ class Trainer:
         in_order = [self.optimizers[player.name] for player in self.players]
         for player, optimizer in zip(self.players, in_order, strict=True):
             optimizer.build(player.variables)
-        self.state = self._state_class(model, in_order, averaged=ema_decay is not None)
+        remembered = [variable for hook in self.regularizers for variable in hook.variables]
+        self.state = self._state_class(model, in_order, ema_decay is not None, remembered)
         self.variables, self.averages = self.state.variables, self.state.averages
         self.metric_names = [name for player in self.players for name in self._names(player)]
         self._run = self.state.compile(self._update, len(self.metric_names))
@@ -272,6 +273,8 @@ class Trainer:
         total, (metrics, update) = backend.minimize(loss_fn, player.variables, optimizer)
         for variable, old in zip(state, before, strict=True):
             variable.assign(ops.where(update, variable.value, old))
+        for hook in hooks:
+            hook.after(metrics)
         return _name(player, total, metrics)
 
     def _save_if_due(self) -> None:

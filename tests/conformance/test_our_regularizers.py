@@ -22,7 +22,9 @@ def test_spectral_decoupling():
     check_regularizer(SpectralDecoupling, make_gan)
 
 
-@pytest.mark.parametrize("options", [{}, {"mode": "resample"}, {"player": "discriminator"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"mode": "resample"}, {"mode": "weight"}, {"player": "discriminator"}]
+)
 def test_memorization_rejection(options):
     check_regularizer(
         lambda threshold: MemorizationRejection(threshold, Pixels(), REFERENCES, **options),

@@ -44,7 +44,9 @@ def tree(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.parametrize(("split", "kept"), [("train", TRAIN), ("test", [1, 5])])
+@pytest.mark.parametrize(
+    ("split", "kept"), [("train", TRAIN), ("validation", [3]), ("test", [1, 5])]
+)
 def test_the_partitions(tree, split, kept):
     dataset = celeba.read(tree, split)
     assert dataset.name == f"celeba/{split}"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from rgf_keras.datasets import Colour, Dataset, balanced, read
-from rgf_keras.datasets.dataset import uniform
-from rgf_keras.errors import RgfError
+from rgf_keras.datasets import Colour, Dataset, balanced, planting, read
+from rgf_keras.datasets.dataset import pool, uniform
+from rgf_keras.errors import ArgumentError, RgfError
 
 
 def make(num_images=30, **changes):
@@ -130,3 +130,26 @@ def test_uniform_numbers_are_uniform_and_independent_of_other_purposes():
     first, second = (uniform(np.arange(10_000), 0, purpose) for purpose in ("one", "two"))
     assert first.mean() == pytest.approx(0.5, abs=4 / np.sqrt(12 * 10_000))
     assert np.corrcoef(first, second)[0, 1] == pytest.approx(0, abs=4 / np.sqrt(10_000))
+
+
+def test_pooled_splits_are_disjoint_and_equal():
+    train, test = make(30, name="toy/train"), make(8, name="toy/test")
+    first, second = pool(train, test, 9)
+    assert (first.name, second.name) == ("toy/train", "toy/test")
+    assert np.bincount(first.labels).tolist() == [9] * 3
+    assert sorted([*first.indices, *second.indices]) == [*range(38)]
+    images, labels = (
+        np.concatenate([getattr(x, name) for x in (train, test)]) for name in ("images", "labels")
+    )
+    for part in (first, second):
+        np.testing.assert_array_equal(part.images, images[part.indices])
+        np.testing.assert_array_equal(part.labels, labels[part.indices])
+    again, _ = pool(train, test, 8)
+    assert {*again.indices} < {*first.indices}, "nested"
+    with pytest.raises(ArgumentError, match="class 'c' of toy has 12 images, which leaves none"):
+        pool(train, test, 12)
+
+
+def test_equal_digits_have_equal_values():
+    first, _ = pool(make(60), make(30), 20)
+    assert planting.counts(balanced(first, Colour(), 0)).tolist() == [[10, 10]] * 3

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rgf_keras.names import sqlite_url
+
 pytestmark = pytest.mark.backend
 
 KILLED = Path(__file__).with_name("killed_rgf.py")
@@ -56,7 +58,8 @@ def test_a_gan_as_keras_documentation_writes_one(rgf, read, folder):
 
 
 def test_a_flow_is_killed_and_goes_on(rgf, read, folder, tmp_path):
-    command = ("study", "run", "tiny_my_flow.py")
+    storage = sqlite_url(folder / "mlruns" / "optuna.db")  # for one process, which is killed
+    command = ("study", "run", "tiny_my_flow.py", "--storage", storage)
     log = tmp_path / "log"
     killed = rgf(log, 12, *command, program=[KILLED])
     assert killed.returncode == -signal.SIGKILL, killed.stderr

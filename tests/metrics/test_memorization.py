@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import ArgumentError, RgfError
+from rgf_keras.metrics import memorization
 from rgf_keras.metrics.memorization import (
     leave_one_out_score,
     memorization_score,
@@ -173,3 +174,17 @@ def test_bad_ratios_are_named():
         neighbour_ratio(images, images[:, :2], images)
     with pytest.raises(RgfError, match="even"):
         neighbour_ratio(*[np.zeros((2, 3, 4, 1), np.uint8)] * 3)
+
+
+def test_planted_duplicates_are_the_nearest_pairs():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 8, 8, 3)).astype(np.uint8)
+    images[41], images[7] = images[3], images[20]
+    images[7, 0, 0] ^= 1  # a near-duplicate
+    found = memorization.duplicates(images, 5)
+    pairs = list(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    assert pairs[:2] == [(3, 41), (7, 20)]
+    assert found.distances[0] == 0 < found.distances[1] < found.distances[2]
+    assert len(pairs) == len(set(pairs)) == 5
+    with pytest.raises(ArgumentError, match="two images"):
+        memorization.duplicates(images[:1])

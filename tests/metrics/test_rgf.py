@@ -42,6 +42,15 @@ def test_one_sample_z_by_hand(variance, expected):
     assert rgf.proportion_z(60, 100, 0.5, variance) == pytest.approx(expected)
 
 
+def test_equation_1_to_the_letter():
+    # P_u .35, P_r .87, n_c 122: the paper's "1" of the GAN
+    count = 0.87 * 122
+    z = [rgf.proportion_z(count, 122, 0.35, "reference", num) for num in (1000, None)]
+    assert np.round(z, 1).tolist() == [34.5, 12.0]
+    with pytest.raises(ArgumentError, match="num_samples"):
+        rgf.proportion_z(1, 2, 0.5, "reference", num_samples=-1)
+
+
 def test_two_sample_z_equals_statsmodels():
     rng = np.random.default_rng(0)
     nobs, reference_nobs = rng.integers(5, 500, (2, 50))

@@ -169,3 +169,38 @@ def test_members_of_an_ensemble_are_estimated_at_once(linear):
 def test_bad_input_is_named(linear, images, options, message):
     with pytest.raises(ArgumentError, match=message):
         linear[0].log_prob(images, **{"num_samples": 4, **options})
+
+
+def test_flips_are_of_training_alone():
+    plain, flipped = (VAE((8, 8, 3), "conv", width=4, flip=flip) for flip in (False, True))
+    flipped.set_weights(plain.get_weights())
+    images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(*(model.log_prob(images, 2) for model in (plain, flipped)))
+    batch = {"images": ops.convert_to_tensor(images / 127.5 - 1, "float32")}
+    noise = flipped.draw_noise(16)
+    mirrored = ops.convert_to_numpy(noise["flips"])[:, 0, 0, 0]
+    assert 0 < mirrored.sum() < 16
+    (player,), (other,) = flipped.players(), plain.players()
+    given = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+    as_flipped = {**noise, "images": ops.convert_to_tensor(given / 127.5 - 1, "float32")}
+    losses = player.loss({**batch, **noise}), other.loss(as_flipped)
+    first, second = (ops.convert_to_numpy(loss.per_example) for loss in losses)
+    np.testing.assert_allclose(first, second, rtol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["mnist_mlp", "cifar_conv"])
+def test_weights_as_torch_draws_them(architecture):
+    model = VAE((32, 32, 3), architecture, initialization="torch", seed=1)
+    for network in (model.encoder, model.decoder):
+        for layer in network.layers:
+            if hasattr(layer, "kernel"):
+                # torch: 1/√(weight.size(1) · positions) of a weight (out, in, ...), transposed
+                # convolutions (in, out, ...); Keras has both with that axis before the last
+                bound = 1 / np.sqrt(np.prod(layer.kernel.shape[:-1]))
+                values = np.concatenate([w.ravel() for w in layer.get_weights()])
+                assert np.abs(values).max() <= bound * (1 + 1e-6)
+                assert values.std() == pytest.approx(bound / np.sqrt(3), rel=0.1)
+    again = VAE((32, 32, 3), architecture, initialization="torch", seed=1)
+    np.testing.assert_array_equal(model.get_weights()[0], again.get_weights()[0])
+    with pytest.raises(ArgumentError, match="initialization"):
+        VAE((8, 8, 1), initialization="he")

@@ -1,9 +1,11 @@
 """What a pool of processes does for whoever uses it, and what share of the machine each gets."""
 
 import os
+import subprocess
 import sys
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +65,26 @@ def test_a_process_is_prepared_before_the_task_is_imported(tmp_path):
     spec = WorkersSpec(2, prepare=partial(sys.setrecursionlimit, 1234))
     run(spec, log_limit, tmp_path / "limit", [None])
     assert (tmp_path / "limit").read_text() == "1234" != str(LIMIT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_single_worker_is_forked_from_one_that_is_prepared(tmp_path):
+    log, child = tmp_path / "log", Path(__file__).with_name("forked_child.py")
+    path = os.pathsep.join([str(child.parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", "import forked_child; forked_child.main()", log],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    seconds, causes = zip(*(line.split(" ", 1) for line in done.stdout.splitlines()), strict=True)
+    assert causes == ("", "signal 9", "", "")
+    assert max(map(float, seconds[1:])) < 0.5 < float(seconds[0])
+    processes, prepared, files = zip(*map(str.split, log.read_text().splitlines()), strict=True)
+    assert len(set(processes)) == 4
+    assert len({*prepared} - {*processes}) == 1
+    assert len(set(files)) == 1
 
 
 def test_a_death_is_a_result_and_a_new_process_takes_over():

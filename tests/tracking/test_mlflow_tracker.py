@@ -19,7 +19,6 @@ from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker, send_backlog
-from rgf_keras.tracking.tracker import environment, masked
 
 NUM_TRIALS, NUM_EPOCHS = 4, 20
 
@@ -197,26 +196,3 @@ def test_mlflows_settings_are_changed_only_while_a_tracker_is_open(
         assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
         assert settings()[1] == [logging.ERROR] * 2
     assert settings() == before
-
-
-@pytest.mark.parametrize("path", ["/nowhere", None])
-def test_the_environment_without_git_or_a_repository(path, monkeypatch, tmp_path):
-    environment.cache_clear()
-    monkeypatch.chdir(tmp_path)
-    if path:
-        monkeypatch.setenv("PATH", path)
-    assert environment()["git_commit"] == "unknown"
-    environment.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("rgf --storage postgresql://me:pass@host/db", "rgf --storage postgresql://me:***@host/db"),
-        ("http://me:p@ss@host:5000", "http://me:***@host:5000"),
-        ("http://host?access_token=abc&x=1", "http://host?access_token=***&x=1"),
-        ("http://127.0.0.1:5000 a@b", "http://127.0.0.1:5000 a@b"),
-    ],
-)
-def test_passwords_are_masked(text, expected):
-    assert masked(text) == expected

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from rgf_keras.errors import RgfError
 from rgf_keras.tracking.sender import Sender
 from rgf_keras.tracking.spool import Batch, Refusal, Spool, SpooledRun, Unreachable
 
@@ -111,6 +112,33 @@ def test_a_full_disk_loses_nothing(spool, tmp_path):
     spool.send(sink)
     assert [step for _, step, _ in sink.points] == list(range(10))
     assert sink.files == [("a", "model", bytes(5000))]
+
+
+def test_a_full_disk_does_not_mix_up_pictures(spool, tmp_path, monkeypatch):
+    run, path, pictures = SpooledRun(spool, "a"), tmp_path / "samples.png", {}
+    with largest_file(100):
+        for step in (1, 2):
+            with open(path, "wb") as file:  # in place, as a guest may write it
+                file.write(bytes(90) + str(step).encode())
+            spool.append("a", params={"x": "y" * 200})
+            with largest_file(50):
+                run.log_image(path, "samples", step)
+    sink = Sink()
+    sink.upload_image = lambda id, file, key, step: pictures.update({step: file.read_bytes()[-1:]})
+    spool.send(sink)
+    assert pictures == {1: b"1", 2: b"2"}
+
+
+def test_more_than_memory_and_disk_hold_is_one_line(spool, tmp_path, monkeypatch):
+    run = SpooledRun(spool, "a")
+    (tmp_path / "model").write_bytes(bytes(5000))
+    monkeypatch.setattr("rgf_keras.tracking.spool.MAX_BYTES_HELD", 4000)
+    with largest_file(100), pytest.raises(RgfError, match="make space, and the same command"):
+        run.log_artifact(tmp_path / "model")
+    monkeypatch.setattr("rgf_keras.tracking.spool.MAX_BYTES", 4000)
+    run.log_artifact(tmp_path / "model")
+    with pytest.raises(RgfError, match=r"wait for MLflow; make MLflow reachable, run `rgf sync`"):
+        run.log_artifact(tmp_path / "model")
 
 
 def test_a_file_that_changes_while_it_is_sent_is_sent_again(spool, tmp_path):

@@ -96,6 +96,40 @@ def test_redraws_fill_the_batch(skewed_digits, references):
     np.testing.assert_array_equal(ops.convert_to_numpy(accepted), 1)
 
 
+def test_what_is_trained_on_lies_beyond_the_threshold(skewed_digits, references):
+    """Batch normalization makes other images of the same noise: the batch itself is judged."""
+    model = trainer("gan", skewed_digits.images, regularizers=[]).model
+    assert any("batch_norm" in layer.name for layer in model.generator.layers)
+    _, generator = model.players()
+    hook = MemorizationRejection(0.0, pixels, references)
+    noise = model.draw_noise(64)
+    distances = hook.distance(model.generate(noise)["images"], hook_array(hook))
+    threshold = float(np.median(ops.convert_to_numpy(distances)))
+    hook = MemorizationRejection(threshold, pixels, references, mode="resample", num_redraws=1)
+    given = {"images": ops.zeros((64, 28, 28, 3)), "rejection/references": hook_array(hook)}
+    batch = hook.before(model, given, 0)
+    loss = generator.loss(batch)
+    changed = hook(loss, batch, 0)
+    own = ops.convert_to_numpy(hook.distance(loss.tensors["generated"], hook_array(hook)))
+    losses = ops.convert_to_numpy(changed.per_example)
+    assert (losses[own <= threshold] == 0).all()
+    assert (losses[own > threshold] > 0).all()
+
+
+def test_weights_of_rejected_samples_by_hand():
+    unit = np.eye(3, dtype=np.float32)
+    hook = MemorizationRejection(0.5, lambda x: x, unit, mode="weight")
+    images = np.array([[1, 0, 0], [6, 4, 4], [-5, 3, -4], [1, 1, 1]], np.float32)
+    cosines = (images / np.linalg.norm(images, axis=1, keepdims=True)).max(axis=1)
+    weights, metrics = hook.accept(ops.convert_to_tensor(images), ops.convert_to_tensor(unit), 0)
+    distances = 1 - cosines
+    expected = np.where(distances > 0.5, 1.0, distances / 0.5)
+    np.testing.assert_allclose(ops.convert_to_numpy(weights), expected, atol=1e-5)
+    assert float(metrics["acceptance"]) == pytest.approx(np.mean(distances > 0.5))
+    with pytest.raises(RgfError, match="mode"):
+        MemorizationRejection(0.5, lambda x: x, unit, mode="soft")
+
+
 def test_a_warm_up_accepts_everything_first(skewed_digits, references):
     _, history = train(skewed_digits, references, after(2.0, 10, before=-1.0))
     acceptance = column(history, "generator/acceptance")

@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from recipes import FAMILIES, small, trainer
 
 from rgf_keras.errors import ArgumentError, Diverged
+from rgf_keras.models.base import Loss
 from rgf_keras.training import Evaluate, ReportProgress, SampleGrid, SpectralDecoupling, Trainer
 
 pytestmark = pytest.mark.backend
@@ -75,6 +77,15 @@ def test_moving_average_may_start_late(skewed_digits):
         weights.append(values(training.model.trainable_variables))
     for first, last, mean in zip(*weights, values(training.averages), strict=True):
         np.testing.assert_allclose(mean, 0.75 * first + 0.25 * last, atol=1e-6)
+
+
+@pytest.mark.parametrize(("reduction", "expected"), [("mean", 0.4 * 7), ("sum", 0.4 * 14)])
+def test_spectral_decoupling_by_hand(reduction, expected):
+    hook = SpectralDecoupling(0.8, reduction=reduction)
+    loss = Loss(ops.zeros(2), {"real_logits": ops.convert_to_tensor([[1.0], [13**0.5]])})
+    assert float(hook(loss, {}, 0).penalty) == pytest.approx(expected)
+    with pytest.raises(ArgumentError, match="reduction"):
+        SpectralDecoupling(0.8, reduction="max")
 
 
 def test_spectral_decoupling_follows_its_schedule(skewed_digits):

@@ -1,9 +1,11 @@
 """The RGF assessment: train on balanced and skewed data, sample, label, compare."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,6 +33,8 @@ from rgf_keras.runtime.workers import WorkersSpec
 from rgf_keras.tracking.tracker import Context, Run
 from rgf_keras.training import Evaluate, ReportProgress, SampleGrid
 
+BEST = "best.json"  # epoch and metrics of the evaluation with the best Fréchet distance
+DISTANCES = "distances.npz"  # to the nearest training image, by kind of image and space
 # Files that are also shown beside the metrics when runs are compared.
 PICTURES = {"copies.png", "distances.png", "real_loss.png", "samples-skewed.png"}
 
@@ -200,7 +204,10 @@ def _first_training(
         newest[:] = [look(model)]
         epoch = len(trainer.history.epochs) + 1
         archive.save(folder / f"features-{epoch:04d}.npz", {"features": newest[0].features})
-        return catalogue.measure(newest[0], evaluation.metrics, while_training=True)
+        measured = catalogue.measure(newest[0], evaluation.metrics, while_training=True)
+        if config.evaluation.every:
+            _keep_best(model, evaluation, measured, epoch, folder)
+        return measured
 
     def show(epoch: int, images: np.ndarray) -> None:
         run.log_image(figures.grid(folder / "samples.png", images), "samples", epoch)
@@ -220,6 +227,23 @@ def _first_training(
         trained = trainings.keep("skewed", number, model, evidence.images, epochs)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trained, evidence
+
+
+def _keep_best(
+    model: keras.Model,
+    evaluation: Evaluation,
+    measured: dict[str, float],
+    epoch: int,
+    folder: Path,
+) -> None:
+    """Keep the model with the smallest Fréchet distance so far beside the last one."""
+    record, config = folder / BEST, evaluation.config
+    key = f"quality/frechet_{evaluation.materials.embedding.name}"
+    best: dict[str, Any] = json.loads(record.read_text()) if record.exists() else {"epoch": 0}
+    # A run that was killed comes by the same epochs again.
+    if best["epoch"] in (0, epoch) or measured[key] < best["metrics"][key]:
+        models.save(model, config, evaluation.materials.data.skewed, folder, "model-best")
+        outputs.write_text(record, strict_json.dumps({"epoch": epoch, "metrics": measured}))
 
 
 def _write(
@@ -245,13 +269,23 @@ def _write(
         "epochs.json": strict_json.dumps(curves),
         "copies.csv": copies_csv(evidence.copying_by_space.values()),
     }
+    distances = {
+        f"{kind}/{space}": getattr(copying, kind).astype(np.float32)
+        for space, copying in evidence.copying_by_space.items()
+        for kind in ("generated", "test")
+    }
     for name, text in texts.items():
         outputs.write_text(folder / name, text)
     files = {name: folder / name for name in texts}
+    files[DISTANCES] = archive.save(folder / DISTANCES, distances)
+    files |= {
+        path.name: path for path in (folder / BEST, *folder.glob("model-best.*")) if path.exists()
+    }
     titled = {"balanced": reference.images, "skewed": evidence.images[:GRID_SIZE]}
     pictures = [figures.grids(folder / "samples.png", titled)]
     for name, images in titled.items():
         pictures.append(figures.grid(folder / f"samples-{name}.png", images))
+    pictures.append(figures.grid(folder / "examples-skewed.png", data.skewed.images[:GRID_SIZE]))
     if "real_loss/f0" in epochs[-1]:
         pictures.append(figures.real_loss(folder / "real_loss.png", curves))
     copying, train = evidence.copying, data.skewed.images

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rgf_keras import strict_json
+from rgf_keras import outputs, strict_json
 from rgf_keras.config import AssessConfig
 from rgf_keras.experiments.assessment.materials import prepare
 from rgf_keras.experiments.assessment.trainings import ALONE, Trainings
@@ -75,7 +75,7 @@ def calibrate(
     found = calibration.calibrate(balanced, skewed, compared, rule)
     paths = folder / "calibration.json", figures.plot(folder / "calibration.png", found)
     calibrated = Calibrated(found, balanced, skewed, {path.name: path for path in paths})
-    paths[0].write_text(strict_json.dumps(calibrated.record(), indent=1))
+    outputs.write_text(paths[0], strict_json.dumps(calibrated.record(), indent=1))
     for path in paths:
         run.log_artifact(path)
     by_test = {

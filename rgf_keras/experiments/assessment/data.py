@@ -1,11 +1,13 @@
 """The data of an experiment: loaded, cut to size, and with the factor where it belongs."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from rgf_keras import datasets
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig, DataConfig
 from rgf_keras.datasets import Dataset, Factor
+from rgf_keras.datasets.dataset import pool
 from rgf_keras.errors import RgfError
 from rgf_keras.runtime.progress import SILENT, Progress
 
@@ -36,7 +38,11 @@ def source(config: DataConfig, split: str) -> Dataset:
         RgfError: see :func:`rgf_keras.datasets.load`.
     """
     values = config.factor_parameters.get("values", ())
-    dataset = datasets.load(config.name, split, factor=config.factor, values=values)
+    load = partial(datasets.load, config.name, factor=config.factor, values=values)
+    if config.per_class is None:
+        dataset = load(split)
+    else:
+        dataset = pool(load("train"), load("test"), config.per_class)[split == "test"]
     num = config.num_train if split == "train" else config.num_test
     if num is not None and num < len(dataset):
         dataset = dataset.split(num, seed=0)[0]

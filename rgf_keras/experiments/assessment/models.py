@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rgf_keras import archive
+from rgf_keras import archive, outputs
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig, Config, CustomConfig, ExperimentConfig, Setting
 from rgf_keras.config.base import parse
@@ -20,7 +20,6 @@ from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.training import Ensemble, FitTrainer, Trainer
 
 AnyTrainer = Trainer | FitTrainer
-GUEST_FILE = "model.npz"
 
 
 def check_model(config: AssessConfig, dataset: Dataset) -> keras.Model:
@@ -111,9 +110,12 @@ def build_trainer(
         seed=config.seed,
         rows=rows,
         regularizers=[
-            hook
-            for _, mitigation in config.mitigations()
-            for hook in mitigation.regularizers(setting)
+            *config.model.regularizers(model),
+            *(
+                hook
+                for _, mitigation in config.mitigations()
+                for hook in mitigation.regularizers(setting)
+            ),
         ],
         turns=training.player_turns,
         privacy=training.privacy.build(),
@@ -151,6 +153,7 @@ def build_ensemble(
         data,
         training.build_optimizers([player.name for player in first.players()]),
         seeds=[config.seed for config in configs],
+        regularizers=configs[0].model.regularizers(first),
         rows=[rows] * len(configs),
         checkpoint_dir=checkpoints,
         batch_size=training.batch_size,
@@ -168,15 +171,19 @@ def draw_samples(
     return sample_uint8(model, evaluation.num_samples, config.seed, evaluation.fast, progress)
 
 
-def save(model: keras.Model, config: AssessConfig, dataset: Dataset, folder: Path) -> Path:
+def save(
+    model: keras.Model, config: AssessConfig, dataset: Dataset, folder: Path, stem: str = "model"
+) -> Path:
     """Write a trained model, so that :func:`load` brings it back on any backend.
 
     A guest's is an archive of its weights and of what built it: its class need not be Keras'
     to save.
     """
     if not isinstance(config.model, CustomConfig):
-        model.save(folder / "model.keras")
-        return folder / "model.keras"
+        path = folder / f"{stem}.keras"
+        with outputs.replacing(path) as temporary:
+            model.save(temporary)
+        return path
     weights = {f"{i:05d}": weight for i, weight in enumerate(model.get_weights())}
     header: dict[str, Any] = {
         "model": config.model.model_dump(mode="json"),
@@ -184,7 +191,7 @@ def save(model: keras.Model, config: AssessConfig, dataset: Dataset, folder: Pat
         "num_classes": dataset.num_classes,
         "seed": config.seed,
     }
-    return archive.save(folder / GUEST_FILE, weights, header)
+    return archive.save(folder / f"{stem}.npz", weights, header)
 
 
 def load(path: Path) -> keras.Model:

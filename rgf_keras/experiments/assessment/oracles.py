@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import keras
 import numpy as np
@@ -87,28 +88,32 @@ def train_oracles(
     names = {"class": "class", "factor": str(train.factor_name)}
     oracles: dict[str, Oracle | None] = {"class": None, "factor": None}
     accuracies: dict[str, float] = {}
-    for kind in (kind for kind in oracles if num_outputs[kind] > 1):  # else all are alike
-        name, (known, held_out) = names[kind], labels[kind]
+    kinds: tuple[Literal["class", "factor"], ...] = ("class", "factor")
+    for kind in (kind for kind in kinds if num_outputs[kind] > 1):  # else all are alike
+        name, (known, held_out), recipe = names[kind], labels[kind], config.recipe(kind)
+        identity = recipe.identity()
+        del identity["min_accuracy"]
         oracle = Oracle(train.image_shape, num_outputs[kind], seed=seed)
         description = {
             "oracle": name,
-            "config": config.model_dump(exclude={"min_accuracy"}),
+            "config": identity,
             "train": train.fingerprint,
             "seed": seed,
             "backend": keras.backend.backend(),
             "keras": keras.__version__,
         }
         task = progress.task(f"{name} oracle")
-        compute = partial(_train, oracle, train.images, known, config, seed, task)
+        compute = partial(_train, oracle, train.images, known, recipe, seed, task)
         arrays = cache.get("oracle", description, compute)
         oracle.set_weights([arrays[key] for key in sorted(arrays)])
         accuracies[kind] = float(np.mean(oracle.classify(test.images)[0] == held_out))
         oracles[kind] = oracle
         if accuracies[kind] < config.min_accuracy:
+            key = f"oracle.{kind}_epochs" if recipe.epochs != config.epochs else "oracle.epochs"
             raise RgfError(
                 f"the {name} oracle is right on {accuracies[kind]:.1%} of held-out images, less "
-                f"than oracle.min_accuracy {config.min_accuracy:.0%}; raise oracle.epochs "
-                f"(e.g. --set oracle.epochs={3 * config.epochs}) or use more images"
+                f"than oracle.min_accuracy {config.min_accuracy:.0%}; raise {key} "
+                f"(e.g. --set {key}={3 * recipe.epochs}) or use more images"
             )
     return Oracles(oracles["class"], oracles["factor"], accuracies)
 

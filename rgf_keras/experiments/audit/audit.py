@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rgf_keras import archive
+from rgf_keras import archive, outputs
 from rgf_keras.cache import Cache
 from rgf_keras.datasets import image_sets
 from rgf_keras.datasets.image_sets import Canvas, ImageSet
@@ -135,15 +135,15 @@ def audit(
     extractors = spaces.find_extractors(names, weights)
     cache = cache or Cache()
     reading = {"value_range": value_range, "skip_broken": skip_broken}
-    read = partial(_open, **reading)
+    read = partial(_open, value_range=value_range, skip_broken=skip_broken)
     sources = {name: read(given) for name, given in _named(generated).items()}
     opened = read(train), None if test is None else read(test)
     known = [read(given) for given in references]
     _check_counts(opened, sources)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
-        place, canvas = Path(temporary), image_sets.survey(opened[0])
+    with outputs.scratch(folder or Path(tempfile.gettempdir())) as place:
+        canvas = image_sets.survey(opened[0])
         tables = _compare_shares(sources, known, canvas, oracle, (rare, rare_class))
         if extractors and not resources.in_this_process:
             sets = train, test, *_named(generated).values()

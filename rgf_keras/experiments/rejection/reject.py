@@ -15,16 +15,18 @@ from rgf_keras.config import AssessConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment import models
-from rgf_keras.experiments.assessment.assess import assess
+from rgf_keras.experiments.assessment.assess import BEST, assess
 from rgf_keras.experiments.assessment.data import Sets, planted
 from rgf_keras.experiments.assessment.materials import Materials, check, prepare
-from rgf_keras.metrics import copying, data_copying
+from rgf_keras.metrics import copying, data_copying, neighbours
 from rgf_keras.metrics.copying import Copying
 from rgf_keras.metrics.features import FeatureExtractor, Pixels
+from rgf_keras.models.base import to_uint8
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.tracking.tracker import Context, Tracker, environment_tags
 
 Threshold = float | str | None
+Labelled = tuple[np.ndarray, np.ndarray]  # features (n, d) and classes (n,)
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,17 @@ class Point:
         metrics: of the assessment.
         frechet: the Fréchet distance among them.
         c_t_by: C_T by ``"embedding"`` and, in the assessment's, by ``"reference"`` set of held-out
-            images and by ``"class"`` that has enough samples; each by name.
+            images and by ``"class"`` that has enough samples; each by name. ``"class mean"`` is
+            the mean of all classes by reference set, as arXiv 2210.12231 computes it, where every
+            class has enough.
         images: (m, H, W, C) uint8 samples of the generator.
         copying: how near they lie to the training images.
         train_features: (l, d) of the training images.
         features: by epoch, (m, d) of the samples that were evaluated then.
+        classes: (m,) of the samples: those asked for, else what an oracle says.
+        mean_distance: d̄, the training images' mean distance to their nearest other one.
+        best: epoch and metrics of the evaluation with the best Fréchet distance; empty if there was
+            a single one.
     """
 
     threshold: Threshold
@@ -51,6 +59,9 @@ class Point:
     copying: Copying
     train_features: np.ndarray
     features: dict[int, np.ndarray]
+    classes: np.ndarray
+    mean_distance: float
+    best: dict[str, Any]
 
     @property
     def label(self) -> str:
@@ -66,6 +77,7 @@ def sweep(
     cache: Cache,
     progress: Progress = SILENT,
     references: Sequence[str] = (),
+    samples_per_class: int | None = None,
 ) -> list[Point]:
     """Train with each threshold and measure quality and copying.
 
@@ -79,6 +91,8 @@ def sweep(
         cache: where oracles and features are kept.
         progress: is told how far the work is.
         references: data sets whose test images C_T is measured against as well.
+        samples_per_class: for C_T by class, of models that are asked for classes (10,000 in arXiv
+            2210.12231); None for those of the evaluation.
 
     Raises:
         RgfError: a threshold that is named twice; a reference of other images or that is the data
@@ -90,16 +104,58 @@ def sweep(
     data = check(config, cache, progress)
     held_out = _held_out(config, references, data, cache, progress)
     materials = prepare(config, cache, progress, data)
+    train = materials.embedding.extract(data.skewed.images, cache)
+    own, _ = neighbours.nearest(train, train, leave_one_out=True)
     points = []
     for threshold in thresholds:
         folder = work / f"threshold-{_label(threshold)}"
         folder.mkdir(parents=True, exist_ok=True)
         record = _assess_once(config, threshold, data.skewed, tracker, folder, cache, progress)
         model = models.load(folder / record["model"])
-        images = models.draw_samples(model, config, progress.task("samples"))
+        drawn = _draw(model, config, materials, samples_per_class, progress.task("samples"))
+        best = folder / BEST
+        known = float(own.mean()), json.loads(best.read_text()) if best.exists() else {}
         metrics = record["metrics"]
-        points.append(_point(threshold, metrics, images, folder, materials, held_out, config.seed))
+        points.append(
+            _point(threshold, metrics, drawn, known, folder, materials, held_out, config.seed)
+        )
     return points
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Samples of a model.
+
+    Attributes:
+        images: (m, H, W, C) uint8.
+        classes: (m,).
+        of_classes: (k, H, W, C) uint8 samples to compare within classes.
+        their_classes: (k,).
+    """
+
+    images: np.ndarray
+    classes: np.ndarray
+    of_classes: np.ndarray
+    their_classes: np.ndarray
+
+
+def _draw(
+    model: Any,
+    config: AssessConfig,
+    materials: Materials,
+    per_class: int | None,
+    progress: Progress,
+) -> Drawn:
+    images = models.draw_samples(model, config, progress)
+    if not hasattr(model, "requested_labels"):
+        classes = materials.oracles.label(images).classes
+        return Drawn(images, classes, images, classes)
+    classes = model.requested_labels(len(images))
+    if per_class is None:
+        return Drawn(images, classes, images, classes)
+    every = np.repeat(np.arange(materials.data.skewed.num_classes), per_class)
+    drawn = to_uint8(model.sample(len(every), config.seed, labels=every))
+    return Drawn(images, classes, drawn, every)
 
 
 def _held_out(
@@ -160,7 +216,8 @@ def _label(threshold: Threshold) -> str:
 def _point(
     threshold: Threshold,
     metrics: dict[str, float],
-    images: np.ndarray,
+    drawn: Drawn,
+    known: tuple[float, dict[str, Any]],
     folder: Path,
     materials: Materials,
     held_out: Mapping[str, Dataset],
@@ -170,7 +227,7 @@ def _point(
 
     def features(extractor: FeatureExtractor, test: Dataset) -> list[np.ndarray]:
         of_sets = [extractor.extract(each.images, cache) for each in (train, test)]
-        return [*of_sets, extractor.extract(images)]
+        return [*of_sets, extractor.extract(drawn.images)]
 
     def nearness(extractor: FeatureExtractor, test: Dataset) -> Copying:
         of_train, of_test, generated = features(extractor, test)
@@ -179,7 +236,12 @@ def _point(
     by_reference = {name: nearness(embedding, test) for name, test in held_out.items()}
     (name, test), *_ = held_out.items()
     own, pixels = by_reference[name], nearness(Pixels(), test)
-    labels = (train.labels, test.labels, materials.oracles.label(images).classes)
+    by_class = embedding.extract(drawn.of_classes), drawn.their_classes
+    whole = embedding.extract(train.images, cache), train.labels
+    sets = {
+        name: (whole, (embedding.extract(each.images, cache), each.labels), by_class)
+        for name, each in held_out.items()
+    }
     return Point(
         threshold,
         metrics,
@@ -187,26 +249,40 @@ def _point(
         {
             "embedding": {embedding.name: own.c_t.value, "pixels": pixels.c_t.value},
             "reference": {name: each.c_t.value for name, each in by_reference.items()},
-            "class": _by_class(features(embedding, test), labels, train.class_names),
+            "class": _by_class(sets[name], train.class_names),
+            "class mean": _class_means(sets, train.num_classes, seed),
         },
-        images,
+        drawn.images,
         own,
-        embedding.extract(train.images, cache),
+        whole[0],
         {
             int(path.stem.split("-")[1]): archive.load(path)[0]["features"]
             for path in sorted(folder.glob("features-*.npz"))
         },
+        drawn.classes,
+        *known,
     )
 
 
-def _by_class(
-    features: Sequence[np.ndarray], labels: Sequence[np.ndarray], class_names: Sequence[str]
-) -> dict[str, float]:
+def _by_class(sets: Sequence[Labelled], class_names: Sequence[str]) -> dict[str, float]:
     """C_T of training, test and generated features of each class, as one cell."""
     values = {}
     for label, name in enumerate(class_names):
-        own = [x[y == label] for x, y in zip(features, labels, strict=True)]
+        own = [x[y == label] for x, y in sets]
         if min(map(len, own)) >= copying.MIN_SAMPLES_PER_CELL:
             cells = [np.zeros(len(x), np.int64) for x in own]
             values[name] = data_copying.c_t(*own, *cells, min_cell_fraction=0.0).c_t  # type: ignore[misc]
+    return values
+
+
+def _class_means(
+    sets: Mapping[str, Sequence[Labelled]], num_classes: int, seed: int
+) -> dict[str, float]:
+    """The mean of the classes' C_T by reference set, where every class has enough."""
+    values = {}
+    for name, ((x, y), (test, of_test), (generated, of_generated)) in sets.items():
+        counts = [np.bincount(each, minlength=num_classes) for each in (of_test, of_generated)]
+        if np.min(counts) > copying.MIN_SAMPLES_PER_CELL:
+            parts = x, test, generated, y, of_test, of_generated
+            values[name] = data_copying.c_t_per_class(*parts, seed).c_t
     return values

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rgf_keras import archive, strict_json
+from rgf_keras import archive, outputs, strict_json
 from rgf_keras.cache import key_of
 from rgf_keras.config import ScoreConfig
 from rgf_keras.datasets import Dataset
@@ -47,7 +47,8 @@ class Folder:
             if not record.exists():
                 if any(self.path.glob("[!.]*.npz")):
                     raise RgfError(f"{self.path} holds other files; choose another folder")
-                record.write_text(strict_json.dumps({"key": self.key, **description}, indent=1))
+                text = strict_json.dumps({"key": self.key, **description}, indent=1)
+                outputs.write_text(record, text)
             key = json.loads(record.read_text()).get("key")
         except (OSError, ValueError) as error:
             raise RgfError(f"cannot use {self.path} ({error}); choose another folder") from error
@@ -198,10 +199,11 @@ class Fits:
 
     def _options(self, checkpoints: Path, num_members: int) -> dict[str, Any]:
         """A new trainer's arguments that do not depend on the fit."""
-        training = self.config.training
+        training, model = self.config.training, self._build(0)
         return {
             "data": {"images": self.images.images},
-            "optimizers": training.build_optimizers([p.name for p in self._build(0).players()]),
+            "optimizers": training.build_optimizers([p.name for p in model.players()]),
+            "regularizers": self.config.model.regularizers(model),
             "batch_size": training.batch_size,
             "turns": training.player_turns,
             "privacy": training.privacy.build(),

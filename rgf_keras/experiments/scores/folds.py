@@ -1,8 +1,10 @@
 """The folds of a memorization score, and the fits that they take."""
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
@@ -44,12 +46,43 @@ def load_images(config: ImagesConfig) -> tuple[Dataset, Dataset]:
         RgfError: see :func:`rgf_keras.datasets.load`.
     """
     images = _load(config.name, "train", config.num_images)
-    return images, _load(config.name, "test", config.num_held_out)
+    if config.without is not None:
+        images = _leave_out(images, read_indices(Path(config.without)))
+    return images, _load(config.name, config.held_out_split, config.num_held_out)
 
 
 def _load(name: str, split: str, num: int | None) -> Dataset:
     dataset = datasets.load(name, split)
     return dataset.split(num)[0] if num and num < len(dataset) else dataset
+
+
+def read_indices(path: Path) -> np.ndarray:
+    """The column ``index`` of a CSV, (n,) integers.
+
+    Raises:
+        RgfError: the file cannot be read, or has no such column of integers.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return np.array([int(row["index"]) for row in csv.DictReader(file)], np.int64)
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
+        reason = f"no column index of integers ({error})"
+        reason = reason if not isinstance(error, OSError) else str(error.strerror)
+        raise RgfError(f"data.without: cannot read {path}: {reason}") from None
+
+
+def _leave_out(images: Dataset, indices: np.ndarray) -> Dataset:
+    """All images but those with these indices."""
+    known = np.isin(indices, images.indices)
+    if not known.all():
+        raise RgfError(
+            f"data.without: {images.name} has no image {indices[~known][0]}; give the list of a "
+            "score of the same images"
+        )
+    kept = np.flatnonzero(~np.isin(images.indices, indices))
+    if not len(kept):
+        raise RgfError(f"data.without: no image of {images.name} is left")
+    return images.take(kept)
 
 
 def folds(config: ScoreConfig, labels: np.ndarray, repeat: int) -> np.ndarray:

@@ -34,7 +34,16 @@ def summary(score: Score) -> dict[str, Any]:
         "num_folds": str(score.config.num_folds),
         "metrics": score.metrics,
         "by_epoch": _by_epoch(score),
+        "losses": score.losses.mean(axis=0).tolist(),
+        "elbo": _elbo(score),
     }
+
+
+def _elbo(score: Score) -> dict[str, list[float]]:
+    """ELBOs of the full run by epoch, by what they are of."""
+    curves = score.full.curves if score.full else []
+    names = (("train", "all images"), ("held_out", "held out"))
+    return {label: [epoch[f"elbo/{name}"] for epoch in curves] for name, label in names if curves}
 
 
 def _by_epoch(score: Score) -> dict[int, dict[str, float]]:
@@ -98,10 +107,20 @@ def to_csv(score: Score) -> str:
     return outputs.csv_text(rows)
 
 
+def most_memorized_csv(score: Score) -> str:
+    """The top 5 %, largest M first, for ``data.without`` of another score."""
+    values, indices = score.final.score, score.images.indices
+    chosen = np.flatnonzero(score.highly_memorized)
+    chosen = chosen[np.argsort(-values[chosen], kind="stable")]
+    rows = [[indices[i], f"{values[i]:.6g}"] for i in chosen]
+    return outputs.csv_text([["index", "score"], *rows])
+
+
 def _texts(score: Score, work: Path) -> list[Path]:
     texts = {
         "config.yaml": score.config.to_yaml(),
         "scores.csv": to_csv(score),
+        "most_memorized.csv": most_memorized_csv(score),
         "score.json": strict_json.dumps(summary(score), indent=1),
     }
     for name, text in texts.items():
@@ -113,18 +132,15 @@ def _texts(score: Score, work: Path) -> list[Path]:
 def _pictures(score: Score, work: Path, others: Mapping[str, np.ndarray]) -> list[Path]:
     values, full = score.final.score, score.full
     by_epoch = {epoch: at.score for epoch, at in score.by_epoch.items()}
-    elbo = {
-        label: [epoch[f"elbo/{name}"] for epoch in full.curves]
-        for name, label in (("train", "all images"), ("held_out", "held out"))
-        if full
-    }
     log_prob = score.final.log_prob_in
     files = [
         figures.plot_gallery(work / "gallery.png", score.images.images, values),
-        figures.plot_log_prob(work / "log_prob.png", log_prob, score.highly_memorized),
+        figures.plot_log_prob(
+            work / "log_prob.png", log_prob, score.highly_memorized, score.images.images
+        ),
         figures.plot_quantiles(work / "quantiles.png", by_epoch, QUANTILES),
         figures.plot_densities(work / "densities.png", {OWN: values, **others}),
-        figures.plot_losses(work / "losses.png", score.losses, elbo),
+        figures.plot_losses(work / "losses.png", score.losses, _elbo(score)),
     ]
     if full:
         files.append(figures.plot_neighbour_ratio(work / "rho.png", values, full.rho))

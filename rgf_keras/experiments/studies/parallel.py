@@ -1,27 +1,41 @@
 """Running a study with several workers: processes that claim trials, here or on a cluster."""
 
+import logging
+import time
 from collections.abc import Callable
 from contextlib import closing
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial
 
-from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.run import SECONDS_BETWEEN_LOOKS, StudyRunner, StudySpec
+from rgf_keras.errors import LostLease, RgfError, first_line
+from rgf_keras.experiments.studies.run import (
+    MAX_FAILURES,
+    SECONDS_BETWEEN_LOOKS,
+    StudyRunner,
+    StudySpec,
+)
+from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.runtime.progress import Progress
 from rgf_keras.runtime.workers import Workers, WorkersSpec
 
-# No process frees all that Keras and a device keep of a model: one is replaced after so many.
+# No process frees all that Keras and a device keep of a model: one is replaced after so many, or
+# after each where the next one starts at once.
 TRIALS_PER_PROCESS = 10
 
-# So many workers in a row that die before they end a trial end the study.
+# So many workers in a row that die or fail before they end a trial end the study.
 MAX_DEATHS = 5
+
+# A database may be away for so long.
+PATIENCE_SECONDS = 600.0
+logger = logging.getLogger(__name__)
 
 
 def run_parallel(
     spec: StudySpec, where: WorkersSpec, progress: Progress, on_trial: Callable[[FrozenTrial], None]
 ) -> optuna.Study:
-    """Run a study, or what is left of it, in other processes.
+    """Run a study, or what is left of it, in other processes, so that memory does not grow.
 
     The baseline runs first and alone, so that what trials share is made once. A worker that dies
     is replaced, and its trial resumed: from its checkpoint where workers share the workspace, else
@@ -41,17 +55,31 @@ def run_parallel(
         raise RgfError(
             "SQLite storages are for one worker; use journal:///PATH, PostgreSQL or MySQL"
         )
-    trials, deaths = progress.task("trials", "trials"), list[str]()
+    while True:
+        try:
+            return _run_workers(spec, where, progress, on_trial)
+        except (LostLease, StorageInternalError) as error:
+            cause = first_line(error.__cause__ or error)
+            logger.warning("Optuna's storage does not answer (%s); waiting for it", cause)
+            _wait_for_storage(spec)
+
+
+def _run_workers(
+    spec: StudySpec, where: WorkersSpec, progress: Progress, on_trial: Callable[[FrozenTrial], None]
+) -> optuna.Study:
+    trials, deaths, num_vain = progress.task("trials", "trials"), list[str](), 0
     with closing(where.open(_run_trials, spec)) as workers, spec.open(on_trial) as runner:
         with runner.forgiving(), closing(workers):  # they end before the runner does
             while not runner.done:
                 _start(runner, workers, progress)
                 results = workers.wait(SECONDS_BETWEEN_LOOKS)
                 deaths += [result.cause_of_death for result in results if result.cause_of_death]
+                num_vain += len(results)
                 if runner.tell():
                     deaths.clear()
+                    num_vain = 0
                     trials(*runner.counts())
-                _check(deaths)
+                _check(deaths, num_vain)
         runner.tell()
         runner.finish()
     return runner.optuna_study
@@ -59,8 +87,28 @@ def run_parallel(
 
 def _run_trials(spec: StudySpec, num_trials: int, progress: Progress) -> None:
     """A worker's task: so many trials, or as many as are to be had."""
-    with spec.open() as runner:
-        runner.run_some(num_trials, progress)
+    try:
+        with spec.open() as runner:
+            runner.run_some(num_trials, progress)
+    except StorageInternalError as error:  # what the process holds is lost, as its leases are
+        raise LostLease(first_line(error.__cause__ or error)) from error
+
+
+def _wait_for_storage(spec: StudySpec) -> None:
+    """Wait until a database that is restarted answers again.
+
+    Raises:
+        RgfError: it does not.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while isinstance(spec.storage, str):
+        try:
+            open_storage(spec.storage)
+            return
+        except RgfError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _start(runner: StudyRunner, workers: Workers, progress: Progress) -> None:
@@ -69,11 +117,17 @@ def _start(runner: StudyRunner, workers: Workers, progress: Progress) -> None:
     starting = max(workers.num_busy - under_way, 0)
     free = workers.num_workers - workers.num_busy
     alone = not runner.search.has_baseline
+    num_trials = 1 if alone or workers.starts_at_once else TRIALS_PER_PROCESS
     for _ in range(min(claimable - starting, free)):
-        workers.start(1 if alone else TRIALS_PER_PROCESS, progress, alone)
+        workers.start(num_trials, progress, alone)
 
 
-def _check(deaths: list[str]) -> None:
+def _check(deaths: list[str], num_vain: int) -> None:
+    if num_vain - len(deaths) >= MAX_FAILURES:
+        raise RgfError(
+            f"{num_vain - len(deaths)} attempts in a row failed, for the reasons above; mend them, "
+            "and the same command continues"
+        )
     if len(deaths) >= MAX_DEATHS:
         raise RgfError(
             f"{len(deaths)} workers in a row died before their trials ended, the last one by "

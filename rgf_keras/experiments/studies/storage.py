@@ -17,8 +17,8 @@ from rgf_keras import names
 from rgf_keras.errors import RgfError, first_line
 from rgf_keras.experiments.studies.optuna_adapter import quiet
 from rgf_keras.experiments.studies.ranking import REPEATS
+from rgf_keras.masking import masked
 from rgf_keras.runtime import locks
-from rgf_keras.tracking.tracker import masked
 
 if TYPE_CHECKING:
     from rgf_keras.runtime.leases import Leases
@@ -41,8 +41,8 @@ def open_storage(url: str) -> BaseStorage:
         return storage
     except Exception as error:  # every database driver raises exceptions of its own
         raise RgfError(
-            f"cannot open the Optuna storage {masked(url)} ({first_line(error)}); check the "
-            "address and that it can be written"
+            f"cannot open the Optuna storage {masked(url, url)} ({first_line(error, url)}); check "
+            "the address and that it can be written"
         ) from error
 
 

@@ -1,5 +1,7 @@
 """The assessment end to end on few digits, on every backend."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -50,6 +52,11 @@ def test_assessment_is_recorded_and_repeatable(tmp_path, cache, model):
     assert ("real_loss.png" in run.artifacts) == (model.family == "gan")
     assert [step for step, _ in run.metrics["epoch"]] == [1, 2]
     assert run.params["model.family"] == model.family
+    best = json.loads((tmp_path / "best.json").read_text())
+    looks = dict(run.metrics["quality/frechet_oracle"][:2])
+    assert best["epoch"] == min(looks, key=looks.__getitem__)
+    assert best["metrics"]["quality/frechet_oracle"] == min(looks.values())
+    assert {"best.json", "model-best.keras", "distances.npz"} <= set(run.artifacts)
 
     second = assess(config, Context(tracker.start("second", {}), tmp_path / "again", cache))
     for name, value in first.metrics.items():

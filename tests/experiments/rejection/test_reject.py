@@ -63,9 +63,13 @@ def test_a_sweep_is_measured_plotted_and_not_repeated(tmp_path, cache, folder):
     assert (points[0].images != points[2].images).any()
     files = report.write(tmp_path, points, np.zeros((400, 28, 28, 3), np.uint8))
     assert all(path.stat().st_size > 500 for path in files)
-    assert {"tradeoff.png", "classes.png", "copies-auto.png", "tsne-2.0.png"} <= {
-        path.name for path in files
-    }
+    names = {"tradeoff.png", "classes.png", "copies-auto.png", "tsne-2.0.png", "spectrum.png"}
+    assert names | {"class-auto.png"} <= {path.name for path in files}
+    features = points[0].train_features
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    own = 1 - (unit @ unit.T - 3 * np.eye(len(unit))).max(axis=1)
+    assert points[0].mean_distance == pytest.approx(own.mean(), abs=1e-5)
+    assert f"{points[0].mean_distance:.4f}" in report.table(points).caption
     again = reject.sweep(CONFIG, [None, "auto", 2.0], tracker, tmp_path, cache)
     assert [point.metrics for point in again] == [point.metrics for point in points]
     assert len(tracker.runs) == 3

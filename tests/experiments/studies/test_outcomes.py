@@ -226,6 +226,18 @@ def test_a_mean_that_overflows_is_no_result(tmp_path):
         outcomes(tmp_path, [{**GOOD, "rgf/gap": 1.7e308}], trainings=2)
 
 
+@pytest.mark.parametrize("value", [9.3e307, 1e200])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("repeats", [2, 3])
+def test_huge_results_are_compared(tmp_path, value, sign, repeats):
+    """The baseline's is the largest; what scatters by the largest number there is has an end."""
+    results = [{**GOOD, "rgf/gap": value / number - (sign < 0) * value} for number in range(1, 60)]
+    study, _ = outcomes(tmp_path, results, repeats=repeats)
+    summary = outcome.study_summary(study)
+    assert math.isfinite(summary["differences"]["rgf/gap"]["high"])
+    assert math.isfinite(summary["trials"][summary["best"]]["repeats"]["objective"]["low"])
+
+
 def test_what_one_training_does_not_measure_is_no_mean(tmp_path):
     first = {**GOOD, "guest/x": 1.0, "guest/x_low": 0.5, "guest/x_high": 1.5, "guest/y": 1.0}
     second = {**first, "guest/x": math.inf, "guest/y": 3.0}

@@ -10,9 +10,8 @@ from toy_study import RANDOM, assessment
 
 from rgf_keras.cache import Cache
 from rgf_keras.errors import Diverged, RgfError
+from rgf_keras.experiments.studies.differences import Difference, Mean
 from rgf_keras.experiments.studies.ranking import (
-    Difference,
-    Mean,
     best,
     feasible,
     finished,

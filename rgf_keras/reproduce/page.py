@@ -1,0 +1,173 @@
+"""One page about a paper: all that finished runs give of it, what is missing, what differs."""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from rgf_keras import reproduce
+from rgf_keras.config import ExperimentConfig
+from rgf_keras.errors import RgfError
+from rgf_keras.figures.charts import data_url
+from rgf_keras.reports.page import Page, TitledPictures
+from rgf_keras.reports.paper_tables import PaperTable
+from rgf_keras.reproduce.reproduction import Reproduction
+from rgf_keras.tracking.records import Records, RunRecord
+
+TITLES = {
+    "rgf": "Do Generative Models Learn Rare Generative Factors? (Frontiers in AI 2025)",
+    "mr": "Training with Memorization Rejection (arXiv 2210.12231)",
+    "score": "On Memorization in Probabilistic Deep Generative Models (NeurIPS 2021)",
+}
+# What a set of configurations would cost, in words.
+Price = Callable[[Sequence[ExperimentConfig]], str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table or figure of a paper, as far as it is done.
+
+    Attributes:
+        title: e.g. ``Table 1``.
+        option: of ``rgf reproduce`` for it.
+        reproduction: makes it.
+        runs: that have finished.
+    """
+
+    title: str
+    option: str
+    reproduction: Reproduction
+    runs: list[RunRecord]
+
+    @property
+    def missing(self) -> dict[str, ExperimentConfig]:
+        """Runs that have not finished."""
+        done = {run.label for run in self.runs}
+        return {name: x for name, x in self.reproduction.runs.items() if name not in done}
+
+    def tables(self) -> list[PaperTable]:
+        """Those of the finished runs, under the part's own title."""
+        found = self.reproduction.tables(self.runs) if self.runs else []
+        own = self.title.lower().replace(" ", "-")
+        return [
+            replace(each, key=f"{own}-{each.key}", title=f"{self.title}: {each.title}")
+            for each in found
+        ]
+
+
+def parts(
+    paper: str,
+    scale: str,
+    trainings: int | None,
+    find_study: Callable[[str], optuna.Study | None],
+    records: Records,
+) -> list[Part]:
+    """All tables and figures of a paper; a run that one of them has made counts for all.
+
+    Args:
+        paper: a key of :data:`rgf_keras.reproduce.PAPERS`.
+        scale: one of ``SCALES``.
+        trainings: of each model; the scale's if None.
+        find_study: the study of a reproduction's name, None if it was not begun.
+        records: of the runs.
+    """
+    wanted = [
+        Part(title, f"--{kind} {name}", reproduce.find(paper, scale=scale, **options), [])
+        for title, kind, name in reproduce.items(paper)
+        for options in [_options(kind, name, trainings)]
+    ]
+    done: dict[str, str] = {}  # by what is configured
+    for part in wanted:
+        each = part.reproduction
+        if study := find_study(each.name):
+            ids = each.finished_ids(study)
+            done |= {each.runs[label].key: run_id for label, run_id in ids.items()}
+    return [replace(part, runs=_finished(part, done, records)) for part in wanted]
+
+
+def _options(kind: str, name: str, trainings: int | None) -> dict[str, Any]:
+    return {kind: name, "trainings": trainings}
+
+
+def _finished(part: Part, done: Mapping[str, str], records: Records) -> list[RunRecord]:
+    """Runs of a part that any part has made."""
+    keys = {label: config.key for label, config in part.reproduction.runs.items()}
+    return [records.run(done[key], label) for label, key in keys.items() if key in done]
+
+
+def paper_page(
+    paper: str, scale: str, found: Sequence[Part], price: Price, command: str = ""
+) -> Page:
+    """The page.
+
+    Args:
+        paper: a key of :data:`rgf_keras.reproduce.PAPERS`.
+        scale: of the runs.
+        found: what :func:`parts` found.
+        price: of what is missing.
+        command: what to type to get the same.
+    """
+    complete = sum(not part.missing for part in found)
+    runs = {run.id for part in found for run in part.runs}
+    return Page(
+        kind=f"Paper, at the scale {scale}",
+        question=TITLES[paper],
+        answer=f"{complete} of {len(found)} tables and figures are complete, from {len(runs)} "
+        f"finished {'run' if len(runs) == 1 else 'runs'}.",
+        caution=" ".join(reproduce.DEVIATIONS[paper](scale)),
+        tables=[
+            *_agreement(found),
+            *(table for part in found for table in part.tables()),
+            *_missing(paper, scale, found, price),
+        ],
+        pictures=[picture for part in found for picture in _figures(part)],
+        command=command or os.environ.get("RGF_COMMAND", ""),
+    )
+
+
+def _agreement(found: Sequence[Part]) -> list[PaperTable]:
+    """How what is done compares with the paper."""
+    lines: dict[str, str] = {}  # by what they say: several parts may have the same runs
+    for part in found:
+        for line in part.reproduction.agreement(part.runs) if part.runs else ():
+            lines.setdefault(line, part.title)
+    rows = [[title, line] for line, title in lines.items()]
+    note = "Of finished runs; the paper's own numbers are beside."
+    columns = ["", "here and in the paper"]
+    return [PaperTable("agreement", "How it compares", columns, rows, note)] if rows else []
+
+
+def _missing(paper: str, scale: str, found: Sequence[Part], price: Price) -> list[PaperTable]:
+    rows = []
+    for part in found:
+        if missing := part.missing:
+            command = f"rgf reproduce {paper} {part.option} --scale {scale}"
+            numbers = f"{len(missing)} of {len(part.reproduction.runs)}"
+            rows.append([part.title, numbers, _price(price, [*missing.values()]), command])
+    note = (
+        "Training alone, on this machine; oracles, sampling and measuring come on top. What one "
+        "table has trained, no other trains again."
+    )
+    columns = ["", "runs missing", "would cost", "command"]
+    return [PaperTable("missing", "What is missing", columns, rows, note)] if rows else []
+
+
+def _price(price: Price, configs: Sequence[ExperimentConfig]) -> str:
+    try:
+        return price(configs)
+    except RgfError as error:
+        return f"unknown: {error}"
+
+
+def _figures(part: Part) -> TitledPictures:
+    if not part.runs:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        paths = part.reproduction.figures(part.runs, Path(folder))
+        urls = [data_url(path.read_bytes(), "image/png") for path in paths]
+    more = "" if not part.missing else f" ({len(part.missing)} runs are missing)"
+    return [(f"{part.title}{more}", url) for url in urls]
