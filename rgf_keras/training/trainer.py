@@ -299,8 +299,8 @@ class Trainer:
             assert self.checkpoints is not None
             owner = "other images" if is_other_data else "another model, configuration or backend"
             raise RgfError(
-                f"the checkpoint belongs to {owner}; delete {self.checkpoints.folder}, or use "
-                "another folder"
+                f"the checkpoint in {self.checkpoints.folder} belongs to {owner}; use another "
+                "folder, or move that one away"
             )
         self.state.assign(arrays)
         self.history.steps = arrays["steps"]

@@ -199,7 +199,7 @@ def _assess_once(
     if record.get("origin", origin) != origin:
         raise RgfError(
             f"{folder} holds results of {_named(record['origin'])}, not of {_named(origin)}; "
-            "delete it, or give another --workspace"
+            "give another --workspace, or move it away"
         )
     # before 0.2 the metrics alone
     return record if "metrics" in record else {"metrics": record, "model": "model.keras"}

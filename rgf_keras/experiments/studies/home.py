@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage
 
-from rgf_keras import outputs
+from rgf_keras import outputs, strict_json
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.optuna_adapter import quiet
 from rgf_keras.experiments.studies.storage import MOVED, place_of
@@ -42,8 +42,8 @@ def claimed(folder: Path, storage: BaseStorage, name: str) -> Iterator[None]:
         if owner and owner[ID] != known.get(ID):
             raise RgfError(
                 f"{folder} belongs to the study of this name in {owner['storage']}, not to one in "
-                f"{place_of(storage)}; give that --storage, another --name or --workspace, or "
-                f"delete {folder}"
+                f"{place_of(storage)}; give that --storage, another --name or --workspace, or move "
+                "the folder away"
             )
         yield
         with quiet():
@@ -52,7 +52,7 @@ def claimed(folder: Path, storage: BaseStorage, name: str) -> Iterator[None]:
             study.set_user_attr(ID, uuid.uuid4().hex)
         if owner is None:
             kept = {ID: study.user_attrs[ID], "storage": place_of(storage)}
-            outputs.write_text(record, json.dumps(kept))
+            outputs.write_text(record, strict_json.dumps(kept))
 
 
 def _attributes(storage: BaseStorage, name: str) -> dict[str, str]:
