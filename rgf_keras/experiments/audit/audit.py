@@ -18,7 +18,7 @@ from rgf_keras.errors import ArgumentError
 from rgf_keras.experiments.audit import findings, measures, notes, shares, spaces, workers
 from rgf_keras.experiments.audit.findings import Finding, Known, Mirror
 from rgf_keras.experiments.audit.result import LEVEL, Audit, Audited, Copy, Pairs, worst
-from rgf_keras.experiments.audit.spaces import PIXELS, Space
+from rgf_keras.experiments.audit.spaces import PIXELS, Pixels, Space
 from rgf_keras.metrics import approximate as approximations
 from rgf_keras.metrics import catalogue, neighbours
 from rgf_keras.metrics.checks import check_share, random
@@ -264,7 +264,8 @@ def _audit_one(name: str, images: ImageSet, reference: Reference, table: Sequenc
     evidence, has_test = _evidence(images, reference, table), reference.test is not None
     found = {}
     for space, known in reference.known.items():
-        features, share = evidence.space(space).generated, reference.level / len(reference.known)
+        features = reference.spaces[space].features(images)
+        share = reference.level / len(reference.known)
         found[space] = findings.find(known, features, images, share, reference.mirror(space))
     values = measures.of_findings(found) | measures.of_data(reference.known)
     classes: tuple = ()
@@ -307,11 +308,18 @@ def _evidence(images: ImageSet, reference: Reference, table: Sequence[Row]) -> E
     sets = {"train": train, "held_out": test or train, "generated": images}
     sets |= {"test": test} if test else {}
     names = list(reference.spaces)
+
+    def embed(name: str, of: str) -> np.ndarray:
+        space = reference.spaces[name]
+        if isinstance(space, Pixels) and image_sets.are_resized(*sets.values()):
+            return space.smoothed(sets[of])
+        return space.features(sets[of])
+
     return Evidence(
         images=images.thumbnails,
         table=table,
         embedding=names[-1],
-        embed=lambda space, name: reference.spaces[space].features(sets[name]),
+        embed=embed,
         copying_spaces=names,
         labels=_labels(images, reference),
         seed=reference.seed,

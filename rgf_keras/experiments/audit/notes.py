@@ -6,7 +6,7 @@ import numpy as np
 
 from rgf_keras.datasets.image_sets import Canvas, ImageSet
 from rgf_keras.experiments.audit.findings import Known
-from rgf_keras.experiments.audit.spaces import FID, PIXELS
+from rgf_keras.experiments.audit.spaces import FID, PIXELS, SMOOTHING
 
 NUM_NAMED = 3
 
@@ -97,7 +97,12 @@ def _sizes(canvas: Canvas, sets: Mapping[str, ImageSet]) -> str:
     resized = [f"{each.num_resized} of {name}" for name, each in sets.items() if each.num_resized]
     if not resized:
         return f"{text}; all images have the size of the training images."
-    return f"{text}; of other sizes, and resized (bicubic, antialiased): {', '.join(resized)}."
+    return (
+        f"{text}; of other sizes, and resized (bicubic, antialiased): {', '.join(resized)}. "
+        "Resized images are smoother, and lie nearer to all others: for C_T and the test for few "
+        f"copies pixels of all sets are smoothed (Gaussian, {SMOOTHING} pixels). Networks may "
+        "still take resized images for nearer ones."
+    )
 
 
 def _listed(images: ImageSet, chosen: np.ndarray) -> str:

@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from scipy import ndimage
 
 from rgf_keras.cache import Cache
-from rgf_keras.datasets.image_sets import Canvas, ImageSet, batches
+from rgf_keras.datasets.image_sets import BATCH, Canvas, ImageSet, batches
 from rgf_keras.metrics.features import FeatureExtractor, extractor
 from rgf_keras.metrics.inception import has_fid_weights
 from rgf_keras.names import file_name
 from rgf_keras.runtime.progress import SILENT, Progress
 
 PIXELS, FID = "pixels", "fid"
+SMOOTHING = 1.5  # standard deviation of the Gaussian, in pixels of thumbnails
 
 
 class Space(Protocol):
@@ -33,18 +35,43 @@ class Space(Protocol):
 
 
 class Pixels:
-    """Levels of the thumbnails; a black image, which has no direction, counts as dark grey."""
+    """Levels of the thumbnails; a black image, which has no direction, counts as dark grey.
+
+    Args:
+        canvas: the size of images.
+        folder: where smoothed ones are put, on disk.
+    """
 
     name = PIXELS
 
-    def __init__(self, canvas: Canvas):
-        self.canvas = canvas.small
+    def __init__(self, canvas: Canvas, folder: Path):
+        self.canvas, self._folder = canvas.small, folder
+        self._smoothed: dict[int, np.ndarray] = {}  # by thumbnails, which the audit holds
 
     def features(self, images: ImageSet) -> np.ndarray:
         return flatten(images.thumbnails)
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         return flatten(np.stack([self.canvas.fit(image) for image in images]))
+
+    def smoothed(self, images: ImageSet) -> np.ndarray:
+        """(n, d) uint8 of a set, smoothed: alike for images that were resized and that were not.
+
+        Resizing smooths, and smooth images lie nearer to all others: of 1,000 digits that nobody
+        has copied, and of which half were enlarged and made small again, C_T was −1.5 to −2.3 at
+        p = .005, and −0.1 to −0.5 once all images were smoothed like this.
+        """
+        key = id(images.thumbnails)
+        if key not in self._smoothed:
+            path = self._folder / f"smoothed-{len(self._smoothed)}.npy"
+            shape = images.thumbnails.shape
+            smoothed = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+            for start in range(0, len(images), BATCH):
+                part = images.thumbnails[start : start + BATCH].astype(np.float32)
+                blurred = ndimage.gaussian_filter(part, SMOOTHING, axes=(1, 2))
+                smoothed[start : start + BATCH] = np.rint(blurred)
+            self._smoothed[key] = smoothed
+        return flatten(self._smoothed[key])
 
 
 class Network:
@@ -132,4 +159,4 @@ def make(
 ) -> list[Space]:
     """Pixels, and a space of each network."""
     networks = [Network(each, canvas, cache, folder, progress) for each in extractors]
-    return [Pixels(canvas), *networks]
+    return [Pixels(canvas, folder), *networks]

@@ -146,6 +146,15 @@ def test_files_of_mixed_sizes_and_formats_are_named(tmp_path):
     assert any("resized (bicubic" in note for note in made.result.notes)
 
 
+def test_resized_images_are_not_taken_for_copies(tmp_path):
+    train, test, generated, *_ = audited_digits.make(0, sizes=(1000, 500, 500))
+    audited_digits.write(tmp_path / "mixed", generated, mixed=True)
+    result = rgf_keras.audit(train, tmp_path / "mixed", test, **PIXELS).result
+    assert not result.found
+    assert result.samples[0].metrics["copying/c_t/pixels"] > -1
+    assert any("pixels of all sets are smoothed" in note for note in result.notes)
+
+
 def test_labelled_images_have_a_c_t_of_each_class(tmp_path):
     train, test, generated, *_ = audited_digits.make(0)
     for name, images in (("train", train), ("generated", generated), ("test", test)):
