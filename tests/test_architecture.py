@@ -26,7 +26,7 @@ import rgf_keras
 PACKAGE = Path(rgf_keras.__file__).parent
 BASE = {
     *("masking", "errors", "names", "strict_json", "outputs", "image_sizes", "archive", "runtime"),
-    *("plugins", "downloads", "cache"),
+    *("plugins", "downloads", "cache", "bundled"),
 }
 BELOW_CONFIG = BASE | {"datasets", "backend", "models", "training", "metrics"}
 BELOW_EXPERIMENTS = BELOW_CONFIG | {"config", "tracking", "figures"}
@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "archive": {"errors", "outputs"},
     "runtime": {"errors"},
     "plugins": {"errors"},
+    "bundled": {"errors"},
     "downloads": {"errors"},
     "cache": {"errors", "archive", "outputs", "runtime"},
     "datasets": BASE,

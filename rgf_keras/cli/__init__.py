@@ -14,6 +14,7 @@ from typing import Annotated, Any, TextIO
 import typer
 from typer.exceptions import TyperException
 
+from rgf_keras import __version__
 from rgf_keras.cli import assess, audit, data, reject, report, reproduce, score, study, system
 from rgf_keras.cli.options import note
 from rgf_keras.errors import RgfError
@@ -39,9 +40,19 @@ app.command("sync")(system.sync)
 app.command("info")(system.info)
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"rgf_keras {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Measure how much an image generator memorizes, and search what helps."""
     if debug:

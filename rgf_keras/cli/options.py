@@ -43,6 +43,13 @@ def check_config(path: Path | None) -> Path | None:
     return path if path and str(path).startswith(PUBLISHED) else check_file(path)
 
 
+def find_study_file(path: Path) -> Path:
+    """The file of a study, which may be the package's, before anything slow is imported."""
+    from rgf_keras import bundled
+
+    return bundled.find(path)
+
+
 def seed_of(text: str) -> Any:
     """An option for a seed, within what all that is seeded takes."""
     return typer.Option(min=0, max=2**31 - 1, help=text)
@@ -62,7 +69,11 @@ ConfigFile = Annotated[
     ),
 ]
 StudyFile = Annotated[
-    Path, typer.Argument(help="A Python file that defines `study`.", callback=check_file)
+    Path,
+    typer.Argument(
+        help="A Python file that defines `study`, or a name that `rgf study list` shows.",
+        callback=find_study_file,
+    ),
 ]
 Settings = Annotated[
     list[str] | None,

@@ -60,6 +60,27 @@ def study_run(
     note(f"records: {workspace}/ (browse them with `{browse}`)")
 
 
+@app.command("list")
+def study_list(as_json: options.Json = False) -> None:
+    """Show the studies that come with the package; `rgf study run NAME` runs one."""
+    from rgf_keras import bundled
+
+    titles = {name: bundled.title(file) for name, file in bundled.studies().items()}
+    width = max(map(len, titles), default=0)
+    show(as_json, titles, *(f"{name:{width}}  {title}" for name, title in titles.items()))
+
+
+@app.command("new")
+def study_new(
+    file: Annotated[Path, typer.Argument(help="The Python file to write.")],
+) -> None:
+    """Write a small study with comments, to begin one's own with."""
+    from rgf_keras import bundled
+
+    bundled.write_start(file)
+    note(f"{file}: change it, and run it with `{shlex.join(['rgf', 'study', 'run', str(file)])}`")
+
+
 @app.command("show")
 def study_show(
     name: Annotated[str, typer.Argument(help="A study's name, or the start of it.")],
