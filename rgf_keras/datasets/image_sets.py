@@ -173,11 +173,6 @@ def read(
     return ImageSet(source, np.arange(len(source)), thumbnails, examples, num_resized)
 
 
-def are_resized(*sets: ImageSet) -> bool:
-    """Whether any of the sets' images was of another size, and resized."""
-    return any(each.num_resized for each in sets)
-
-
 def check_count(kind: str, name: str, count: int) -> None:
     """Raises an RgfError if there are too few images to audit."""
     if count < MIN_IMAGES[kind]:

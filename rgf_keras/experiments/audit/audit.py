@@ -45,6 +45,7 @@ class Reference:
         known: of the data in each space.
         search: for moved copies, in pixels.
         level: probability that one kind of test raises an alarm without copying.
+        smooths: whether images of any set were resized, so that all are smoothed to be measured.
         seed: of everything random.
         cache: of features and statistics.
         search_own: finds the training images' neighbours among themselves.
@@ -56,6 +57,7 @@ class Reference:
     known: dict[str, Known]
     search: Mirror
     level: float
+    smooths: bool
     seed: int
     cache: Cache
     search_own: SearchOwn = neighbours.nearest
@@ -153,13 +155,14 @@ def audit(
             workers.embed(ahead, files, resources, progress)
         data = _read_data(opened, canvas, place, hold_out, seed, progress)
         made = spaces.make(extractors, canvas, cache, place, progress)
-        reference = _compare_data(data, made, approximate, seed, cache)
         read_sets = {
             name: image_sets.read(
                 source, "generated", canvas, place / f"generated-{i}", progress, 1
             )
             for i, (name, source) in enumerate(sources.items())
         }
+        smooths = any(each.num_resized for each in (*filter(None, data), *read_sets.values()))
+        reference = _compare_data(data, made, approximate, smooths, seed, cache)
         audited = [_audit_one(*item, reference, tables[item[0]]) for item in read_sets.items()]
         told = notes.of(canvas, reference.known, *data, read_sets, names)
         sizes = {"train": len(data[0]), "test": len(data[1]) if data[1] else 0}
@@ -168,6 +171,7 @@ def audit(
             "seed": seed,
             "hold_out": hold_out,
             "approximate": approximate,
+            "smooths": smooths,
             "spaces": list(reference.spaces),
             "pixels": list(canvas.small.shape),
         }
@@ -232,6 +236,7 @@ def _compare_data(
     data: tuple[ImageSet, ImageSet | None],
     made: Sequence[Space],
     is_approximate: bool,
+    smooths: bool,
     seed: int,
     cache: Cache,
 ) -> Reference:
@@ -241,7 +246,7 @@ def _compare_data(
     search_own: SearchOwn = approximations.search if is_approximate else neighbours.nearest
     search = findings.mirror(data[0], known[PIXELS], data[1], seed)
     by_name = {each.name: each for each in made}
-    return Reference(*data, by_name, known, search, level, seed, cache, search_own)
+    return Reference(*data, by_name, known, search, level, smooths, seed, cache, search_own)
 
 
 def _compare_shares(
@@ -311,7 +316,7 @@ def _evidence(images: ImageSet, reference: Reference, table: Sequence[Row]) -> E
 
     def embed(name: str, of: str) -> np.ndarray:
         space = reference.spaces[name]
-        if isinstance(space, Pixels) and image_sets.are_resized(*sets.values()):
+        if isinstance(space, Pixels) and reference.smooths:
             return space.smoothed(sets[of])
         return space.features(sets[of])
 

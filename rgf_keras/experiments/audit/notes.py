@@ -99,9 +99,9 @@ def _sizes(canvas: Canvas, sets: Mapping[str, ImageSet]) -> str:
         return f"{text}; all images have the size of the training images."
     return (
         f"{text}; of other sizes, and resized (bicubic, antialiased): {', '.join(resized)}. "
-        "Resized images are smoother, and lie nearer to all others: for C_T and the test for few "
-        f"copies pixels of all sets are smoothed (Gaussian, {SMOOTHING} pixels). Networks may "
-        "still take resized images for nearer ones."
+        "Resized images are smoother, and lie nearer to all others: for all that is measured in "
+        f"pixels, but not to name copies, those of all sets are smoothed (Gaussian, {SMOOTHING} "
+        "pixels). Networks may still take resized images for nearer ones."
     )
 
 

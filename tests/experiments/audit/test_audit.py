@@ -152,7 +152,7 @@ def test_resized_images_are_not_taken_for_copies(tmp_path):
     result = rgf_keras.audit(train, tmp_path / "mixed", test, **PIXELS).result
     assert not result.found
     assert result.samples[0].metrics["copying/c_t/pixels"] > -1
-    assert any("pixels of all sets are smoothed" in note for note in result.notes)
+    assert any("those of all sets are smoothed" in note for note in result.notes)
 
 
 def test_labelled_images_have_a_c_t_of_each_class(tmp_path):
