@@ -15,7 +15,8 @@ from rgf_keras.metrics.frechet import Estimate
 
 IMAGES_PER_CELL = 200  # of the smaller of test and training set, as arXiv 2210.12231 has it
 MIN_SAMPLES_PER_CELL = 20
-NUM_DRAWS = 200
+NUM_DRAWS = 200  # of the bootstrap
+NUM_PERMUTATIONS = 1000  # p of several spaces, multiplied by their number, must be small still
 NUM_NEIGHBOURS = 10  # by whose distance that of the nearest is judged
 TAIL_SHARE, MIN_TAIL = 0.005, 5  # of test images
 
@@ -118,7 +119,7 @@ def measure(
     return Copying(
         space=space,
         c_t=data_copying.bootstrap(test_of_copying, seed, NUM_DRAWS),
-        p_value=data_copying.permutation_null(test_of_copying, seed, NUM_DRAWS).p_copying,
+        p_value=data_copying.permutation_null(test_of_copying, seed, NUM_PERMUTATIONS).p_copying,
         distance=float(distances[:, 0].mean()),
         distance_test=float(test_distances[:, 0].mean()),
         authenticity=copies.authenticity(train, generated, "cosine", search_own),

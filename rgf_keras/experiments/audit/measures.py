@@ -8,7 +8,7 @@ from rgf_keras.experiments.audit.findings import Finding, Known
 from rgf_keras.experiments.audit.result import ClassTest
 from rgf_keras.experiments.audit.spaces import FID, PIXELS
 from rgf_keras.metrics import catalogue, copies, data_copying, distribution
-from rgf_keras.metrics.copying import MIN_SAMPLES_PER_CELL, NUM_DRAWS
+from rgf_keras.metrics.copying import MIN_SAMPLES_PER_CELL, NUM_DRAWS, NUM_PERMUTATIONS
 from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.metric import Metric
 from rgf_keras.metrics.on_request import ON_REQUEST
@@ -106,6 +106,6 @@ def of_classes(
         classes = data_copying.c_t_per_class(*features, *sets, evidence.seed).classes
         for label, test in classes.items():
             interval = data_copying.bootstrap(test, evidence.seed, NUM_DRAWS)
-            p = data_copying.permutation_null(test, evidence.seed, NUM_DRAWS).p_copying
+            p = data_copying.permutation_null(test, evidence.seed, NUM_PERMUTATIONS).p_copying
             tests.append(ClassTest(name, class_names[label], interval, p))
     return tuple(tests)

@@ -14,7 +14,7 @@ from rgf_keras.metrics.copying import Copying
 from rgf_keras.metrics.frechet import Estimate
 from rgf_keras.metrics.rgf_table import Row
 
-LEVEL = 0.05  # probability of an alarm without copying, of all tests together
+LEVEL = 0.02  # probability of an alarm without copying, of all tests together
 
 
 @dataclass(frozen=True)
