@@ -8,21 +8,23 @@ NETWORK = rf"(?:{DATABASES}|https?|ftps?|s3|gs|ray|redis)(?:\+\w+)?"
 OF_FILES = "".join(rf"(?<!{scheme})" for scheme in ("sqlite", "journal", "file"))
 SECRETS = (
     r"\w*(?:password|passwd|passphrase|secret|token|credential|signature)",
-    r"(?:(?<![a-z0-9])|(?<=%3b)|(?<=%26))(?:pwd|pw|pass|sig|sas|auth|\w+[_-]key|\w+(?:api|access|account)key)",
+    r"(?:(?<![a-z0-9])|(?<=%3b)|(?<=%26))(?:pwd|pw|pass|sig|sas|auth|\w+[_-]key|\w*(?:api|access|account)key)",
 )
+OF_A_SECRET = re.compile(rf"(?:{'|'.join(SECRETS)})\Z", re.IGNORECASE)  # a name
 PLAIN_NAME = re.compile(r"[\w.%+-]{0,19}")  # of a user; what is longer may be a token
 
 
 def _patterns(char: str) -> list[re.Pattern[str]]:
     """What addresses hide, after what stays. All up to the last @ belongs to the password."""
-    starts = rf"(?<![:/\\])\w*//+|[a-z][\w+.-]*{OF_FILES}:[/\\]{{2,}}|{NETWORK}[:/\\]+"
+    starts = rf"(?<![:/\\])\w*//+|[a-z][\w+.-]*{OF_FILES}:[/\\]{{2,}}|(?<![a-z0-9]){NETWORK}[:/\\]+"
     patterns = [
         # an address, mistyped or not: https://TOKEN@, postgresql//NAME:PASSWORD@
         rf"(?P<start>{starts})(?P<hidden>{char}+)(?=@)",
         # of a kind that nobody knows: htp:/NAME:PASSWORD@
         rf"(?P<start>[a-z][\w+.-]*:[/\\]*)(?P<hidden>[^\s/@:]+:{char}+)(?=@)",
-        # without its kind: NAME:PASSWORD@
-        rf"(?P<start>(?<![^\s'\"=(])(?!folder:))(?P<hidden>[\w.%+-]+:[^\s/]{char}*)(?=@)",
+        # without its kind: NAME:PASSWORD@HOST; no mailto:NAME@HOST, 10:30@PLACE, weight:1@5
+        rf"(?P<start>(?<![^\s'\"=(])(?!folder:|mailto:|\d\d?:\d\d(?::\d\d)?@))"
+        rf"(?P<hidden>[\w.%+-]+:[^\s/]{char}*)(?=@(?:[a-z_\[]|[\w-]+[.:/]\w))",
         rf"(?P<start>(?:{'|'.join(SECRETS)})(?:=|%3d))(?P<hidden>(?:(?!&){char})+)",
     ]
     return [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
@@ -51,6 +53,15 @@ def masked(text: str, address: str = "") -> str:
     for pattern in IN_TEXT:
         text = pattern.sub(lambda match: match["start"] + _shown_and_secret(match)[0], text)
     return text
+
+
+def masked_value(name: str, value: str) -> str:
+    """What is recorded under a name, which may say by itself that it is a secret.
+
+    >>> masked_value("arguments.api_key", "sk-123"), masked_value("num_tokens", "5")
+    ('***', '5')
+    """
+    return "***" if OF_A_SECRET.search(name) else masked(value)
 
 
 def _shown_and_secret(match: re.Match[str]) -> tuple[str, str]:

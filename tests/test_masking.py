@@ -5,18 +5,23 @@ import os
 import shutil
 import sys
 import threading
+import types
 
 import mlflow
 import optuna
 import pytest
+import sqlalchemy
 import toy_study
+import yaml
 
 from rgf_keras import cli
+from rgf_keras.config import AssessConfig
 from rgf_keras.errors import RgfError, first_line
+from rgf_keras.experiments.studies.storage import place_of
 from rgf_keras.masking import masked
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker, backlogs, send_backlog
 from rgf_keras.tracking.records import Records
-from rgf_keras.tracking.tracker import environment_tags
+from rgf_keras.tracking.tracker import MemoryRun, environment_tags
 
 CANARY = "cAnArY42"
 
@@ -34,6 +39,8 @@ CANARY = "cAnArY42"
             "sqlite:////home/me@work/mlflow.db", "sqlite+pysqlite:////a%3Fb/me@work/x.db",
             "journal:////home/me@work/x.journal", "file:///home/me@work", "num_tokens=5",
             "data.name=folder:/data/me@work/images", "design=3 sigma=0.1 key=value",
+            "configs/gan@v2.yaml", "logs/a@b", "xray/scan@2.png", "mailto:me@x.com", "10:30@lab",
+            "guest:precision@5", "9:05:10@lab.org",
             "the token that it takes", "trial-0003: loss/vae is nan",
         )),
     ],
@@ -59,6 +66,8 @@ ADDRESSES = [
     "https://host/mlflow?sig={}",
     "https://host/mlflow?x=1&X-Amz-Signature={}",
     "https://host/mlflow?subscription-key={}&access-token={}",
+    "https://host/blob?AccountKey={}",
+    "https://host?apikey={}&accesskey={}",
     "mssql+pyodbc://host/db?UID=me;pwd={};x=1",
     "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D{}%3B",
     "postgresql+psycopg://me:{}@/db?host=a",
@@ -73,6 +82,8 @@ ADDRESSES = [
     "https//{}@host",
     "//me:{}@host",
     "me:{}@host/db",
+    "me:{}@host",
+    "me:{}@10.0.0.1",
     "http://me:{}@host:port",
     "http://me:{}@",
 ]
@@ -93,6 +104,32 @@ def test_what_libraries_make_of_an_address():
     for text in (f"Port could not be cast to integer value as '{CANARY}'", f"no host {CANARY}:x/",
                  f"host='{CANARY}', port=1: /x/{CANARY}y"):  # fmt: skip
         assert CANARY not in masked(text, address)
+
+
+@pytest.mark.parametrize("name", ["AccountKey", "apikey", "accesskey", "x.api_key", "token"])
+def test_names_of_secrets(name):
+    assert masked(f"{name}={CANARY}") == f"{name}=***"
+    run = MemoryRun("0", "x", None)
+    run.log_params({name: CANARY, "num_tokens": 5})
+    run.set_tags({name: CANARY})
+    assert (run.params, run.tags) == ({name: "***", "num_tokens": "5"}, {name: "***"})
+
+
+def test_a_configuration_is_recorded_without_secrets():
+    values = {"api_key": CANARY, "nested": [{"token": CANARY}], "values": [1, "a"]}
+    config = AssessConfig().with_values({"data.factor_parameters": values})
+    assert CANARY not in config.to_yaml()
+    shown = {"api_key": "***", "nested": [{"token": "***"}], "values": [1, "a"]}
+    assert yaml.safe_load(config.to_yaml())["data"]["factor_parameters"] == shown
+
+
+def test_the_place_of_a_storage_is_told_without_its_password():
+    engine = types.SimpleNamespace(
+        url=sqlalchemy.make_url(f"postgresql://host/db?user=me&password={CANARY}")
+    )
+    storage = object.__new__(optuna.storages.RDBStorage)
+    storage.engine = engine
+    assert place_of(storage) == "postgresql://host/db?password=***&user=me"
 
 
 def rgf(*arguments, monkeypatch, capsys):

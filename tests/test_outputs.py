@@ -156,6 +156,15 @@ def test_what_a_killed_process_was_writing_is_swept_by_the_next(tmp_path):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_files_are_written_where_there_are_no_locks(tmp_path, monkeypatch):
+    def refuse(self, **settings):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("rgf_keras.runtime.locks.FileLock.acquire", refuse)
+    assert outputs.write_text(tmp_path / "a.txt", "x").read_text() == "x"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
 def test_a_full_disk_is_one_line_with_what_to_do(tmp_path):
     told = pytest.raises(RgfError, match=r"cannot write .*a\.txt: No space .*; make space, and the")
     with told, outputs.replacing(tmp_path / "a.txt"):

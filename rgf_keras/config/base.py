@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from rgf_keras.cache import key_of
 from rgf_keras.config import yaml_text
 from rgf_keras.errors import RgfError, did_you_mean
-from rgf_keras.masking import masked
+from rgf_keras.masking import OF_A_SECRET, masked
 
 INT32 = 2**31 - 1  # what backends take for sizes and seeds
 LONGEST = 100  # characters of a value in an error
@@ -96,7 +96,16 @@ class Config(BaseModel):
         return key_of(dict(_flatten(self.identity())))
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        """As it is recorded: what has the name of a secret is masked."""
+        return yaml.safe_dump(_without_secrets(self.model_dump(mode="json")), sort_keys=False)
+
+
+def _without_secrets(tree: Any, name: str = "") -> Any:
+    if isinstance(tree, dict):
+        return {key: _without_secrets(value, str(key)) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_without_secrets(value, name) for value in tree]
+    return "***" if isinstance(tree, str) and OF_A_SECRET.search(name) else tree
 
 
 def parse(tree: Any, kind: type[Kind]) -> Kind:

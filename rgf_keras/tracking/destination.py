@@ -42,6 +42,8 @@ class Point:
 class Batch:
     """Records of a run in one piece: the first value of every parameter, the last of every tag.
 
+    Records that are sent ``again`` after they were refused count as of their time.
+
     Attributes:
         header: ``experiment``, ``artifacts``, ``name`` and ``parent``, our id of another run.
         time: when the last record was made, in milliseconds since 1970.
@@ -57,6 +59,8 @@ class Batch:
     @classmethod
     def of(cls, records: list[Record]) -> "Batch":
         batch = cls()
+        if any("again" in record for record in records):  # else as written: clocks are set back
+            records = sorted(records, key=lambda record: record["time"])
         for record in records:
             batch.time = record["time"]
             batch.header |= record.get("opened", {})

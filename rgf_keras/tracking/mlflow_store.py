@@ -24,10 +24,9 @@ from rgf_keras.tracking.mlflow_names import (
     allowed_name,
     allowed_value,
 )
+from rgf_keras.tracking.relocation import ID_TAG, MADE_TAG
 from rgf_keras.tracking.tracker import IMAGES, LOCAL
 
-# A run has this tag with our id of it.
-ID_TAG = "rgf.id"
 PARENT_TAG = "mlflow.parentRunId"
 SERVERS = ("http", "https", "postgresql", "mysql", "mssql")
 PER_CALL = {"params": 100, "tags": 100, "metrics": 1000}  # the server's limits
@@ -91,7 +90,7 @@ class MlflowStore:
             if known is None:
                 artifacts = relocation.artifacts_of(self.uri, artifacts)
                 try:
-                    return self.client.create_experiment(name, artifact_location=artifacts)
+                    return self.client.create_experiment(name, artifacts, {MADE_TAG: "rgf"})
                 except Exception:
                     known = self.client.get_experiment_by_name(name)
                     if known is None:  # nor has another process made it meanwhile

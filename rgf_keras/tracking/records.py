@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rgf_keras.errors import RgfError, first_line
-from rgf_keras.masking import masked
+from rgf_keras.masking import masked_value
 from rgf_keras.metrics import rgf_table
 from rgf_keras.metrics.rgf_table import Row
 from rgf_keras.tracking.mlflow_names import ORIGINAL
@@ -152,8 +152,8 @@ class Records:
         }
 
         def named(values: dict[str, Any]) -> dict[str, Any]:
-            texts = ((name, masked(x) if isinstance(x, str) else x) for name, x in values.items())
-            return {original.get(name, name): value for name, value in texts}
+            ours = ((original.get(name, name), value) for name, value in values.items())
+            return {name: masked_value(name, x) if isinstance(x, str) else x for name, x in ours}
 
         return RunRecord(
             label or f"{run.info.run_name} {there[:8]}",

@@ -16,10 +16,23 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy
 
 from rgf_keras.cache import key_of
+from rgf_keras.masking import masked
 from rgf_keras.names import sqlite_url
 from rgf_keras.runtime import locks
 
-DATABASE, ARTIFACTS, SPOOL = "mlflow.db", "artifacts", "spool"  # in a workspace
+DATABASE, ARTIFACTS = "mlflow.db", "artifacts"  # in a workspace
+OWN, REFUSED = "own", "refused"  # in a spool; the first marks that of the workspace's database
+ID_TAG = "rgf.id"  # a run has it with our id of it
+MADE_TAG = "rgf.made"  # an experiment has it that we have made
+OURS = """
+    SELECT experiment_id, artifact_location FROM experiments AS ours
+    WHERE EXISTS (
+        SELECT 1 FROM experiment_tags WHERE key = ? AND experiment_id = ours.experiment_id
+    ) OR EXISTS (
+        SELECT 1 FROM tags JOIN runs USING (run_uuid)
+        WHERE key IN (?, 'version/rgf_keras') AND runs.experiment_id = ours.experiment_id
+    )
+"""
 
 
 @contextmanager
@@ -50,15 +63,21 @@ def artifacts_of(uri: str, artifacts: str | None) -> str | None:
 
 
 def spool_folder(spool: Path, uri: str) -> Path:
-    """The folder for what waits for an address.
+    """The folder for what waits for an address, whatever its password is.
 
     What waits for the workspace's own database where that was before belongs to it.
     """
-    folder = spool / key_of({"uri": uri})
-    if uri == sqlite_url(spool.parent / DATABASE):
-        for address in spool.glob("*/address"):
-            if address.parent != folder and _was_here(address.read_text(encoding="utf-8"), spool):
-                _merge(address.parent, folder)
+    shown = masked(uri, uri)
+    folder = spool / key_of({"uri": shown})
+    is_own = uri == sqlite_url(spool.parent / DATABASE)
+    for old in [path.parent for path in spool.glob("*/address") if path.parent != folder]:
+        with contextlib.suppress(FileNotFoundError):  # another process has merged it
+            address = (old / "address").read_text(encoding="utf-8")
+            if masked(address, address) == shown or (is_own and _was_here(old, address)):
+                _merge(old, folder)
+    if is_own:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / OWN).touch()
     return folder
 
 
@@ -74,18 +93,17 @@ def _relocate(file: Path) -> None:
     folder = file.parent / ARTIFACTS
     here = folder.resolve().as_uri()
     with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(file)) as database, database:
-        places = database.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
-        for (place,) in places:
+        for experiment, place in database.execute(OURS, (MADE_TAG, ID_TAG)).fetchall():
             if place == here or not _is_moved(str(place), folder):
                 continue
             database.execute(
-                "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?",
-                (here, place),
+                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
+                (here, experiment),
             )
             database.execute(
                 "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
-                "WHERE substr(artifact_uri, 1, ?) = ?",
-                (here, len(place) + 1, len(place) + 1, f"{place}/"),
+                "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
+                (here, len(place) + 1, experiment, len(place) + 1, f"{place}/"),
             )
 
 
@@ -96,24 +114,43 @@ def _is_moved(place: str, folder: Path) -> bool:
     return folder.exists() or not Path(unquote(urlsplit(place).path)).exists()
 
 
-def _was_here(address: str, spool: Path) -> bool:
-    """Whether an address is that of the workspace's own database before it was moved or copied."""
-    file = _file(address)
-    if file is None or file.name != DATABASE or file.parent == spool.parent.resolve():
+def _was_here(old: Path, address: str) -> bool:
+    """Whether a spool is of the workspace's own database before that was moved or copied."""
+    if (old / OWN).exists():
+        return True
+    file = _file(address)  # of earlier versions, which left no mark
+    if file is None or file.name != DATABASE or file.exists():
         return False
-    return not file.exists() or (file.parent / SPOOL).exists()
+    return file.parent.name == old.parent.parent.resolve().name
 
 
 def _merge(old: Path, new: Path) -> None:
-    """Let what waits in one folder wait in another, unless somebody is at it."""
+    """Let what waits in one folder wait in another, unless somebody is at it.
+
+    What the other one has too stays where it is.
+    """
     lock = locks.acquire(old / "lock", wait=False)
     if lock is None:
         return
     try:
         new.mkdir(parents=True, exist_ok=True)
-        for path in old.iterdir():
-            if path.name not in ("lock", "address") and not (new / path.name).exists():
-                os.replace(path, new / path.name)
-        shutil.rmtree(old, ignore_errors=True)
+        for run in [path.stem for path in old.glob("*.jsonl")]:
+            parts = (run, f"{run}.sent", f"{run}.jsonl")  # the last one says that there is a run
+            if not any((new / part).exists() for part in parts):
+                for part in parts:
+                    if (old / part).exists():
+                        os.replace(old / part, new / part)
+        for path in (old / REFUSED).glob("*.jsonl"):
+            (new / REFUSED).mkdir(exist_ok=True)
+            with open(new / REFUSED / path.name, "ab") as file:
+                file.write(path.read_bytes())
+            path.unlink()
+        for path in [path for path in (old / REFUSED).rglob("*") if path.is_file()]:
+            target = new / path.relative_to(old)
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, target)
+        if {path.name for path in old.rglob("*") if path.is_file()} <= {"lock", "address", OWN}:
+            shutil.rmtree(old, ignore_errors=True)
     finally:
         lock.release()

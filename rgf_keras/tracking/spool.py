@@ -78,6 +78,7 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "lock").touch()
         self._lock: FileLock | None = None
+        self._locking, self._closed = threading.Lock(), False
 
     def append(self, run: str, **record: Any) -> None:
         """Add a record: ``opened``, ``params``, ``metrics`` with ``step``, ``tags``, ``status``."""
@@ -143,14 +144,19 @@ class Spool:
         return Backlog(sum(map(any, sizes)), sum(r for r, _ in sizes), sum(f for _, f in sizes))
 
     def acquire(self) -> bool:
-        """Become the process that sends; False if another one is."""
-        self._lock = self._lock or locks.acquire(self.folder / "lock", wait=False)
-        return self._lock is not None
+        """Become the process that sends; False if another one is, or this one has closed it."""
+        with self._locking:
+            if not self._closed:
+                self._lock = self._lock or locks.acquire(self.folder / "lock", wait=False)
+            return self._lock is not None
 
     def close(self) -> None:
         """Let another process send."""
-        if self._lock:
-            self._lock.release()
+        with self._locking:
+            self._closed = True
+            if self._lock:
+                self._lock.release()
+                self._lock = None
 
     def send(self, destination: Destination) -> None:
         """Send all that can be sent, records before files, and delete what has arrived.
@@ -194,7 +200,10 @@ class Spool:
         for path in folder.glob("*.jsonl"):
             for record in _parse(path.read_bytes()):
                 if "file" not in record:
-                    self.append(path.stem, **{k: x for k, x in record.items() if k != "because"})
+                    kept = {key: x for key, x in record.items() if key != "because"}
+                    self.append(path.stem, **kept | {"again": True})
+            if not self.write():
+                return
             path.unlink()
         for path in [path for path in folder.glob("*/**/*") if path.is_file()]:
             target = self.folder / path.relative_to(folder)

@@ -16,7 +16,7 @@ from typing import Any
 from rgf_keras import __version__, outputs
 from rgf_keras.cache import Cache
 from rgf_keras.errors import LostLease
-from rgf_keras.masking import masked
+from rgf_keras.masking import masked_value
 from rgf_keras.names import check_name
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.tracking.provenance import provenance
@@ -51,7 +51,7 @@ class Run(ABC):
         """Copy a file into the record, under a name."""
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        self.append(params={name: masked(str(value)) for name, value in params.items()})
+        self.append(params={name: masked_value(name, str(x)) for name, x in params.items()})
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log numbers; of those that are not finite a tag ``not_finite/NAME`` says so instead."""
@@ -76,7 +76,7 @@ class Run(ABC):
         self.keep(path, f"{IMAGES}/{step}-{key}{Path(path).suffix}")
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        self.append(tags={name: masked(str(value)) for name, value in tags.items()})
+        self.append(tags={name: masked_value(name, str(x)) for name, x in tags.items()})
 
     def finish(self, status: str = "FINISHED") -> None:
         self.append(status=status)

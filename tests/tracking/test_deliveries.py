@@ -154,6 +154,28 @@ def test_a_refused_record_is_sent_again_when_that_is_asked_for(spool):
     assert not refused.exists()
 
 
+def test_what_was_refused_is_older_than_what_was_logged_since(spool):
+    sink, run = Sink(), start(spool, "a")
+    run.append(tags={"best": "old"}, params={"weight": "nan"}, time=1)
+    spool.send(sink)
+    run.append(tags={"best": "new"}, time=2)
+    batches = []
+    sink.send = lambda run, batch: batches.append(batch)
+    spool.requeue()
+    spool.send(sink)
+    (batch,) = batches
+    assert (batch.tags, batch.params) == ({"best": "new"}, {"weight": "nan"})
+
+
+def test_what_was_refused_stays_while_the_disk_is_full(spool, monkeypatch):
+    start(spool, "a").log_params({"weight": "nan"})
+    spool.send(Sink())
+    refused = spool.folder / "refused" / "a.jsonl"
+    monkeypatch.setattr(spool, "write", lambda: False)
+    spool.requeue()
+    assert refused.exists()
+
+
 def test_back_is_told_once_something_has_arrived(spool):
     sink, told = Sink(), []
     sender = Sender(spool, sink, "the sink", told.append)

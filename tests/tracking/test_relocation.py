@@ -9,8 +9,10 @@ import pytest
 from rgf_keras.cli.options import open_records, open_tracker
 from rgf_keras.errors import RgfError
 from rgf_keras.names import sqlite_url
+from rgf_keras.tracking import relocation
 from rgf_keras.tracking.mlflow_tracker import send_backlog
 from rgf_keras.tracking.records import Records
+from rgf_keras.tracking.relocation import spool_folder
 
 
 @pytest.fixture
@@ -88,3 +90,61 @@ def test_a_run_that_was_deleted_is_told_and_stops_nothing(workspace, tmp_path):
         send_backlog(uri, workspace / "spool", refused=True)
     assert client.get_run(theirs.id).data.metrics == {"loss": 1.0}
     assert Path(workspace / "spool").exists()
+
+
+def test_only_our_own_experiments_follow_the_workspace(workspace, tmp_path):
+    client = mlflow.MlflowClient(sqlite_url(workspace / "mlflow.db"))
+    places = {"theirs": "file:///gone/artifacts", "ours": "file:///gone/artifacts"}
+    ids = {name: client.create_experiment(name, place) for name, place in places.items()}
+    client.create_run(ids["ours"], tags={"rgf.id": "local-1"})
+    with open_tracker(None, workspace, "new"):
+        pass
+    after = Path(shutil.move(workspace, tmp_path / "after"))
+    with relocation.opening(sqlite_url(after / "mlflow.db")):
+        pass
+    client = mlflow.MlflowClient(sqlite_url(after / "mlflow.db"))
+    here = (after / "artifacts").as_uri()
+    expected = {"theirs": "file:///gone/artifacts", "ours": here, "new": here}
+    for name, place in expected.items():
+        assert client.get_experiment_by_name(name).artifact_location == place
+
+
+def waiting(folder, address, **files):
+    """A folder of a spool with an address and files, ``__`` in whose names is a dot."""
+    (folder / "refused").mkdir(parents=True)
+    (folder / "address").write_text(address)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+    return folder
+
+
+def test_merging_spools_loses_nothing(tmp_path):
+    spool, uri = tmp_path / "spool", "http://me:b@host"
+    old = waiting(spool / "old", "http://me:***@host", a__jsonl="a", a__sent="1", b__jsonl="b")
+    (old / "b").mkdir()
+    (old / "b" / "table.csv").write_text("b")
+    (old / "refused" / "c.jsonl").write_text("old\n")
+    new = spool_folder(spool, "http://me:c@host")
+    assert new == spool_folder(spool, uri)
+    assert not old.exists()
+    assert {path.name for path in new.iterdir()} == {"a.jsonl", "a.sent", "b.jsonl", "b", "refused"}
+    old = waiting(spool / "old", "http://me:***@host", a__jsonl="other", a__sent="5", d__jsonl="d")
+    (old / "refused" / "c.jsonl").write_text("new\n")
+    spool_folder(spool, uri)
+    assert [(new / name).read_text() for name in ("a.jsonl", "a.sent")] == ["a", "1"]
+    assert [(old / name).read_text() for name in ("a.jsonl", "a.sent")] == ["other", "5"]
+    assert (new / "d.jsonl").exists()
+    assert not (old / "d.jsonl").exists()
+    assert (new / "refused" / "c.jsonl").read_text() == "old\nnew\n"
+
+
+def test_what_waits_for_another_database_is_left_to_it(tmp_path):
+    workspace, start = tmp_path / "b", f"sqlite:///{tmp_path}"
+    theirs = waiting(workspace / "spool" / "1", f"{start}/a/mlflow.db", x__jsonl="x")
+    before = waiting(workspace / "spool" / "2", f"{start}/c/b/mlflow.db", y__jsonl="y")
+    own = waiting(workspace / "spool" / "3", f"{start}/d/mlflow.db", own="", z__jsonl="z")
+    folder = spool_folder(workspace / "spool", sqlite_url(workspace / "mlflow.db"))
+    assert (theirs / "x.jsonl").exists()
+    assert not before.exists()
+    assert not own.exists()
+    assert {path.name for path in folder.iterdir()} == {"own", "y.jsonl", "z.jsonl"}

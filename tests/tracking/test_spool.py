@@ -201,6 +201,14 @@ def test_one_process_sends_what_all_record(spool):
     assert {run for run, *_ in sink.points} == {"a", "b"}
 
 
+def test_who_has_closed_a_spool_sends_no_more(spool):
+    other = Spool(spool.folder)
+    assert spool.acquire()
+    spool.close()
+    assert not spool.acquire()
+    assert other.acquire()
+
+
 def test_a_batch_keeps_first_parameters_and_last_tags():
     records = [
         {"time": 1, "opened": {"name": "a"}, "status": "RUNNING"},

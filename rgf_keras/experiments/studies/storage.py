@@ -134,7 +134,7 @@ def place_of(storage: BaseStorage) -> str:
     if isinstance(storage, Journal):
         return f"{JOURNAL}{storage.path}"
     assert isinstance(storage, RDBStorage)
-    return storage.engine.url.render_as_string(hide_password=True)
+    return masked(storage.engine.url.render_as_string(hide_password=True))
 
 
 class Journal(JournalStorage):
