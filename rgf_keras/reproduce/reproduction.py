@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 
 from rgf_keras.config import AssessConfig, ExperimentConfig
+from rgf_keras.experiments.studies import attempts
 from rgf_keras.experiments.studies.ranking import finished
 from rgf_keras.experiments.studies.study import Evaluate, Study
 from rgf_keras.reports.paper_tables import PaperTable
@@ -26,6 +27,7 @@ def assess_once(config: AssessConfig, context: "Context") -> Any:
     from rgf_keras.experiments.assessment.assess import assess  # which imports Keras
 
     folder = context.folder.parents[1] / config.folder_name
+    attempts.note_folder(folder, context.folder)
     with locks.exclusive(folder / "command.lock"):  # another table's trial may be at it
         return assess(config, replace(context, folder=folder))
 
