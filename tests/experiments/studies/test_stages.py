@@ -2,17 +2,19 @@
 
 import errno
 from dataclasses import replace
+from types import SimpleNamespace
 
 import optuna
 import pytest
 from toy_study import RANDOM, assessment
 
 from rgf_keras.errors import LostLease, RgfError
-from rgf_keras.experiments.studies import attempts
+from rgf_keras.experiments.studies import attempts, parallel
 from rgf_keras.experiments.studies.stages import Search
 from rgf_keras.experiments.studies.storage import Journal
 from rgf_keras.experiments.studies.trial import Outcome
 from rgf_keras.runtime.leases import FileLeases
+from rgf_keras.runtime.progress import SILENT
 from rgf_keras.tracking.tracker import MemoryTracker
 
 
@@ -111,3 +113,19 @@ def test_lost_leases_and_full_disks_are_nobodys_fault(tmp_path):
     attempts.forgive(trial)  # another process has it since
     attempts.forgive(followed)
     assert followed.user_attrs[attempts.ATTEMPTS]["count"] == 1
+
+
+def test_a_storage_that_is_lost_again_and_again_ends_the_study(monkeypatch):
+    calls = iter([0, 1, 0, 0])  # how many trials end before it is lost
+
+    def lose(spec, where, progress, on_trial):
+        for _ in range(next(calls)):
+            on_trial(None)
+        raise LostLease("the session has ended")
+
+    monkeypatch.setattr(parallel, "_run_workers", lose)
+    monkeypatch.setattr(parallel, "SECONDS_BETWEEN_LOOKS", 0.0)
+    spec = SimpleNamespace(storage=None)
+    with pytest.raises(RgfError, match="lost 3 times before a trial ended, last by the session"):
+        parallel.run_parallel(spec, None, SILENT, lambda trial: None)
+    assert next(calls, None) is None
