@@ -236,7 +236,7 @@ class AssessConfig(ExperimentConfig):
 
     @property
     def folder_name(self) -> str:
-        """Of what an assessment keeps: one for each first training, however many follow it."""
+        """What keeps an assessment: one folder for each first training, however many follow."""
         first = self.evaluation.first_training
         return f"assess-{self.of_one_training().key}" + (f"-{first}" if first else "")
 
