@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 import time
@@ -34,6 +35,15 @@ def key_of(description: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _most_bytes() -> float:
+    given = os.environ.get("RGF_CACHE_GB") or DEFAULT_GB
+    try:
+        return int(float(given) * 1e9)
+    except (ValueError, OverflowError):
+        reason = f"RGF_CACHE_GB must be a number of gigabytes, received '{given}'"
+        raise RgfError(reason) from None
+
+
 @dataclass(frozen=True)
 class Entry:
     """A result in the cache: its kind, its size in bytes, and when it was last used."""
@@ -52,12 +62,17 @@ class Cache:
     Args:
         folder: ``$RGF_CACHE_DIR``, else one in the system's cache folder that other users cannot
             read, if None.
+        bounded: False for results that are to stay, such as a run's own.
+
+    Attributes:
+        max_bytes: how large it may become: ``$RGF_CACHE_GB``, else 20 GB.
 
     Raises:
         RgfError: there is no home folder, or ``$RGF_CACHE_GB`` is no number.
     """
 
-    def __init__(self, folder: str | Path | None = None):
+    def __init__(self, folder: str | Path | None = None, bounded: bool = True):
+        self.max_bytes = _most_bytes() if bounded else math.inf
         given = folder or os.environ.get("RGF_CACHE_DIR")
         if given:
             self.folder = Path(given)
@@ -69,17 +84,6 @@ class Cache:
         except (RuntimeError, OSError) as error:
             reason = f"there is no home folder to keep results in ({error})"
             raise RgfError(f"{reason}; set RGF_CACHE_DIR") from None
-
-    @property
-    def max_bytes(self) -> int:
-        """How large it may become: ``$RGF_CACHE_GB``, else 20 GB."""
-        given = os.environ.get("RGF_CACHE_GB") or DEFAULT_GB
-        try:
-            return int(float(given) * 1e9)
-        except (ValueError, OverflowError):
-            raise RgfError(
-                f"RGF_CACHE_GB must be a number of gigabytes, received '{given}'"
-            ) from None
 
     def path(self, kind: str, description: dict[str, Any]) -> Path:
         """Where a result is or would be kept.

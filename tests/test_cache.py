@@ -81,6 +81,7 @@ def test_the_cache_has_a_bound_and_keeps_what_was_used_last(cache, monkeypatch):
     cache.load("thing", {"a": 0})
     size = next(iter(cache.entries())).size
     monkeypatch.setenv("RGF_CACHE_GB", str(3.5 * size / 1e9))
+    cache = Cache(cache.folder)
     cache.store("thing", {"a": 3}, {"x": np.random.default_rng(0).random(1000)})
     assert [cache.load("thing", {"a": n}) is not None for n in range(4)] == [
         True,
@@ -90,7 +91,15 @@ def test_the_cache_has_a_bound_and_keeps_what_was_used_last(cache, monkeypatch):
     ]
     monkeypatch.setenv("RGF_CACHE_GB", "a lot")
     with pytest.raises(RgfError, match="RGF_CACHE_GB must be a number of gigabytes"):
-        cache.store("thing", {"a": 4}, {"x": np.zeros(1)})
+        Cache(cache.folder)
+
+
+def test_results_that_are_to_stay_are_never_trimmed(tmp_path, monkeypatch):
+    monkeypatch.setenv("RGF_CACHE_GB", "0")
+    kept = Cache(tmp_path, bounded=False)
+    for number in range(3):
+        kept.store("training", {"a": number}, {"x": np.zeros(10)})
+    assert len([*kept.entries()]) == 3
 
 
 def test_the_users_own_cache_is_the_users_alone(tmp_path, monkeypatch):

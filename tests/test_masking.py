@@ -226,3 +226,9 @@ def test_records_have_no_secret(tmp_path, monkeypatch, mlflow_database):
     read = Records(database).run(old)
     assert CANARY not in str((read.params, read.tags))
     assert read.tags["plain"] == "1"
+
+
+def test_a_thread_that_exits_shows_no_traceback(capsys):
+    for error in (SystemExit(0), ValueError("bad")):
+        cli._show_uncaught(threading.ExceptHookArgs((type(error), error, None, None)))
+    assert capsys.readouterr().err == "ValueError: bad\n\n"

@@ -97,7 +97,7 @@ def main() -> None:
         sys.stdout, sys.stderr = _Terminal(sys.stdout), _Terminal(sys.stderr)  # type: ignore[assignment]
     assert logging.lastResort
     logging.lastResort.setFormatter(_MaskedLines())
-    threading.excepthook = lambda raised: _show_traceback(raised.exc_value)
+    threading.excepthook = _show_uncaught
     if not os.path.isabs(os.path.expanduser("~")):  # no account: what other libraries ask for
         os.environ["HOME"] = os.devnull
         os.environ.setdefault("USER", "nobody")
@@ -123,6 +123,11 @@ def main() -> None:
     if code == INTERRUPTED:
         note("interrupted; the same command continues")
     sys.exit(code)
+
+
+def _show_uncaught(raised: threading.ExceptHookArgs) -> None:
+    if not isinstance(raised.exc_value, SystemExit):  # which ends a thread quietly
+        _show_traceback(raised.exc_value)
 
 
 def _show_traceback(error: BaseException | None) -> None:

@@ -117,7 +117,7 @@ def calibrate_command(
 
 def work_folder(config: "AssessConfig", workspace: Path) -> Path:
     """Where trainings are kept: the same folder however many of them are compared."""
-    return workspace / "work" / f"assess-{config.of_one_training().key}"
+    return workspace / "work" / config.folder_name
 
 
 def sample(

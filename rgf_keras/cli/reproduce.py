@@ -1,6 +1,7 @@
 """`rgf reproduce`: the papers' tables, made again and compared."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,10 @@ from rgf_keras.cli.options import check_writable, choose_backend, err, note, ope
 from rgf_keras.cli.outputs import PAGES, check_file_output
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
+from rgf_keras.masking import masked
 from rgf_keras.reports.terminal import Table
 
 if TYPE_CHECKING:
-    import optuna
-
     from rgf_keras.experiments.studies.study import Study
     from rgf_keras.reports.paper_tables import PaperTable
 
@@ -67,7 +67,16 @@ def reproduce_command(
         if table or figure:
             raise RgfError("--all is of all tables and figures; leave out --table and --figure")
         check_file_output(output, PAGES)
-        _write_page(paper, scale, trainings, chosen, output, storage, tracking_uri, workspace)
+        given = {
+            "--trainings": trainings,
+            "--backend": backend,
+            "--storage": storage,
+            "--tracking-uri": tracking_uri,
+            "--workspace": None if workspace == Path("mlruns") else workspace,
+        }
+        words = [word for key, x in given.items() if x for word in (key, masked(str(x), str(x)))]
+        where = storage, tracking_uri, workspace
+        _write_page(paper, scale, trainings, chosen, output, *where, words)
         return
     from rgf_keras import reproduce
 
@@ -132,20 +141,24 @@ def _write_page(
     storage: str | None,
     tracking_uri: str | None,
     workspace: Path,
+    words: Sequence[str],
 ) -> None:
-    """Write the page of a paper."""
-    from rgf_keras.experiments.studies.storage import find_study
+    """Write the page of a paper; commands in it have these further options."""
+    import optuna
+
+    from rgf_keras.experiments.studies.storage import find_studies, journal_url, sqlite_url
     from rgf_keras.reports import render
     from rgf_keras.reproduce import page
 
     records = open_records(tracking_uri, workspace)
 
-    def find(name: str) -> "optuna.Study | None":
-        try:
-            known = find_study(f"{name}-{backend}", storage, workspace)
-        except RgfError:  # it was not begun
-            return None
-        return known if known.study_name == f"{name}-{backend}" else None
+    studies = find_studies(
+        [storage] if storage else [journal_url(workspace), sqlite_url(workspace)]
+    )
+
+    def find(name: str) -> optuna.Study | None:
+        own = f"{name}-{backend}"
+        return optuna.load_study(study_name=own, storage=studies[own]) if own in studies else None
 
     found = page.parts(paper, scale, trainings, find, records)
     import_keras()
@@ -161,6 +174,7 @@ def _write_page(
             scale,
             found,
             lambda configs: _duration(estimate(configs, cache, progress, measured).seconds),
+            options=words,
         )
     render.write(view, output, "html")
     note(view.answer)

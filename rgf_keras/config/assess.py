@@ -234,6 +234,12 @@ class AssessConfig(ExperimentConfig):
         evaluation = self.evaluation.model_copy(update=single)
         return self.model_copy(update={"evaluation": evaluation})
 
+    @property
+    def folder_name(self) -> str:
+        """What keeps an assessment: one folder for each first training, however many follow."""
+        first = self.evaluation.first_training
+        return f"assess-{self.of_one_training().key}" + (f"-{first}" if first else "")
+
     def of_training(self, number: int) -> Self:
         """A copy for the training of this number: data and oracles are the first one's still."""
         return self.model_copy(update={"seed": self.seed + number})

@@ -14,7 +14,7 @@ from rgf_keras.metrics.checks import check_features, check_numbers
 from rgf_keras.metrics.frechet import Estimate
 
 IMAGES_PER_CELL = 200  # of the smaller of test and training set, as arXiv 2210.12231 has it
-MIN_SAMPLES_PER_CELL = 20
+MIN_SAMPLES_PER_CELL = 20  # what is more counts, as in data_copying.c_t
 NUM_DRAWS = 200  # of the bootstrap
 NUM_PERMUTATIONS = 1000  # p of several spaces, multiplied by their number, must be small still
 NUM_NEIGHBOURS = 10  # by whose distance that of the nearest is judged

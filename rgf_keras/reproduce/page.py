@@ -1,6 +1,8 @@
 """One page about a paper: all that finished runs give of it, what is missing, what differs."""
 
+import contextlib
 import os
+import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +18,7 @@ from rgf_keras.figures.charts import data_url
 from rgf_keras.reports.page import Page, TitledPictures
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reproduce.reproduction import Reproduction
-from rgf_keras.tracking.records import Records, RunRecord
+from rgf_keras.tracking.records import MissingRun, Records, RunRecord
 
 TITLES = {
     "rgf": "Do Generative Models Learn Rare Generative Factors? (Frontiers in AI 2025)",
@@ -83,9 +85,10 @@ def parts(
     done: dict[str, str] = {}  # by what is configured
     for part in wanted:
         each = part.reproduction
-        if study := find_study(each.name):
+        study = find_study(each.name)
+        if study and _is_of(study, each):
             ids = each.finished_ids(study)
-            done |= {each.runs[label].key: run_id for label, run_id in ids.items()}
+            done |= {each.runs[label].key: id for label, id in ids.items() if label in each.runs}
     return [replace(part, runs=_finished(part, done, records)) for part in wanted]
 
 
@@ -93,14 +96,29 @@ def _options(kind: str, name: str, trainings: int | None) -> dict[str, Any]:
     return {kind: name, "trainings": trainings}
 
 
+def _is_of(study: optuna.Study, reproduction: Reproduction) -> bool:
+    """Whether a study was begun with a reproduction's present settings, as far as is known."""
+    key = study.user_attrs.get("key")
+    return key is None or reproduction.study().as_begun(key).key == key
+
+
 def _finished(part: Part, done: Mapping[str, str], records: Records) -> list[RunRecord]:
     """Runs of a part that any part has made."""
     keys = {label: config.key for label, config in part.reproduction.runs.items()}
-    return [records.run(done[key], label) for label, key in keys.items() if key in done]
+    runs = []
+    for label, key in keys.items():
+        with contextlib.suppress(MissingRun):  # it was deleted since, and is to be made again
+            runs += [records.run(done[key], label)] if key in done else []
+    return runs
 
 
 def paper_page(
-    paper: str, scale: str, found: Sequence[Part], price: Price, command: str = ""
+    paper: str,
+    scale: str,
+    found: Sequence[Part],
+    price: Price,
+    command: str = "",
+    options: Sequence[str] = (),
 ) -> Page:
     """The page.
 
@@ -110,6 +128,7 @@ def paper_page(
         found: what :func:`parts` found.
         price: of what is missing.
         command: what to type to get the same.
+        options: further ones of commands that run what is missing.
     """
     complete = sum(not part.missing for part in found)
     runs = {run.id for part in found for run in part.runs}
@@ -122,7 +141,7 @@ def paper_page(
         tables=[
             *_agreement(found),
             *(table for part in found for table in part.tables()),
-            *_missing(paper, scale, found, price),
+            *_missing(paper, scale, found, price, options),
         ],
         pictures=[picture for part in found for picture in _figures(part)],
         command=command or os.environ.get("RGF_COMMAND", ""),
@@ -141,13 +160,17 @@ def _agreement(found: Sequence[Part]) -> list[PaperTable]:
     return [PaperTable("agreement", "How it compares", columns, rows, note)] if rows else []
 
 
-def _missing(paper: str, scale: str, found: Sequence[Part], price: Price) -> list[PaperTable]:
+def _missing(
+    paper: str, scale: str, found: Sequence[Part], price: Price, options: Sequence[str]
+) -> list[PaperTable]:
     rows = []
     for part in found:
         if missing := part.missing:
-            command = f"rgf reproduce {paper} {part.option} --scale {scale}"
+            words = ["rgf", "reproduce", paper, *part.option.split(), "--scale", scale, *options]
             numbers = f"{len(missing)} of {len(part.reproduction.runs)}"
-            rows.append([part.title, numbers, _price(price, [*missing.values()]), command])
+            rows.append(
+                [part.title, numbers, _price(price, [*missing.values()]), shlex.join(words)]
+            )
     note = (
         "Training alone, on this machine; oracles, sampling and measuring come on top. What one "
         "table has trained, no other trains again."

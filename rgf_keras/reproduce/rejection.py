@@ -229,12 +229,14 @@ def _table(runs: Sequence[RunRecord]) -> PaperTable:
         c_t, low, high = (number(m[f"{COPYING}{end}"], ".1f") for end in ("", "_low", "_high"))
         own = [number(m[_key(run, QUALITY)], ".1f"), f"{c_t} [{low}, {high}]"]
         own.append(number(m.get("generator/acceptance"), ".0%"))
-        rows.append([run.label, *own, *(number(value, ".2f") for value in PAPER[_tau(run)])])
-    columns = ["τ over d̄", "Fréchet", "C_T", "accepted", "FID SAGAN", "FID DiffAug"]
+        sagan, *others = PAPER[_tau(run)]
+        theirs = sagan, FID_BIGGAN[_tau(run)], *others
+        rows.append([run.label, *own, *(number(value, ".2f") for value in theirs)])
+    columns = ["τ over d̄", "Fréchet", "C_T", "accepted", "FID SAGAN", "FID BigGAN", "FID DiffAug"]
     columns += ["C_T SAGAN", "C_T DiffAug"]
     note = (
         "Fréchet distances are in the features of the run's embedding, C_T against held-out images "
-        "of the same data, with intervals of one training's samples. The last four columns are the "
+        "of the same data, with intervals of one training's samples. The last five columns are the "
         "paper's: Inception features, C_T against CIFAR-10.1."
     )
     return PaperTable("tau", "Quality and copying over τ (Figures 6, 8, 9)", columns, rows, note)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import optuna
 
 from rgf_keras.config import AssessConfig, ExperimentConfig
+from rgf_keras.experiments.studies import attempts
 from rgf_keras.experiments.studies.ranking import finished
 from rgf_keras.experiments.studies.study import Evaluate, Study
 from rgf_keras.reports.paper_tables import PaperTable
+from rgf_keras.runtime import locks
 from rgf_keras.tracking.records import Records, RunRecord
 
 if TYPE_CHECKING:
@@ -24,9 +26,10 @@ def assess_once(config: AssessConfig, context: "Context") -> Any:
     """Assess where ``rgf assess`` would: what one table has trained, no other trains again."""
     from rgf_keras.experiments.assessment.assess import assess  # which imports Keras
 
-    folder = context.folder.parents[1] / f"assess-{config.of_one_training().key}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return assess(config, replace(context, folder=folder))
+    folder = context.folder.parents[1] / config.folder_name
+    attempts.note_folder(folder, context.folder)
+    with locks.exclusive(folder / "command.lock"):  # another table's trial may be at it
+        return assess(config, replace(context, folder=folder))
 
 
 @dataclass(frozen=True)

@@ -193,11 +193,13 @@ def agreement(runs: Sequence[RunRecord]) -> list[str]:
 
 def _learned(model: str, verdicts: Sequence[Sequence[str]]) -> str:
     (learned, num), theirs = count_learned(verdicts), LEARNED[model]
+    if num == 0:
+        return f"{model}: no case has enough samples"
     words = [word for own in verdicts for word in own]
     p = scipy.stats.fisher_exact([[learned, num - learned], [theirs, CASES - theirs]]).pvalue
     deviating, few = words.count("deviates"), len(words) - num
     return (
-        f"{model}: {learned} of {num} cases learned ({learned / max(num, 1):.0%}); the paper, over "
+        f"{model}: {learned} of {num} cases learned ({learned / num:.0%}); the paper, over "
         f"all factors and k: {theirs} of {CASES} ({theirs / CASES:.0%}); "
         f"{'agrees' if p > 0.05 else 'differs'} (Fisher's p = {p:.2g})"
         + (f"; {deviating} deviate in the other direction" if deviating else "")

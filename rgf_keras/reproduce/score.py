@@ -11,6 +11,7 @@ import numpy as np
 
 from rgf_keras.config import ScoreConfig, parse, published, yaml_text
 from rgf_keras.experiments.scores.folds import load_images
+from rgf_keras.experiments.studies import attempts
 from rgf_keras.figures import scores as figures
 from rgf_keras.figures.copying import plot_rows_of_pairs
 from rgf_keras.metrics import memorization
@@ -199,6 +200,7 @@ def _evaluate(config: ScoreConfig, context: "Context") -> "Score":
     from rgf_keras.experiments.scores.score import default_folder, evaluate
 
     folder = default_folder(config, context.folder.parents[2])
+    attempts.note_folder(folder, context.folder)
     return evaluate(config, replace(context, folder=folder))
 
 

@@ -149,7 +149,9 @@ class DatabaseLeases(Leases):
         name = url.get_backend_name()
         if name not in DIALECTS:
             raise RgfError(f"no leases on {name}; use a PostgreSQL or MySQL storage")
-        self.dialect, self.study = DIALECTS[name], study
+        self.dialect = DIALECTS[name]
+        # MySQL's names are those of all databases of a server.
+        self._place = f"{url.database} {study}" if self.dialect is MYSQL else study
         self._guard, self._ended = threading.Lock(), threading.Event()
         self._is_lost = False
         engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -178,7 +180,7 @@ class DatabaseLeases(Leases):
                 return
 
     def _lock(self, name: str) -> Unlock | None:
-        digest = hashlib.sha256(f"rgf {self.study} {name}".encode()).digest()
+        digest = hashlib.sha256(f"rgf {self._place} {name}".encode()).digest()
         key = self.dialect.key(digest)
         taken = self._ask(self.dialect.take, key=key)
         return partial(self._ask, self.dialect.give_back, key=key) if taken else None

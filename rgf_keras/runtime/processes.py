@@ -5,17 +5,21 @@ import inspect
 import itertools
 import multiprocessing
 import pickle
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from rgf_keras.runtime import machine, preload
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.runtime.tasks import Task, TaskResult, run_task
+
+AMD_GPUS = Path("/dev/kfd")  # is there where ROCm's driver is
 
 
 @dataclass(eq=False)
@@ -45,8 +49,8 @@ class Processes:
     """Processes of their own, so that neither memory nor a crash of one reaches another.
 
     A single worker is forked from a process that has prepared itself for all that follow each
-    other, unless there are GPUs, whose driver no fork survives; several have environments of their
-    own, and are spawned.
+    other, on Linux and unless there are GPUs, whose driver no fork survives; several have
+    environments of their own, and are spawned.
     Cores are divided among the workers; GPUs are given out in turn, and several workers on one take
     its memory as they need it. (Variables that say otherwise in the environment are respected.) The
     processes end with this one. What they unpickle comes by a pipe that nobody else can open.
@@ -65,10 +69,11 @@ class Processes:
         self.num_workers, self._num_threads = num_workers, num_threads
         self._prepare, self._work, self._reuse = prepare, pickle.dumps((task, shared)), reuse
         self._gpus = machine.visible_gpus()
-        methods = multiprocessing.get_all_start_methods()
         is_importable = inspect.isfunction(prepare) and prepare.__module__ != "__main__"
-        may_fork = num_workers == 1 and is_importable and not self._gpus
-        self.starts_at_once = may_fork and "forkserver" in methods
+        # Elsewhere than on Linux frameworks do not survive a fork.
+        has_gpus = bool(self._gpus) or AMD_GPUS.exists()
+        may_fork = num_workers == 1 and sys.platform == "linux" and not has_gpus
+        self.starts_at_once = may_fork and is_importable
         method = "forkserver" if self.starts_at_once else "spawn"
         self._context: Any = multiprocessing.get_context(method)
         if self.starts_at_once:
@@ -105,6 +110,16 @@ class Processes:
         self._idle.clear()
 
     def _spawn(self, alone: bool) -> _Worker:
+        try:
+            return self._start_process(alone)
+        except (EOFError, ConnectionError):
+            if not self.starts_at_once:
+                raise
+        # The process to fork from has died while it prepared itself: each worker does that itself.
+        self.starts_at_once, self._context = False, multiprocessing.get_context("spawn")
+        return self._start_process(alone)
+
+    def _start_process(self, alone: bool) -> _Worker:
         slots = {worker.slot for worker in (*self._busy.values(), *self._idle)}
         slot = min(set(range(len(slots) + 1)) - slots)
         sharers = 1 if alone else self.num_workers

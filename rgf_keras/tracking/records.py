@@ -21,6 +21,10 @@ Numbers = dict[str, float]
 TRAINING = ("epoch", "loss", "real_loss", "elbo")
 
 
+class MissingRun(RgfError):
+    """There is no run of an id, or no more."""
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """A run in MLflow: an assessment, a score, or what a study's own function has logged.
@@ -137,12 +141,13 @@ class Records:
                 shown if no configuration was logged.
 
         Raises:
-            RgfError: there is none.
+            MissingRun: there is none.
+            RgfError: the address cannot be read.
         """
         with _readable(self.store, f"there is no run '{id}' in {self.store.place}"):
             there = self.store.find(id)
             if there is None:
-                raise RgfError(f"there is no run '{id}' in {self.store.place}")
+                raise MissingRun(f"there is no run '{id}' in {self.store.place}")
             run = self.store.client.get_run(there)
         metrics, params = trial
         original = {
@@ -176,5 +181,5 @@ def _readable(store: MlflowStore, missing: str | None = None) -> Iterator[None]:
     except Exception as error:  # of HTTP libraries, database drivers, file systems
         code = getattr(error, "get_http_status_code", lambda: None)()
         if missing and code in (400, 404):
-            raise RgfError(missing) from error
+            raise MissingRun(missing) from error
         raise RgfError(f"cannot read {store.place} ({first_line(error, store.uri)})") from error

@@ -116,7 +116,8 @@ class MemorizationRejection(Regularizer):
         if self.mode == "resample":
             _, metrics = batch[ACCEPTANCE]  # of all candidates
         survivors = ops.sum(accepted)
-        weights = accepted * (accepted.shape[0] / ops.maximum(survivors, 1.0))
+        # Counts are 0 or at least 1, sums of weights may be small; 0 is no update.
+        weights = accepted * (accepted.shape[0] / ops.maximum(survivors, 1e-6))
         return replace(
             loss,
             per_example=loss.per_example + (weights - 1) * loss.tensors["generated_losses"],

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import sqlalchemy
@@ -117,3 +118,18 @@ def test_the_server_ends_silent_sessions(database):
 def test_other_databases_have_no_leases(tmp_path):
     with pytest.raises(RgfError, match="no leases on sqlite"):
         DatabaseLeases(sqlalchemy.make_url(f"sqlite:///{tmp_path}/x.db"), "toy")
+
+
+def test_leases_of_two_databases_of_one_server_differ_on_mysql(monkeypatch):
+    asked = []
+
+    def keys(address):
+        monkeypatch.setattr(sqlalchemy, "create_engine", MagicMock())
+        held = DatabaseLeases(sqlalchemy.make_url(address), "toy")
+        monkeypatch.setattr(held, "_ask", lambda query, key: asked.append(key) or 1)
+        held.take("trial-0001")
+        held._ended.set()
+        return asked.pop()
+
+    assert len({keys(f"mysql+pymysql://host/{name}") for name in ("one", "two", "one")}) == 2
+    assert keys("postgresql://host/one") == keys("postgresql://host/two")  # whose locks are its own

@@ -1,16 +1,18 @@
 """What a pool of processes does for whoever uses it, and what share of the machine each gets."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
 from contextlib import closing
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.runtime import machine
+from rgf_keras.runtime import machine, processes
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.runtime.tasks import TaskResult
 from rgf_keras.runtime.workers import WorkersSpec
@@ -85,6 +87,40 @@ def test_a_single_worker_is_forked_from_one_that_is_prepared(tmp_path):
     assert len(set(processes)) == 4
     assert len({*prepared} - {*processes}) == 1
     assert len(set(files)) == 1
+
+
+def prepare_in_workers_only():
+    """What cannot be prepared in the process that others are forked from."""
+    if multiprocessing.parent_process() is None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_worker_is_spawned_where_none_can_be_forked(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    forkserver._forkserver._stop()  # one that runs has imported its modules already
+    spec = WorkersSpec(1, prepare=prepare_in_workers_only)
+    with closing(spec.open(log_limit, tmp_path / "limit")) as workers:
+        was_to_fork = workers.starts_at_once
+        workers.start(None, SILENT)
+        while workers.num_busy:
+            workers.wait(0.5)
+        assert not workers.starts_at_once
+    assert was_to_fork or machine.visible_gpus() or processes.AMD_GPUS.exists()
+    assert (tmp_path / "limit").exists()
+
+
+@pytest.mark.parametrize(
+    ("platform", "driver", "forks"),
+    [("linux", "none", True), ("darwin", "none", False), ("linux", "kfd", False)],
+)
+def test_only_linux_without_gpus_forks(tmp_path, monkeypatch, platform, driver, forks):
+    (tmp_path / "kfd").touch()
+    monkeypatch.setattr(processes, "AMD_GPUS", tmp_path / driver)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with closing(WorkersSpec(1, prepare=prepare_in_workers_only).open(log_limit, None)) as workers:
+        assert workers.starts_at_once is forks
 
 
 def test_a_death_is_a_result_and_a_new_process_takes_over():

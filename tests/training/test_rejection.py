@@ -6,6 +6,7 @@ from keras import ops
 from recipes import trainer
 
 from rgf_keras.errors import RgfError
+from rgf_keras.models.base import Loss
 from rgf_keras.training import MemorizationRejection, after
 
 pytestmark = pytest.mark.backend
@@ -126,6 +127,15 @@ def test_weights_of_rejected_samples_by_hand():
     expected = np.where(distances > 0.5, 1.0, distances / 0.5)
     np.testing.assert_allclose(ops.convert_to_numpy(weights), expected, atol=1e-5)
     assert float(metrics["acceptance"]) == pytest.approx(np.mean(distances > 0.5))
+    near = np.array([[1, 0.3, 0], [0, 1, 0.2]], np.float32)
+    losses = ops.convert_to_tensor(np.array([1.0, 3.0], np.float32))
+    tensors = {"generated": ops.convert_to_tensor(near), "generated_losses": losses}
+    batch = {"rejection/references": ops.convert_to_tensor(unit)}
+    damped = hook(Loss(losses, tensors), batch, 0).per_example
+    distances = 1 - (near / np.linalg.norm(near, axis=1, keepdims=True)).max(axis=1)
+    assert distances.sum() / 0.5 < 1  # less than one whole sample
+    expected = 2 * distances / distances.sum() * [1, 3]
+    np.testing.assert_allclose(ops.convert_to_numpy(damped), expected, rtol=1e-4)
     with pytest.raises(RgfError, match="mode"):
         MemorizationRejection(0.5, lambda x: x, unit, mode="soft")
 

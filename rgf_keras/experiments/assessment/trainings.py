@@ -158,7 +158,7 @@ class Trainings:
     def _kept(self, side: Side) -> tuple[Cache, str]:
         if side == "balanced":
             return self.materials.cache, "reference"
-        return Cache(self.folder / "trainings"), "training"
+        return Cache(self.folder / "trainings", bounded=False), "training"
 
     def _chosen(self, side: Side, number: int) -> AssessConfig:
         """What is trained."""

@@ -269,7 +269,7 @@ def _by_class(sets: Sequence[Labelled], class_names: Sequence[str]) -> dict[str,
     values = {}
     for label, name in enumerate(class_names):
         own = [x[y == label] for x, y in sets]
-        if min(map(len, own)) >= copying.MIN_SAMPLES_PER_CELL:
+        if min(map(len, own)) > copying.MIN_SAMPLES_PER_CELL:
             cells = [np.zeros(len(x), np.int64) for x in own]
             values[name] = data_copying.c_t(*own, *cells, min_cell_fraction=0.0).c_t  # type: ignore[misc]
     return values

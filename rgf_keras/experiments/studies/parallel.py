@@ -27,6 +27,9 @@ TRIALS_PER_PROCESS = 10
 # So many workers in a row that die or fail before they end a trial end the study.
 MAX_DEATHS = 5
 
+# So many rounds in a row that a lost storage ends before a trial has ended end the study.
+MAX_VAIN_ROUNDS = 3
+
 # A database may be away for so long.
 PATIENCE_SECONDS = 600.0
 logger = logging.getLogger(__name__)
@@ -49,18 +52,34 @@ def run_parallel(
         on_trial: called with every trial that ends, also on other machines.
 
     Raises:
-        RgfError: a worker raised it; workers keep dying; there is no cluster.
+        RgfError: a worker raised it; workers keep dying; the storage is lost again and again;
+            there is no cluster.
     """
     if str(spec.storage).startswith("sqlite"):
         raise RgfError(
             "SQLite storages are for one worker; use journal:///PATH, PostgreSQL or MySQL"
         )
+    ended: list[FrozenTrial] = []
+
+    def tell(trial: FrozenTrial) -> None:
+        ended.append(trial)
+        on_trial(trial)
+
+    num_vain = 0
     while True:
         try:
-            return _run_workers(spec, where, progress, on_trial)
+            return _run_workers(spec, where, progress, tell)
         except (LostLease, StorageInternalError) as error:
             cause = first_line(error.__cause__ or error)
+            num_vain = 1 if ended else num_vain + 1
+            ended.clear()
+            if num_vain == MAX_VAIN_ROUNDS:
+                raise RgfError(
+                    f"Optuna's storage was lost {num_vain} times before a trial ended, last by "
+                    f"{cause}; mend it, and the same command continues"
+                ) from error
             logger.warning("Optuna's storage does not answer (%s); waiting for it", cause)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
             _wait_for_storage(spec)
 
 

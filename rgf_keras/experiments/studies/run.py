@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from rgf_keras.cache import Cache
-from rgf_keras.errors import LostLease, RgfError, first_line
+from rgf_keras.errors import RgfError, first_line
 from rgf_keras.experiments.studies import attempts, home
 from rgf_keras.experiments.studies.optuna_adapter import quiet, resume, snapshot
 from rgf_keras.experiments.studies.ranking import ENDED
@@ -190,9 +190,11 @@ class StudyRunner:
         config = stage.config(trial)
         try:
             outcome = evaluate(self.study, config, context)
-        except LostLease:
-            raise
         except Exception as error:
+            if attempts.is_blameless(error):
+                with suppress(Exception):  # the storage may be away, or full itself
+                    attempts.forgive(trial)
+                raise
             count = attempts.fail(trial, error)
             if isinstance(error, RgfError | OSError) or trial.user_attrs.get("baseline"):
                 raise

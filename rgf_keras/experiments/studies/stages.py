@@ -78,7 +78,8 @@ class Stage(ABC):
             trial = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
             self.optuna_study.add_trial(trial)
             trial = self.trials[len(trials)]  # with its number
-            self.leases.take(self.name(trial))
+            if not self.leases.take(self.name(trial)):  # somebody looks what was left behind
+                return None
             return self.resume(trial)
 
     def close(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import reported_study
@@ -18,7 +19,7 @@ from rgf_keras.tracking.records import Records
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory, mlflow_database):
+def found(tmp_path_factory, mlflow_database):
     """Table 1 at the scale smoke was run: a VAE and a GAN."""
     workspace = tmp_path_factory.mktemp("paper")
     shutil.copy(mlflow_database, workspace)
@@ -30,8 +31,18 @@ def parts(tmp_path_factory, mlflow_database):
         table.study(), table.name, workspace, storage, tracker, Cache(workspace / "cache")
     )
     tracker.close()
-    known = {table.name: study}
-    return page.parts("rgf", "smoke", None, known.get, Records(uri))
+    return study, Records(uri)
+
+
+@pytest.fixture(scope="module")
+def parts(found):
+    study, records = found
+    return find(study, records)
+
+
+def find(study, records):
+    known = {reproduce.find("rgf", "1").name: study}
+    return page.parts("rgf", "smoke", None, known.get, records)
 
 
 def test_what_one_table_has_run_all_have(parts):
@@ -62,6 +73,37 @@ def test_the_page_names_what_is_missing_and_what_differs(parts):
     assert any("the paper, over all factors" in row[1] for row in tables["agreement"].rows)
     titles = [title for title, _ in view.pictures]
     assert titles[0] == "Figure 2"
+    (*_, missing) = page.paper_page("rgf", "smoke", parts, price, "", ["--storage", "a b"]).tables
+    assert missing.rows[0][-1].endswith("--table 2 --scale smoke --storage 'a b'")
     text = render.render(view, "html")
     assert "What is missing" in text
     assert text.count("<img") == len(view.pictures)
+
+
+def test_runs_that_are_gone_and_studies_of_other_settings_count_as_missing(found, monkeypatch):
+    study, records = found
+    first, second = (trial.user_attrs["mlflow_run_id"] for trial in study.trials)
+    run = Records.run
+
+    def gone(self, id, label=None):
+        return run(self, "0" * 32 if id == first else id, label)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Records, "run", gone)
+        (table,) = (part for part in find(study, records) if part.title == "Table 1")
+        assert [run.id for run in table.runs] == [second]
+    table = reproduce.find("rgf", "1")
+    renamed = dataclasses.replace(table, runs={f"new {x}": y for x, y in table.runs.items()})
+    original = reproduce.find
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            reproduce,
+            "find",
+            lambda paper, table=None, **options: (
+                renamed if table == "1" else original(paper, table, **options)
+            ),
+        )
+        (part,) = (part for part in find(study, records) if part.title == "Table 1")
+        assert [*part.missing] == ["new GAN colour"]
+    other = SimpleNamespace(user_attrs={"key": "of other settings"})
+    assert not any(part.runs for part in find(other, records))

@@ -10,11 +10,15 @@ import pytest
 
 from rgf_keras import reproduce
 from rgf_keras.cache import Cache
+from rgf_keras.cli.assess import work_folder
 from rgf_keras.config import ScoreConfig
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments import AssessConfig
 from rgf_keras.metrics import rgf_table
 from rgf_keras.reproduce import cost, rejection, rgf, score
+from rgf_keras.reproduce.reproduction import assess_once
+from rgf_keras.runtime import locks
+from rgf_keras.tracking.tracker import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +87,7 @@ def test_verdicts_are_counted_against_the_papers():
     assert "from 0.50 to 0.00; the paper's from 0.35 to 0.87" in lines[1]
     (line,) = rgf.agreement([Found("DDPM thinning", {}, table=z_table(["learned"] * 11))])
     assert "1 of 110 (1%); differs" in line
+    assert rgf._learned("VAE", [["too few"] * 11]) == "VAE: no case has enough samples"
 
 
 def test_trends_over_the_threshold_are_compared():
@@ -98,7 +103,7 @@ def test_trends_over_the_threshold_are_compared():
     assert quality.endswith("another direction")
     (table,) = reproduce.find("mr", None, "small").tables(points)
     assert table.rows[0][:2] == ["GAN 0.00", "50.0"]
-    assert table.rows[0][4:] == ["12.41", "5.08", "0.05", "−0.70"]
+    assert table.rows[0][4:] == ["12.41", "6.35", "5.08", "0.05", "−0.70"]
 
 
 def test_scores_are_compared():
@@ -115,6 +120,23 @@ def test_scores_are_compared():
 
 
 @pytest.mark.backend
+def test_each_first_training_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    runs = reproduce.find("mr", "tau", "smoke", trainings=2).runs
+    own = [config for label, config in runs.items() if label.startswith("GAN 0.00")]
+    folders = []
+
+    def assess(config, context):
+        folders.append(context.folder)
+        assert locks.acquire(context.folder / "command.lock", wait=False) is None
+
+    monkeypatch.setattr("rgf_keras.experiments.assessment.assess.assess", assess)
+    for config in own:
+        trial = tmp_path / "work" / "study" / "trial-0000"
+        assess_once(config, Context(None, trial, Cache(tmp_path)))
+        assert folders[-1] == work_folder(config, tmp_path)
+    assert [folder.name[len(folders[0].name) :] for folder in folders] == ["", "-1"]
+
+
 def test_what_runs_share_costs_once(tmp_path):
     small = {"data.num_train": 640, "training.epochs": 2}
     plain = AssessConfig().with_values({**small, "evaluation.reference": "shared"})

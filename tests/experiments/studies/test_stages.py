@@ -1,15 +1,20 @@
 """Claims: what one process is at, no other gets; what it leaves, another does."""
 
+import errno
 from dataclasses import replace
+from types import SimpleNamespace
 
 import optuna
 import pytest
 from toy_study import RANDOM, assessment
 
+from rgf_keras.errors import LostLease, RgfError
+from rgf_keras.experiments.studies import attempts, parallel
 from rgf_keras.experiments.studies.stages import Search
 from rgf_keras.experiments.studies.storage import Journal
 from rgf_keras.experiments.studies.trial import Outcome
 from rgf_keras.runtime.leases import FileLeases
+from rgf_keras.runtime.progress import SILENT
 from rgf_keras.tracking.tracker import MemoryTracker
 
 
@@ -72,3 +77,55 @@ def test_a_trial_that_ended_since_it_was_looked_up_is_not_resumed(workers, monke
         optuna_study, "get_trials", lambda **options: next(stale, None) or real(**options)
     )
     assert workers[1].search.claim().number == trial.number + 1
+
+
+def test_a_new_trial_without_its_lease_is_left_for_the_next_claim(workers, monkeypatch):
+    workers[0].end(workers[0].search.claim())
+    take = workers[1].leases.take
+    monkeypatch.setattr(workers[1].leases, "take", lambda name: name == "study" and take(name))
+    assert workers[1].search.claim() is None
+    assert workers[2].search.claim().number == 1
+
+
+def test_progress_in_another_folder_counts(tmp_path):
+    trial = optuna.create_study().ask()
+    own, other = tmp_path / "toy" / "trial-0000", tmp_path / "assess-0123"
+    attempts.note_folder(other, own)
+    other.mkdir()
+    for step in range(5):
+        (other / f"step-{step}.npz").touch()
+        assert attempts.begin(trial, own) is None
+    (other / "fit.npz").touch()
+    for _ in range(attempts.MAX_ATTEMPTS):
+        assert attempts.begin(trial, own) is None
+    assert attempts.begin(trial, own).failed
+
+
+def test_lost_leases_and_full_disks_are_nobodys_fault(tmp_path):
+    full = RgfError("cannot write x")
+    full.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert all(map(attempts.is_blameless, (LostLease("lost"), full, full.__cause__)))
+    assert not any(map(attempts.is_blameless, (OSError(errno.EIO, "bad"), RgfError("bad"))))
+    trial = optuna.create_study().ask()
+    attempts.begin(trial, tmp_path)
+    followed = optuna.Trial(trial.study, trial._trial_id)
+    attempts.begin(followed, tmp_path)
+    attempts.forgive(trial)  # another process has it since
+    attempts.forgive(followed)
+    assert followed.user_attrs[attempts.ATTEMPTS]["count"] == 1
+
+
+def test_a_storage_that_is_lost_again_and_again_ends_the_study(monkeypatch):
+    calls = iter([0, 1, 0, 0])  # how many trials end before it is lost
+
+    def lose(spec, where, progress, on_trial):
+        for _ in range(next(calls)):
+            on_trial(None)
+        raise LostLease("the session has ended")
+
+    monkeypatch.setattr(parallel, "_run_workers", lose)
+    monkeypatch.setattr(parallel, "SECONDS_BETWEEN_LOOKS", 0.0)
+    spec = SimpleNamespace(storage=None)
+    with pytest.raises(RgfError, match="lost 3 times before a trial ended, last by the session"):
+        parallel.run_parallel(spec, None, SILENT, lambda trial: None)
+    assert next(calls, None) is None
