@@ -148,9 +148,9 @@ def list_(workspace: Workspace = Path("mlruns"), as_json: Json = False) -> None:
     if waiting:
         most = f"at most {MAX_BYTES / 1e9:g} GB"
         lines.append(f"waits for MLflow in {spool}, {most}: {waiting / 1e6:.1f} MB")
-    sizes = {"cache_bytes": cache.max_bytes, "spool_bytes": MAX_BYTES}
+    bounds: dict[str, float] = {"cache_bytes": cache.max_bytes, "spool_bytes": MAX_BYTES}
     record: dict[str, Any] = {"data_sets": places, "cache": str(cache.folder), "kept": kept}
-    record |= {"spool": str(spool), "waiting_bytes": waiting, "at_most": sizes}
+    record |= {"spool": str(spool), "waiting_bytes": waiting, "at_most": bounds}
     show(as_json, record, table, *lines)
 
 

@@ -75,8 +75,8 @@ def reproduce_command(
             "--workspace": None if workspace == Path("mlruns") else workspace,
         }
         words = [word for key, x in given.items() if x for word in (key, masked(str(x), str(x)))]
-        where = storage, tracking_uri, workspace
-        _write_page(paper, scale, trainings, chosen, output, *where, words)
+        places = storage, tracking_uri, workspace
+        _write_page(paper, scale, trainings, chosen, output, *places, words)
         return
     from rgf_keras import reproduce
 

@@ -9,6 +9,7 @@ import reported_study
 
 from rgf_keras import reproduce
 from rgf_keras.cache import Cache
+from rgf_keras.cli.reproduce import _write_page
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
@@ -107,3 +108,11 @@ def test_runs_that_are_gone_and_studies_of_other_settings_count_as_missing(found
         assert [*part.missing] == ["new GAN colour"]
     other = SimpleNamespace(user_attrs={"key": "of other settings"})
     assert not any(part.runs for part in find(other, records))
+
+
+def test_a_storage_that_cannot_be_opened_is_not_taken_for_an_empty_one(tmp_path, mlflow_database):
+    shutil.copy(mlflow_database, tmp_path)
+    (tmp_path / "optuna.db").write_text("no database")
+    where = f"sqlite:///{tmp_path}/optuna.db", None, tmp_path
+    with pytest.raises(RgfError, match="cannot open the Optuna storage"):
+        _write_page("rgf", "smoke", None, "tensorflow", tmp_path / "page.html", *where, [])
