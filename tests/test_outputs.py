@@ -33,6 +33,7 @@ OUTPUTS = {
         "csv",
     ),
     ("report", "--output"): (["name"], *HTML),
+    ("reproduce", "--output"): (["rgf", "--all"], *HTML),
     ("compare", "--output"): (["a", "b"], *HTML),
 }
 FOLDERS = {("score", "--results")}  # and --workspace everywhere

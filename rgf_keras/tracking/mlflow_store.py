@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import shlex
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -66,9 +67,8 @@ class MlflowStore:
     def __init__(self, uri: str):
         self.uri, self.place = uri, f"MLflow at {masked(uri, uri)}"
         self.is_server = _is_server(uri)
-        settings = ExitStack()
-        settings.enter_context(_settings())
-        self.close = weakref.finalize(self, settings.close)
+        SETTINGS.enter()
+        self.close = weakref.finalize(self, SETTINGS.leave)
         import mlflow
 
         try:
@@ -243,9 +243,30 @@ class MlflowStore:
         return list(new.values())
 
 
+class _Settings:
+    """While any store is open MLflow neither retries nor chatters."""
+
+    def __init__(self) -> None:
+        self._lock, self._num_stores, self._changes = threading.RLock(), 0, ExitStack()
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._num_stores:
+                self._changes.enter_context(_changed_settings())
+            self._num_stores += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._num_stores -= 1
+            if not self._num_stores:
+                self._changes.close()
+
+
+SETTINGS = _Settings()
+
+
 @contextmanager
-def _settings() -> Iterator[None]:
-    """Inside, MLflow neither retries nor chatters."""
+def _changed_settings() -> Iterator[None]:
     names = [name for name in VARIABLES if name not in os.environ]
     os.environ.update({name: VARIABLES[name] for name in names})
     import mlflow  # noqa: F401 (sets the levels of its loggers)

@@ -125,6 +125,7 @@ VAE_SAVED = {
     *("architecture", "likelihood", "latent_dim", "units", "width", "beta", "observation"),
     *("beta_divergence", "outlier_weight", "learn_outlier_weight"),
 }
+VAE_ADDED = {"initialization", "flip"}  # since; files without them have the defaults
 CONDITIONAL_SAVED = {"num_classes", "width", "latent_dim", "augment", "flip"}
 DDPM_SAVED = {
     *("size", "width", "backbone", "prediction", "noise_schedule", "timesteps", "dropout"),
@@ -136,7 +137,7 @@ DDPM_SAVED = {
     ("build", "keys"),
     [
         (lambda: GAN((8, 8, 1), units=(4,), seed=2), GAN_SAVED),
-        (lambda: VAE((8, 8, 1), "mnist_mlp", units=(4,), beta=2.0), VAE_SAVED),
+        (lambda: VAE((8, 8, 1), "mnist_mlp", units=(4,), beta=2.0), VAE_SAVED | VAE_ADDED),
         (lambda: SAGAN((8, 8, 1), 2, 4, 3, flip=True), CONDITIONAL_SAVED),
         (lambda: BigGAN((8, 8, 1), 2, 4, 4, 3, True), CONDITIONAL_SAVED | {"shared_dim"}),
         (lambda: DDPM((4, 4, 1), "tiny", 4, augment=("flip",), timesteps=100), DDPM_SAVED),
