@@ -30,7 +30,8 @@ def jit(function: Function, variables: Variables) -> Function:
 def minimize(
     loss_fn: Function, variables: Variables, optimizer: keras.optimizers.Optimizer
 ) -> tuple[Tensor, Any]:
-    if isinstance(optimizer, keras.optimizers.Adam) and not optimizer.amsgrad:
+    is_adam = isinstance(optimizer, keras.optimizers.Adam) and not optimizer.amsgrad
+    if is_adam and "_parallel_update_step" not in vars(optimizer):
         optimizer._parallel_update_step = partial(_update_in_one_pass, optimizer)
     loss, aux = loss_fn()
     gradients = torch.autograd.grad(

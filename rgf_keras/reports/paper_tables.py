@@ -50,34 +50,8 @@ def paper_tables(runs: Sequence[RunRecord]) -> list[PaperTable]:
     if not runs:
         return []
     factor = runs[0].params.get("data.factor", "factor")
-    sizes = [rgf_table.first_training(run.table[-1])[1].sum() for run in runs]
     return [
-        _by_class(
-            "z",
-            "z of every class (Tables 1 and 2)",
-            runs,
-            lambda row: number(row.z_two_sample, ".1f"),
-            "Two-sample z of P_r − P_u of the first training of each; significant beyond ±1.96. "
-            "Memorization is expected above in the rare class (•) and below in all others. "
-            + _false_calls("two_sample"),
-        ),
-        _by_class(
-            "z_paper",
-            "z as the paper prints it (Tables 1 and 2)",
-            runs,
-            lambda row: printed(row.z_sample),
-            "One-sample z with the sample's own variance, of the first training of each; – where "
-            "it is infinite (P_r is 0 or 1), “few” where there are too few samples. "
-            + _false_calls("sample"),
-        ),
-        _by_class(
-            "z_equation_1",
-            "z by Eq. 1 to the letter",
-            runs,
-            lambda row: printed(equation_1(row, int(sizes[0]))),
-            f"With the balanced model's variance and M = {sizes[0]} samples of all classes, not "
-            "those of the class; the paper's tables do not fit it.",
-        ),
+        *_z_tables(runs),
         _verdicts_paper(runs),
         *_differences(runs),
         _verdicts(runs),
@@ -106,6 +80,39 @@ def paper_tables(runs: Sequence[RunRecord]) -> list[PaperTable]:
             INTERVALS,
         ),
         _oracles(runs),
+    ]
+
+
+def _z_tables(runs: Sequence[RunRecord]) -> list[PaperTable]:
+    """The z of every class, in each of the forms that the paper's may have."""
+    size = int(rgf_table.first_training(runs[0].table[-1])[1].sum())
+    return [
+        _by_class(
+            "z",
+            "z of every class (Tables 1 and 2)",
+            runs,
+            lambda row: number(row.z_two_sample, ".1f"),
+            "Two-sample z of P_r − P_u of the first training of each; significant beyond ±1.96. "
+            "Memorization is expected above in the rare class (•) and below in all others. "
+            + _false_calls("two_sample"),
+        ),
+        _by_class(
+            "z_paper",
+            "z as the paper prints it (Tables 1 and 2)",
+            runs,
+            lambda row: printed(row.z_sample),
+            "One-sample z with the sample's own variance, of the first training of each; – where "
+            "it is infinite (P_r is 0 or 1), “few” where there are too few samples. "
+            + _false_calls("sample"),
+        ),
+        _by_class(
+            "z_equation_1",
+            "z by Eq. 1 to the letter",
+            runs,
+            lambda row: printed(equation_1(row, size)),
+            f"With the balanced model's variance and M = {size} samples of all classes, not "
+            "those of the class; the paper's tables do not fit it.",
+        ),
     ]
 
 
