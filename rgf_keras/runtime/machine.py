@@ -24,9 +24,11 @@ def environment(
         slot: which worker, counted from 0.
         num_workers: how many share the machine.
         gpus: as CUDA_VISIBLE_DEVICES names them.
-        num_threads: of the worker; its share of the cores, or what the environment says, if None.
+        num_threads: of the worker; its share of the cores, or what the environment says, if None:
+            OMP_NUM_THREADS for all libraries but those whose own variable is set.
     """
-    threads = num_threads or max(num_cores() // num_workers, 1)
+    share = str(max(num_cores() // num_workers, 1))
+    threads = num_threads or os.environ.get("OMP_NUM_THREADS") or share
     wanted = {name: str(threads) for name in THREADS}
     wanted["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # also where TensorFlow is only a guest
     if num_workers > len(gpus):

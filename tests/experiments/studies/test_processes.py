@@ -39,6 +39,14 @@ def test_one_worker_gets_all_and_what_is_set_is_respected(eight_cores, monkeypat
     assert "CUDA_VISIBLE_DEVICES" not in share
 
 
+def test_omp_num_threads_is_all_libraries_unless_their_own_is_set(eight_cores, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("NPROC", "5")
+    share = environment(0, 1, [])
+    assert {share[name] for name in THREADS if name != "NPROC"} == {"1"}
+    assert share["NPROC"] == "5"
+
+
 @pytest.mark.parametrize(("visible", "gpus"), [("", []), ("1,3", ["1", "3"])])
 def test_gpus_are_those_that_may_be_used(monkeypatch, visible, gpus):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
