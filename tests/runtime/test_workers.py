@@ -159,5 +159,6 @@ def test_progress_comes_from_processes():
 def test_systems_without_affinity_share_all_cores(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    monkeypatch.delenv("NPROC", raising=False)
+    for name in ("NPROC", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
     assert machine.environment(0, 2, [])["NPROC"] == "3"
