@@ -44,8 +44,8 @@ def assess_command(
 
     changes = {"evaluation.reference": reference, "evaluation.fast": fast or None, "seed": seed}
     chosen = read_config(AssessConfig, config, set_, changes)
+    options.check_data(chosen)
     if dry_run:
-        options.check_data(chosen)
         options.show_plan(as_json, chosen.model_dump(mode="json"))
         return
     options.check_writable(workspace)
@@ -95,8 +95,8 @@ def calibrate_command(
 
     chosen = read_config(AssessConfig, config, set_, {"seed": seed})
     compared = chosen.evaluation.designs(seeds, skewed)
+    options.check_data(chosen)
     if dry_run:
-        options.check_data(chosen)
         plan = {"balanced": seeds, "skewed": skewed, "compared": [list(each) for each in compared]}
         options.show_plan(as_json, {**plan, "config": chosen.model_dump(mode="json")})
         return

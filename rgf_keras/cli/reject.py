@@ -46,8 +46,8 @@ def reject_command(
     thresholds = [_parse(text) for text in threshold or ["none", "auto"]]
     for value in thresholds:
         chosen.with_values({"rejection.threshold": value, "rejection.quantile": None})
+    options.check_data(chosen)
     if dry_run:
-        options.check_data(chosen)
         plan = {"thresholds": thresholds, "config": chosen.model_dump(mode="json")}
         options.show_plan(as_json, plan)
         return
