@@ -43,12 +43,13 @@ def study_run(
     study = load_study(file).with_options(num_trials=n_trials, repeats=repeats)
     name = check_name(f"{study.name}-{chosen}" if name is None else name, "--name")
     planned = plan(study)
+    if not dry_run:
+        check_writable(workspace)
     if study.is_assessment:
         options.check_data(study.baseline)  # type: ignore[arg-type]
     if dry_run:
         show_plan(as_json, {"name": name, **planned, "workspace": str(workspace)})
         return
-    check_writable(workspace)
     import_keras()
     load = partial(load_study, file.resolve())
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
