@@ -99,6 +99,7 @@ def run_study(
     )
     with on_console(err) as progress:
         if where.in_this_process and storage.startswith("sqlite"):  # which is for one process
+            import_keras()
             optuna_study = spec.run(progress, tell)
         else:
             optuna_study = run_parallel(spec, where, progress, tell)

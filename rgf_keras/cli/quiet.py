@@ -10,6 +10,7 @@ from typing import Any
 from rgf_keras.cli.options import tell
 from rgf_keras.downloads import keras_cache
 from rgf_keras.errors import RgfError
+from rgf_keras.runtime import preload
 
 # Of Keras' file of settings: what every command computes with, and what Keras takes at all.
 SETTINGS: dict[str, Any] = {
@@ -29,13 +30,12 @@ def import_keras() -> None:
     """Import Keras, silently where ``TF_CPP_MIN_LOG_LEVEL`` is 3 as ``choose_backend`` sets it.
 
     Commands call it once they have checked all that can be checked without Keras. Meanwhile what
-    is written to the process's stderr, also by C++, is dropped. What the user's ``keras.json`` says
-    otherwise than :data:`SETTINGS` holds elsewhere, but not here, and a line tells so.
+    is written to the process's stderr, also by C++, is dropped.
 
     Raises:
-        RgfError: ``keras.json`` is no file of settings, or the environment cuts trainings short.
+        RgfError: see :func:`check_settings`.
     """
-    differing = _differing()
+    check_settings()
     os.environ["KERAS_NNX_ENABLED"] = "false"
     _import()
     import keras
@@ -43,7 +43,17 @@ def import_keras() -> None:
     keras.config.set_floatx(SETTINGS["floatx"])
     keras.config.set_image_data_format(SETTINGS["image_data_format"])
     keras.config.set_epsilon(SETTINGS["epsilon"])
-    if differing and multiprocessing.parent_process() is None:  # else the parent has told
+
+
+def check_settings() -> None:
+    """What the user's ``keras.json`` says otherwise holds elsewhere, but not here: a line tells so.
+
+    Raises:
+        RgfError: ``keras.json`` is no file of settings, or the environment cuts trainings short.
+    """
+    differing = _differing()
+    is_first = multiprocessing.parent_process() is None and not preload.IS_PREPARING
+    if differing and is_first:  # else the command itself has told
         changed = ", ".join(f"{key} is {SETTINGS[key]!s} here" for key in differing)
         said = ", ".join(f"{key}: {value}" for key, value in differing.items())
         tell(f"{_file()} says {said}; {changed}")

@@ -10,7 +10,7 @@ import typer
 
 from rgf_keras.cli import jobs, options
 from rgf_keras.cli.options import check_writable, choose_backend, note, show, show_plan
-from rgf_keras.cli.quiet import import_keras
+from rgf_keras.cli.quiet import check_settings
 from rgf_keras.names import check_name
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
@@ -50,7 +50,7 @@ def study_run(
     if dry_run:
         show_plan(as_json, {"name": name, **planned, "workspace": str(workspace)})
         return
-    import_keras()
+    check_settings()
     load = partial(load_study, file.resolve())
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
     note(f"study '{name}': {study.question}")

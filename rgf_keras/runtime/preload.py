@@ -17,7 +17,9 @@ def name_of(function: Callable[[], None]) -> str:
     return f"{function.__module__}:{function.__qualname__}"
 
 
-if target := os.environ.pop(VARIABLE, ""):
+target = os.environ.pop(VARIABLE, "")
+IS_PREPARING = bool(target)  # a process that others are forked from
+if target:
     module, _, name = target.partition(":")
     getattr(importlib.import_module(module), name)()
     gc.freeze()  # what is collected is written to, and would be copied for every worker

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -76,6 +77,8 @@ class Processes:
         self._context: Any = multiprocessing.get_context(method)
         if self.starts_at_once:
             self._context.set_forkserver_preload([preload.__name__])
+            with machine.variables(self._variables(0, num_workers)):
+                forkserver.ensure_running()  # it prepares itself meanwhile
         self._busy: dict[Connection, _Worker] = {}
         self._idle: list[_Worker] = []
 
@@ -121,9 +124,7 @@ class Processes:
         slots = {worker.slot for worker in (*self._busy.values(), *self._idle)}
         slot = min(set(range(len(slots) + 1)) - slots)
         sharers = 1 if alone else self.num_workers
-        variables = machine.environment(slot, sharers, self._gpus, self._num_threads)
-        if self.starts_at_once and self._prepare:
-            variables[preload.VARIABLE] = preload.name_of(self._prepare)
+        variables = self._variables(slot, sharers)
         here, there = self._context.Pipe()
         arguments = there, variables, self._prepare, self._work
         process = self._context.Process(target=_serve, args=arguments)
@@ -132,6 +133,12 @@ class Processes:
         there.close()  # so that the end of the process is the end of the pipe
         label = f"worker {slot + 1}: " if self.num_workers > 1 else ""
         return _Worker(process, here, slot, label)
+
+    def _variables(self, slot: int, sharers: int) -> dict[str, str]:
+        variables = machine.environment(slot, sharers, self._gpus, self._num_threads)
+        if self.starts_at_once and self._prepare:
+            variables[preload.VARIABLE] = preload.name_of(self._prepare)
+        return variables
 
     def _receive(self, worker: _Worker) -> TaskResult | None:
         """A message from a worker: how far its task is (None), or that it is over."""

@@ -4,6 +4,7 @@ import functools
 import math
 import os
 import platform
+import sys
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -218,18 +219,25 @@ class MemoryTracker(Tracker):
 @functools.cache
 def environment() -> dict[str, str]:
     """Name what a result depends on beside its configuration: backend, versions, commits."""
-    import keras
-
-    backend = keras.backend.backend()
+    backend = _backend()
     return {
         "backend": backend,
         "platform": platform.platform(),
         "version/python": platform.python_version(),
-        "version/keras": keras.__version__,
+        "version/keras": metadata.version("keras"),
         f"version/{backend}": metadata.version(backend),
         "version/rgf_keras": __version__,
         **provenance(),
     }
+
+
+def _backend() -> str:
+    """Keras' backend, without importing Keras where commands have chosen it."""
+    if "keras" not in sys.modules and (chosen := os.environ.get("KERAS_BACKEND")):
+        return chosen
+    import keras
+
+    return keras.backend.backend()
 
 
 def list_devices() -> list[str]:
