@@ -1,4 +1,4 @@
-"""The documentation: links lead somewhere, Python runs, the menu has every page, lists are whole."""
+"""The documentation: links lead somewhere, Python runs, lists and the menu are whole."""
 
 import importlib
 import re
