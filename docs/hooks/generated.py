@@ -58,7 +58,7 @@ def _lines(command, name: str) -> Iterator[str]:
     yield f"```text\n{' '.join(words)}\n```\n"
     shown = [each for each in (*given, *options) if not getattr(each, "hidden", False)]
     if shown:
-        yield "| | |\n|---|---|"
+        yield "| option | meaning |\n|---|---|"
         yield from (f"| {_name(each)} | {_text(each)} |" for each in shown)
         yield ""
 
