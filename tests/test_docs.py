@@ -97,21 +97,6 @@ def test_commands_and_metrics_are_written_from_the_code():
     assert "`quality/fid_train`" in generated.expand("<!-- metrics on request -->")
 
 
-@pytest.fixture
-def without_compilation():
-    """On TensorFlow a step of a tiny model takes far longer to compile than to run."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def blocks(path: Path) -> list[tuple[str, str]]:
     """Names and texts of the blocks of Python of a page."""
     return [(n, text) for n, text in FENCE.findall(path.read_text()) if n.startswith("python")]
@@ -122,7 +107,7 @@ def blocks(path: Path) -> list[tuple[str, str]]:
     [path for path in DOCUMENTS if blocks(path) and "examples" not in path.parts],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_python_runs(path, tmp_path, monkeypatch, capsys, without_compilation):
+def test_python_runs(path, tmp_path, monkeypatch, capsys):
     """In the order of the page, and prints what the comments beside `print` say."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

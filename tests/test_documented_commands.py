@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from rgf_keras import bundled
 from rgf_keras.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +59,7 @@ def desk(tmp_path_factory):
     for document in DOCUMENTS:
         for name, text in documented_files(document):
             (folder / name).write_text(text)
+    bundled.write_start(folder / "my_study.py")
     return folder
 
 
