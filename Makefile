@@ -6,13 +6,13 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constrain
 # PyTorch's threads wait for each other in a loop. In order, for files of few tests take longest.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: study test lint clean
+.PHONY: study test lint docs clean
 
 study: .venv/study
 	@echo "== running studies/quickstart.py (about 8 minutes on two cores) =="
 	$(BIN)/rgf study run studies/quickstart.py --workers 2
 
-test: .venv/test lint
+test: .venv/test lint docs
 	@echo "== all tests on PyTorch, which starts at once =="
 	KERAS_BACKEND=torch $(PYTEST)
 	@echo "== backend tests on TensorFlow =="
@@ -26,6 +26,10 @@ lint: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/test
+	@echo "== docs, into build/docs =="
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 .venv/bin/python:
 	@echo "== making .venv =="
 	$(PYTHON) -m venv .venv
@@ -37,7 +41,7 @@ lint: .venv/test
 
 .venv/test: .venv/bin/python pyproject.toml constraints.txt
 	@echo "== installing rgf_keras with TensorFlow, JAX, PyTorch and the test tools (minutes) =="
-	$(INSTALL) -e ".[jax,torch,postgres,cluster,test]"
+	$(INSTALL) -e ".[jax,torch,postgres,cluster,docs,test]"
 	@touch $@
 
 clean:

@@ -11,7 +11,7 @@ from rgf_keras.config import AssessConfig, ScoreConfig, published
 from rgf_keras.errors import RgfError
 
 # Keys by dotted name; see the papers, and for learning rates and epochs of the VAE's and DDPM's
-# assessments the README: they are ours.
+# assessments docs/papers/rgf.md: they are ours.
 RGF = {
     **{"data.name": "mnist", "data.per_class": 6000},
     **{"data.factor": "colour", "data.rare_class": 1},

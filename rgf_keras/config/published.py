@@ -1,7 +1,7 @@
 """What the four papers trained, by name, as far as they say it.
 
 ``rgf assess paper/rgf-gan`` and the like take these names for a file's. What a paper does not give
-is ours; README.md names where that is.
+is ours; docs/papers/ names where that is.
 """
 
 from typing import Any, TypeVar

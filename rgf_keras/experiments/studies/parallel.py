@@ -97,11 +97,17 @@ def _run_workers(
                 if runner.tell():
                     deaths.clear()
                     num_vain = 0
-                    trials(*runner.counts())
+                    _show(trials, runner)
                 _check(deaths, num_vain)
         runner.tell()
         runner.finish()
     return runner.optuna_study
+
+
+def _show(progress: Progress, runner: StudyRunner) -> None:
+    done, total = runner.counts()
+    if total:  # repeats may not be wanted
+        progress(done, total)
 
 
 def _run_trials(spec: StudySpec, num_trials: int, progress: Progress) -> None:
