@@ -1,6 +1,6 @@
 """Imports every module of the package and says which changes what all of a process shares.
 
-Its arguments are the parts of the package, the lowest first, so that it is the culprit that is
+What some systems lack is hidden: nothing may be missed. Its arguments are the parts of the package, the lowest first, so that it is the culprit that is
 named. What other libraries change when they are imported is theirs: they are imported first.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import matplotlib
 import optuna
+import portability
 
 import rgf_keras
 
@@ -53,6 +54,7 @@ def _target(fd):
 
 def main(parts):
     import_other_libraries()
+    portability.hide()
     before = shared_state()
     names = [module.name for module in pkgutil.walk_packages(rgf_keras.__path__, "rgf_keras.")]
     for name in sorted(set(names) - EXTRAS, key=lambda name: parts.index(name.split(".")[1])):
