@@ -1,7 +1,8 @@
 """Imports every module of the package and says which changes what all of a process shares.
 
-What some systems lack is hidden: nothing may be missed. Its arguments are the parts of the package, the lowest first, so that it is the culprit that is
-named. What other libraries change when they are imported is theirs: they are imported first.
+What only some systems have is hidden: no module may need it. The arguments are the parts of the
+package, the lowest first, so that it is the culprit that is named. What other libraries change when
+they are imported is theirs: they are imported first.
 """
 
 import ast

@@ -151,7 +151,8 @@ def _merge(old: Path, new: Path) -> None:
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
-        if {path.name for path in old.rglob("*") if path.is_file()} <= {"lock", FILES_LOCK, "address", OWN}:
+        left = {path.name for path in old.rglob("*") if path.is_file()}
+        if left <= {"lock", FILES_LOCK, "address", OWN}:
             shutil.rmtree(old, ignore_errors=True)
     finally:
         lock.release()
