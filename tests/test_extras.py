@@ -13,6 +13,7 @@ from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.metrics.approximate import find_faiss
 from rgf_keras.runtime import ray
+from rgf_keras.tracking import system_metrics
 
 # By extra: the module that it installs, and what needs it.
 NEEDS = {
@@ -21,6 +22,7 @@ NEEDS = {
     "dashboard": ("optuna_dashboard", system.dashboard),
     "faiss": ("faiss", find_faiss),
     "postgres": ("psycopg", lambda: open_storage("postgresql+psycopg://localhost/studies")),
+    "system-metrics": ("psutil", system_metrics._monitors),
     "cluster": ("ray", lambda: ray._connect("auto")),
 }
 TESTED_WHERE_IT_IS_USED = {"keras-cv", "privacy"}  # models/test_diffusion, experiments/test_privacy

@@ -4,8 +4,8 @@
 
     SPOOL/RUN.jsonl    what was logged, one JSON object a line, only ever appended to
     SPOOL/RUN.sent     how many bytes of it have arrived
-    SPOOL/RUN/         files to upload, and in images/ pictures, named STEP-KEY.png; each is
-                       deleted when it has arrived
+    SPOOL/RUN/         files to upload, also in folders, and in images/ pictures, named
+                       STEP-KEY.png; each is deleted when it has arrived
     SPOOL/refused/     likewise RUN.jsonl and RUN/, what the destination does not want
     SPOOL/files.lock   held for an instant by whoever adds or deletes files
 
@@ -241,7 +241,7 @@ class Spool:
     def _send_file(self, run: str, path: Path, destination: Destination) -> None:
         before = path.stat()
         try:
-            if path.parent.name == IMAGES:
+            if path.parent == self.folder / run / IMAGES:
                 step, key = re.fullmatch("(-?[0-9]+)-(.*)", path.stem).groups()  # type: ignore[union-attr]
                 destination.upload_image(run, path, key, int(step))
             else:
@@ -311,9 +311,9 @@ class Spool:
 
     def _files(self, run: str) -> list[Path]:
         paths: list[Path] = []
-        for folder in (self.folder / run, self.folder / run / IMAGES):
-            with contextlib.suppress(FileNotFoundError):  # the process that sends has cleared it
-                paths += folder.iterdir()
+        with contextlib.suppress(FileNotFoundError):  # the process that sends has cleared it
+            for path in (self.folder / run).iterdir():
+                paths += path.iterdir() if path.is_dir() else [path]
         return sorted(path for path in paths if path.name[0] != "." and path.is_file())
 
     def _arrived(self, run: str) -> int:
