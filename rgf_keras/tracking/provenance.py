@@ -1,5 +1,6 @@
 """Which code made a result: the package, the user's file, the packages that are installed."""
 
+import contextlib
 import functools
 import getpass
 import hashlib
@@ -50,10 +51,8 @@ def source_tags(file: Path | None = None) -> dict[str, str]:
         commit = _git(package.parent, "rev-parse", "HEAD")
     if commit:
         tags["mlflow.source.git.commit"] = commit
-    try:
+    with contextlib.suppress(KeyError, OSError):  # no account
         tags["mlflow.user"] = getpass.getuser()
-    except (KeyError, OSError):  # no account
-        pass
     return tags
 
 
