@@ -232,11 +232,11 @@ def record_study(
         run.log_metrics(metrics, step=len(summary["trials"]))
         names = {"best": "best_trial", "answer": "answer", "finding": "finding"}
         run.set_tags({tag: summary[name] for name, tag in names.items()})
-        run.set_tags({NOTE_TAG: views.description(summary["question"], summary["answer"])})
-        metrics = [summary["minimize"], *winner["limits"]]
-        searched = {name: None for trial in optuna_study.trials for name in trial.params}
-        about = summary["question"], summary["answer"], dict.fromkeys(metrics), searched
-        run.tag_experiment(views.experiment_tags(*about))
+        about = summary["question"], summary["answer"]
+        run.set_tags({NOTE_TAG: views.description(*about)})
+        columns = list(dict.fromkeys([summary["minimize"], *winner["limits"]]))
+        searched = list({name: None for trial in optuna_study.trials for name in trial.params})
+        run.tag_experiment(views.experiment_tags(*about, columns, searched))
 
 
 def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
