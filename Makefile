@@ -13,12 +13,12 @@ study: .venv/study
 	$(BIN)/rgf study run studies/quickstart.py --workers 2
 
 test: .venv/test lint
-	@echo "== tests on TensorFlow =="
-	KERAS_BACKEND=tensorflow $(PYTEST)
+	@echo "== all tests on PyTorch, which starts at once =="
+	KERAS_BACKEND=torch $(PYTEST)
+	@echo "== backend tests on TensorFlow =="
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "backend and not slow"
 	@echo "== backend tests on JAX =="
 	KERAS_BACKEND=jax $(PYTEST) -m "backend and not slow"
-	@echo "== backend tests on PyTorch =="
-	KERAS_BACKEND=torch $(PYTEST) -m "backend and not slow"
 
 lint: .venv/test
 	@echo "== ruff and mypy =="

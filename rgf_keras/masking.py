@@ -7,24 +7,28 @@ DATABASES = r"(?:postgres\w*|mysql|mariadb|mssql|oracle)"  # where a name alone 
 NETWORK = rf"(?:{DATABASES}|https?|ftps?|s3|gs|ray|redis)(?:\+\w+)?"
 OF_FILES = "".join(rf"(?<!{scheme})" for scheme in ("sqlite", "journal", "file"))
 SECRETS = (
-    r"\w*(?:password|passwd|passphrase|secret|token|credential|signature)",
-    r"(?:(?<![a-z0-9])|(?<=%3b)|(?<=%26))(?:pwd|pw|pass|sig|sas|auth|\w+[_-]key|\w*(?:api|access|account)key)",
+    r"password|passwd|passphrase|secret|token|credential|signature",
+    r"(?:(?<![a-z0-9])|(?<=%3b)|(?<=%26))(?:pwd|pw|pass|sig|sas|auth)",
+    r"(?<=\w)[_-]key|(?:api|access|account)key",
 )
 OF_A_SECRET = re.compile(rf"(?:{'|'.join(SECRETS)})\Z", re.IGNORECASE)  # a name
 PLAIN_NAME = re.compile(r"[\w.%+-]{0,19}")  # of a user; what is longer may be a token
+KIND = r"[a-z][\w+.-]{0,30}"  # of an address (bounded, for texts may be very long)
+AFTER = 300  # characters behind an @ that tell whether it is an address
 
 
 def _patterns(char: str) -> list[re.Pattern[str]]:
     """What addresses hide, after what stays. All up to the last @ belongs to the password."""
-    starts = rf"(?<![:/\\])\w*//+|[a-z][\w+.-]*{OF_FILES}:[/\\]{{2,}}|(?<![a-z0-9]){NETWORK}[:/\\]+"
+    starts = rf"(?<![:/\\])\w{{0,30}}//+|{KIND}{OF_FILES}:[/\\]{{2,}}|(?<![a-z0-9]){NETWORK}[:/\\]+"
     patterns = [
         # an address, mistyped or not: https://TOKEN@, postgresql//NAME:PASSWORD@
         rf"(?P<start>{starts})(?P<hidden>{char}+)(?=@)",
         # of a kind that nobody knows: htp:/NAME:PASSWORD@
-        rf"(?P<start>[a-z][\w+.-]*:[/\\]*)(?P<hidden>[^\s/@:]+:{char}+)(?=@)",
+        rf"(?P<start>{KIND}:[/\\]*)(?P<hidden>[^\s/@:]+:{char}+)(?=@)",
         # without its kind: NAME:PASSWORD@HOST; no mailto:NAME@HOST, 10:30@PLACE, weight:1@5
         rf"(?P<start>(?<![^\s'\"=(])(?!folder:|mailto:|\d\d?:\d\d(?::\d\d)?@))"
-        rf"(?P<hidden>[\w.%+-]+:[^\s/]{char}*)(?=@(?:[a-z_\[]|[\w-]+[.:/]\w))",
+        rf"(?P<hidden>[\w.%+-]+:[^\s/]{char}{{0,2000}})"
+        rf"(?=@(?:[a-z_\[]|[\w-]{{1,{AFTER - 3}}}[.:/]\w))",
         rf"(?P<start>(?:{'|'.join(SECRETS)})(?:=|%3d))(?P<hidden>(?:(?!&){char})+)",
     ]
     return [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
@@ -50,9 +54,7 @@ def masked(text: str, address: str = "") -> str:
     """
     for piece in _pieces(address):
         text = re.sub(rf"(?<!\w){re.escape(piece)}(?!\w)", "***", text)
-    for pattern in IN_TEXT:
-        text = pattern.sub(lambda match: match["start"] + _shown_and_secret(match)[0], text)
-    return text
+    return re.sub(r"\S+", _masked_word, text)
 
 
 def masked_value(name: str, value: str) -> str:
@@ -62,6 +64,23 @@ def masked_value(name: str, value: str) -> str:
     ('***', '5')
     """
     return "***" if OF_A_SECRET.search(name) else masked(value)
+
+
+def _masked_word(word: re.Match[str]) -> str:
+    """What stands between spaces; an address hides nothing but before its last @, and after a =."""
+    text = word[0]
+    *of_addresses, of_names = IN_TEXT
+    if "@" in text:
+        end = text.rindex("@") + AFTER
+        head, tail = text[:end], text[end:]
+        for pattern in of_addresses:
+            head = pattern.sub(_masked_match, head)
+        text = head + tail
+    return of_names.sub(_masked_match, text) if "=" in text or "%3" in text else text
+
+
+def _masked_match(match: re.Match[str]) -> str:
+    return match["start"] + _shown_and_secret(match)[0]
 
 
 def _shown_and_secret(match: re.Match[str]) -> tuple[str, str]:

@@ -3,6 +3,8 @@
 import atexit
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -46,6 +48,32 @@ def finished_workspace(tmp_path_factory, mlflow_database):
     shutil.copy(mlflow_database, workspace)
     reported_study.make(workspace)
     return workspace
+
+
+@pytest.fixture
+def rgf_here(monkeypatch, capsys):
+    """Runs a command line in a folder, in this process: Keras is imported once for many commands.
+
+    Returns what ``subprocess.run`` would.
+    """
+    monkeypatch.setenv("RGF_COMMAND", "")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def run(folder, *arguments, **environment):
+        from rgf_keras import cli
+
+        arguments = ["rgf", *map(str, arguments)]
+        with monkeypatch.context() as patch:
+            patch.chdir(folder)
+            patch.setattr(sys, "argv", arguments)
+            for name, value in environment.items():
+                patch.setenv(name, str(value))
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        return subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")

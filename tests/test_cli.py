@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,14 @@ from rgf_keras.cli import app
 STUDY = Path(__file__).parents[1] / "studies" / "quickstart.py"
 
 
-def rgf(*arguments, **environment):
+@pytest.fixture
+def rgf(rgf_here, tmp_path):
+    """A command in this process, in an empty folder."""
+    return partial(rgf_here, tmp_path)
+
+
+def run(*arguments, **environment):
+    """A command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "rgf_keras.cli", *map(str, arguments)],
         capture_output=True,
@@ -49,7 +57,7 @@ def assert_one_line(result, *parts):
         ),
     ],
 )
-def test_bad_configuration(tmp_path, change, parts):
+def test_bad_configuration(rgf, tmp_path, change, parts):
     assert_one_line(rgf("assess", "--set", change, "--workspace", tmp_path), *parts)
 
 
@@ -64,13 +72,13 @@ def test_bad_configuration(tmp_path, change, parts):
         ),
     ],
 )
-def test_calibrations_of_more_trainings_than_there_are(tmp_path, arguments, parts):
+def test_calibrations_of_more_trainings_than_there_are(rgf, tmp_path, arguments, parts):
     arguments = ("--seeds", 6, *arguments) if "--seeds" not in arguments else arguments
     assert_one_line(rgf("calibrate", *arguments, "--workspace", tmp_path / "none"), *parts)
     assert not (tmp_path / "none").exists()
 
 
-def test_the_plan_of_a_calibration(tmp_path):
+def test_the_plan_of_a_calibration(rgf, tmp_path):
     arguments = ("--seeds", 8, "--skewed", 4, "--set", "evaluation.num_trainings=3", "--dry-run")
     plan = json.loads(rgf("calibrate", *arguments, "--json", "--workspace", tmp_path).stdout)
     assert (plan["balanced"], plan["skewed"], plan["compared"]) == (8, 4, [[3, 3], [1, 7]])
@@ -85,19 +93,19 @@ def test_the_plan_of_a_calibration(tmp_path):
         (("--against", "nowhere"), ["nowhere/scores.npz does not exist"]),
     ],
 )
-def test_scores_that_cannot_be(tmp_path, arguments, parts):
+def test_scores_that_cannot_be(rgf, tmp_path, arguments, parts):
     result = rgf("score", *arguments, "--workspace", tmp_path / "none", "--dry-run")
     assert_one_line(result, *parts)
     assert not (tmp_path / "none").exists()
 
 
-def test_results_of_another_configuration(tmp_path):
+def test_results_of_another_configuration(rgf, tmp_path):
     (tmp_path / "fits.json").write_text('{"key": "another"}')
     result = rgf("score", "--results", tmp_path, "--workspace", tmp_path)
     assert_one_line(result, str(tmp_path), "another configuration")
 
 
-def test_the_plan_of_a_score_tells_its_cost(tmp_path):
+def test_the_plan_of_a_score_tells_its_cost(rgf, tmp_path):
     arguments = ("--set", "num_repeats=4", "--set", "num_folds=8", "--dry-run", "--json")
     plan = json.loads(rgf("score", *arguments, "--workspace", tmp_path / "none").stdout)
     assert (plan["images"], plan["fits"]) == (8000, 33)
@@ -106,14 +114,14 @@ def test_the_plan_of_a_score_tells_its_cost(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_broken_study_file(tmp_path):
+def test_broken_study_file(rgf, tmp_path):
     file = tmp_path / "broken.py"
     file.write_text("study = (")
     assert_one_line(rgf("study", "run", file, "--workspace", tmp_path), "broken.py line 1")
 
 
 @pytest.mark.parametrize("content", [None, b"PK truncated"])
-def test_missing_or_truncated_mnist(tmp_path, content):
+def test_missing_or_truncated_mnist(rgf, tmp_path, content):
     if content:
         (tmp_path / "mnist.npz").write_bytes(content)
     result = rgf(
@@ -197,7 +205,7 @@ def test_a_config_files_folder_is_importable(tmp_path):
     assert done.stdout == "make\n", done.stderr
 
 
-def test_a_folder_without_a_model_and_with_several(tmp_path):
+def test_a_folder_without_a_model_and_with_several(rgf, tmp_path):
     assert_one_line(rgf("sample", tmp_path), "holds no model")
     for name in ("a/model.keras", "b/model.npz"):
         (tmp_path / name).parent.mkdir()
@@ -224,24 +232,24 @@ def test_help_stands_alone(name, command):
         assert text[0].isupper(), f"{name} {what}: {text}"
 
 
-def test_storage_that_cannot_be_reached(tmp_path):
+def test_storage_that_cannot_be_reached(rgf, tmp_path):
     url = "sqlite:////nowhere/at/all/optuna.db"
     result = rgf("study", "run", STUDY, "--storage", url, "--workspace", tmp_path)
     assert_one_line(result, url)
 
 
-def test_workspace_that_cannot_be_written(tmp_path):
+def test_workspace_that_cannot_be_written(rgf, tmp_path):
     (tmp_path / "file").touch()
     assert_one_line(rgf("study", "run", STUDY, "--workspace", tmp_path / "file"), "cannot write")
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    result = rgf("--debug", "assess", tmp_path / "missing.yaml")
+    result = run("--debug", "assess", tmp_path / "missing.yaml")
     assert "Traceback" in result.stderr
     assert "missing.yaml" in result.stderr
 
 
-def test_dry_run_shows_the_plan_and_makes_nothing(tmp_path):
+def test_dry_run_shows_the_plan_and_makes_nothing(rgf, tmp_path):
     workspace = tmp_path / "mlruns"
     arguments = ("study", "run", STUDY, "--workspace", workspace, "--dry-run", "--json")
     plan = json.loads(rgf(*arguments).stdout)
@@ -250,15 +258,15 @@ def test_dry_run_shows_the_plan_and_makes_nothing(tmp_path):
     assert not workspace.exists()
 
 
-def test_show_without_studies(tmp_path):
+def test_show_without_studies(rgf, tmp_path):
     assert_one_line(rgf("study", "show", "x", "--workspace", tmp_path), "no studies")
 
 
-def test_info_names_the_backend():
+def test_info_names_the_backend(rgf):
     assert json.loads(rgf("info", "--json").stdout)["backend"] == os.environ["KERAS_BACKEND"]
 
 
-def test_preview_counts_and_draws(tmp_path):
+def test_preview_counts_and_draws(rgf, tmp_path):
     picture = tmp_path / "preview.png"
     arguments = ("data", "preview", "--rarity", "0.9", "-o", picture, "--json")
     records = json.loads(rgf(*arguments).stdout)
@@ -267,7 +275,7 @@ def test_preview_counts_and_draws(tmp_path):
     assert picture.stat().st_size > 10_000
 
 
-def test_prepared_digits_are_listed_and_cleared(tmp_path):
+def test_prepared_digits_are_listed_and_cleared(rgf, tmp_path):
     cache = {"RGF_CACHE_DIR": str(tmp_path)}
     prepared = rgf("data", "prepare", "--factor", "thinning", **cache)
     assert "thinning of mnist-10k are ready" in prepared.stderr
@@ -289,13 +297,13 @@ def test_prepared_digits_are_listed_and_cleared(tmp_path):
         (("prepare", "cifar"), "unknown data set 'cifar'"),
     ],
 )
-def test_bad_data(tmp_path, arguments, part):
+def test_bad_data(rgf, tmp_path, arguments, part):
     assert_one_line(rgf("data", *arguments, RGF_DATA_DIR=str(tmp_path)), part)
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_backends_start_without_a_word(backend):
-    result = rgf("info", "--json", KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3")
+    result = run("info", "--json", KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3")
     assert result.returncode == 0
     assert result.stderr == ""
     assert json.loads(result.stdout)["backend"] == backend

@@ -50,6 +50,15 @@ def test_only_secrets_are_masked(text, expected):
     assert masked(masked(text)) == masked(text)
 
 
+@pytest.mark.parametrize(
+    "part", ["x", "a_", "a://", "token", "_key", "/", "=a:x", "@", "a:b@", "%3b"]
+)
+@pytest.mark.parametrize("end", ["", " x@y", "="])
+def test_a_text_may_be_very_long(part, end):
+    text = part * (200_000 // len(part)) + end  # hours if every place were a start to read on from
+    assert masked(text).startswith(part[0]) or "@" in part
+
+
 ADDRESSES = [
     "https://{}@host/path",
     "https://{}:x-oauth-basic@host".format("{}" * 3),
@@ -190,7 +199,9 @@ def test_tracebacks_and_logs_have_no_secret(debug, kind, monkeypatch, capsys):
     address = f"{'x' * 195} http://me:{CANARY}@host"
 
     def fail(*arguments):
-        threading.Thread(target=lambda: 1 / int(f"http://me:{CANARY}@host")).start()
+        thread = threading.Thread(target=lambda: 1 / int(f"http://me:{CANARY}@host"))
+        thread.start()
+        thread.join()
         record = logging.LogRecord("urllib3", logging.WARNING, "", 1, "%s", (address,), None)
         logging.lastResort.handle(record)
         raise kind(address)

@@ -44,11 +44,12 @@ def assess_command(
 
     changes = {"evaluation.reference": reference, "evaluation.fast": fast or None, "seed": seed}
     chosen = read_config(AssessConfig, config, set_, changes)
+    if not dry_run:
+        options.check_writable(workspace)
+    options.check_data(chosen)
     if dry_run:
-        options.check_data(chosen)
         options.show_plan(as_json, chosen.model_dump(mode="json"))
         return
-    options.check_writable(workspace)
     import_keras()
     from rgf_keras.experiments.assessment.assess import assess
     from rgf_keras.metrics import catalogue
@@ -95,12 +96,13 @@ def calibrate_command(
 
     chosen = read_config(AssessConfig, config, set_, {"seed": seed})
     compared = chosen.evaluation.designs(seeds, skewed)
+    if not dry_run:
+        options.check_writable(workspace)
+    options.check_data(chosen)
     if dry_run:
-        options.check_data(chosen)
         plan = {"balanced": seeds, "skewed": skewed, "compared": [list(each) for each in compared]}
         options.show_plan(as_json, {**plan, "config": chosen.model_dump(mode="json")})
         return
-    options.check_writable(workspace)
     import_keras()
     from rgf_keras.experiments.assessment.calibrate import calibrate
     from rgf_keras.reports import calibration as report

@@ -176,7 +176,7 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
 
 
 def check_data(config: "AssessConfig") -> None:
-    """What a dry run refuses as the run itself would, without Keras: bad data, sizes, batches."""
+    """Refuse bad data, sizes and batches, without Keras unless data must be downloaded."""
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.assessment import limits
     from rgf_keras.runtime.progress import on_console

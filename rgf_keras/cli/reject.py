@@ -46,12 +46,13 @@ def reject_command(
     thresholds = [_parse(text) for text in threshold or ["none", "auto"]]
     for value in thresholds:
         chosen.with_values({"rejection.threshold": value, "rejection.quantile": None})
+    if not dry_run:
+        options.check_writable(workspace)
+    options.check_data(chosen)
     if dry_run:
-        options.check_data(chosen)
         plan = {"thresholds": thresholds, "config": chosen.model_dump(mode="json")}
         options.show_plan(as_json, plan)
         return
-    options.check_writable(workspace)
     import_keras()
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.assessment.data import make_sets

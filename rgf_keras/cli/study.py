@@ -47,12 +47,12 @@ def study_run(
     planned = plan(study)
     if not dry_run:
         check_writable(workspace)
-        import_keras()  # before data that may have to be downloaded, which Keras does
     if study.is_assessment:
         options.check_data(study.baseline)  # type: ignore[arg-type]
     if dry_run:
         show_plan(as_json, {"name": name, **planned, "workspace": str(workspace)})
         return
+    import_keras()
     load = partial(load_study, file.resolve())
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
     note(f"study '{name}': {study.question}")

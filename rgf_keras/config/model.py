@@ -253,8 +253,10 @@ class CustomConfig(FamilyConfig):
     def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
         import keras
 
+        from rgf_keras.backend.seeds import set_random_seed
+
         make = plugins.resolve("models", self.target)
-        keras.utils.set_random_seed(seed)  # for layers that are not given one
+        set_random_seed(seed)  # for layers that are not given one
         offered = {"image_shape": image_shape, "num_classes": num_classes, "seed": seed}
         try:
             model = plugins.call(make, self.arguments, **offered)

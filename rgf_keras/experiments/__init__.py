@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rgf_keras.config import *  # noqa: F403 (so that a study file imports from here alone)
-    from rgf_keras.experiments.assessment.assess import Assessment, assess  # noqa: F401
+    from rgf_keras.experiments.assessment.assess import assess  # noqa: F401
+    from rgf_keras.experiments.assessment.result import Assessment  # noqa: F401
     from rgf_keras.experiments.scores.result import Score  # noqa: F401
     from rgf_keras.experiments.scores.score import score  # noqa: F401
     from rgf_keras.experiments.studies.ranking import Bound  # noqa: F401
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 # Where names are that are imported when they are first used, as configurations are too.
 LAZY = {
-    "Assessment": "assessment.assess",
+    "Assessment": "assessment.result",
     "assess": "assessment.assess",
     "Score": "scores.result",
     "score": "scores.score",

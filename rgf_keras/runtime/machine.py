@@ -4,10 +4,13 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+
+from threadpoolctl import threadpool_limits
 
 # Each library reads its own when it is imported: PyTorch and NumPy, TensorFlow, XLA, joblib.
 PYTORCH = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
@@ -28,7 +31,7 @@ def environment(
             OMP_NUM_THREADS for all libraries but those whose own variable is set.
     """
     share = str(max(num_cores() // num_workers, 1))
-    threads = num_threads or os.environ.get("OMP_NUM_THREADS") or share
+    threads = num_threads or _number(os.environ.get("OMP_NUM_THREADS", "")) or share
     wanted = {name: str(threads) for name in THREADS}
     wanted["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # also where TensorFlow is only a guest
     if num_workers > len(gpus):
@@ -38,6 +41,24 @@ def environment(
     if gpus:
         wanted["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
     return wanted
+
+
+def take(variables: dict[str, str]) -> None:
+    """In a worker: what :func:`environment` says, in libraries too that were imported before.
+
+    Those are BLAS, OpenMP and PyTorch; TensorFlow and JAX look when they first compute.
+    """
+    os.environ.update(variables)
+    openmp, blas = (_number(os.environ[name]) for name in PYTORCH[::2])
+    threadpool_limits({"openmp": openmp, "blas": blas})
+    if openmp and (torch := sys.modules.get("torch")):
+        torch.set_num_threads(openmp)
+
+
+def _number(value: str) -> int | None:
+    """Threads as OpenMP's variable gives them, where "4,2" is 4 and 2 for each of them."""
+    first = value.partition(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) else None
 
 
 def num_cores() -> int:

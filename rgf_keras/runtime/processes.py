@@ -48,9 +48,8 @@ class _Worker:
 class Processes:
     """Processes of their own, so that neither memory nor a crash of one reaches another.
 
-    A single worker is forked from a process that has prepared itself for all that follow each
-    other, on Linux and unless there are GPUs, whose driver no fork survives; several have
-    environments of their own, and are spawned.
+    They are forked from one that has prepared itself, on Linux and unless there are GPUs, whose
+    driver no fork survives; elsewhere each is spawned and prepares itself.
     Cores are divided among the workers; GPUs are given out in turn, and several workers on one take
     its memory as they need it. (Variables that say otherwise in the environment are respected.) The
     processes end with this one. What they unpickle comes by a pipe that nobody else can open.
@@ -72,8 +71,7 @@ class Processes:
         is_importable = inspect.isfunction(prepare) and prepare.__module__ != "__main__"
         # Elsewhere than on Linux frameworks do not survive a fork.
         has_gpus = bool(self._gpus) or AMD_GPUS.exists()
-        may_fork = num_workers == 1 and sys.platform == "linux" and not has_gpus
-        self.starts_at_once = may_fork and is_importable
+        self.starts_at_once = is_importable and sys.platform == "linux" and not has_gpus
         method = "forkserver" if self.starts_at_once else "spawn"
         self._context: Any = multiprocessing.get_context(method)
         if self.starts_at_once:
@@ -127,7 +125,8 @@ class Processes:
         if self.starts_at_once and self._prepare:
             variables[preload.VARIABLE] = preload.name_of(self._prepare)
         here, there = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(there, self._prepare, self._work))
+        arguments = there, variables, self._prepare, self._work
+        process = self._context.Process(target=_serve, args=arguments)
         with machine.variables(variables):
             process.start()
         there.close()  # so that the end of the process is the end of the pipe
@@ -169,9 +168,15 @@ class _PipeProgress(Progress):
         self.pipe.send((*self.message, done, total))
 
 
-def _serve(pipe: Connection, prepare: Callable[[], None] | None, work: bytes) -> None:
+def _serve(
+    pipe: Connection,
+    variables: dict[str, str],
+    prepare: Callable[[], None] | None,
+    work: bytes,
+) -> None:
     """Run tasks, in a worker's process, as their arguments come, until the pipe is closed."""
     machine.end_with_parent()
+    machine.take(variables)
     if prepare:
         prepare()
     task, shared = pickle.loads(work)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
+from rgf_keras.backend.seeds import set_random_seed
 from rgf_keras.errors import Diverged, RgfError, first_line
 from rgf_keras.models.base import to_float
 from rgf_keras.training.trainer import History
@@ -47,7 +48,7 @@ class FitTrainer:
         options = {"batch_size": self.batch_size, "verbose": 0}
         parameters = inspect.signature(self.model.fit).parameters
         options = {name: value for name, value in options.items() if name in parameters}
-        keras.utils.set_random_seed(self.seed)
+        set_random_seed(self.seed)
         try:
             self.model.fit(
                 *self._data, epochs=epochs, callbacks=[*callbacks, _Record(self.history)], **options

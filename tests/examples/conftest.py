@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from rgf_keras import cli
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 SMALL = {
@@ -67,25 +65,5 @@ def rgf(folder):
             env={**os.environ, **quick, **environment},
             check=False,
         )
-
-    return run
-
-
-@pytest.fixture
-def rgf_here(monkeypatch, capsys):
-    """Runs a command line in a folder, in this process: exit code, what it prints, and its errors.
-
-    Keras is imported once for many commands.
-    """
-    monkeypatch.setenv("RGF_COMMAND", "")
-    monkeypatch.setattr(sys, "path", [*sys.path])
-
-    def run(folder, *arguments):
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", ["rgf", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capsys.readouterr()
 
     return run

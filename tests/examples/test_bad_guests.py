@@ -98,9 +98,9 @@ def complaint(bad_folder, monkeypatch, rgf_here):
     def run(*settings):
         values = ("data.num_train=320", "data.num_test=200", *settings)
         options = [part for value in values for part in ("--set", value)]
-        code, _, errors = rgf_here(bad_folder, "assess", *options)
-        assert code == 2, errors
-        (line,) = errors.strip().splitlines()
+        ended = rgf_here(bad_folder, "assess", *options)
+        assert ended.returncode == 2, ended.stderr
+        (line,) = ended.stderr.strip().splitlines()
         return line
 
     return run

@@ -24,9 +24,7 @@ def read(rgf_here, folder):
     """What a command prints."""
 
     def run(*arguments):
-        code, printed, errors = rgf_here(folder, *arguments)
-        assert code == 0, errors
-        return printed
+        return succeed(rgf_here(folder, *arguments)).stdout
 
     return run
 

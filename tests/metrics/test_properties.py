@@ -233,6 +233,7 @@ CASES = {
         },
         False,
     ),
+    memorization.duplicates: ({"images": IMAGES, "num_pairs": COUNTS}, False),
     memorization.neighbour_ratio: (
         {"images": IMAGES, "validation": IMAGES, "samples": IMAGES},
         False,
@@ -386,6 +387,7 @@ ELSEWHERE = {
     *(approximate.search, approximate.find_faiss, neighbours.check_search),  # parts of nearest
     *(copying.copies_csv, frechet.read_moments, rgf_table.by_name, rgf_table.from_records),
     *(
+        rgf_table.first_training,
         rgf_table.mostly_too_few,
         rgf_table.name_of_all,
         rgf_table.num_trainings,

@@ -1,4 +1,4 @@
-"""Runs three tasks one after the other with a single worker, and prints what each says."""
+"""Runs three tasks one after the other by workers of one pool, and prints what each says."""
 
 import os
 import sys
@@ -28,7 +28,8 @@ def tell(path, argument, progress):
 
 
 def main():
-    with closing(WorkersSpec(1, prepare=prepare).open(tell, Path(sys.argv[1]))) as workers:
+    log, num_workers = Path(sys.argv[1]), int(sys.argv[2])
+    with closing(WorkersSpec(num_workers, prepare=prepare).open(tell, log)) as workers:
         for argument in ("live", "die", "live", "live"):
             began = time.monotonic()
             workers.start(argument, SILENT)

@@ -10,6 +10,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.runtime import machine, processes
@@ -24,6 +25,17 @@ def log_process(path, argument, progress):
     """A task: says which process with how many threads is at it."""
     with open(path, "a") as file:
         file.write(f"{argument} {os.getpid()} {os.environ['OMP_NUM_THREADS']}\n")
+
+
+def import_blas():
+    """What a worker may have imported before it knows its share."""
+    import numpy  # noqa: F401
+
+
+def log_threads(path, argument, progress):
+    """A task: says with how many threads BLAS computes."""
+    found = {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+    (path / argument).write_text(f"{found} {os.environ['NPROC']}")
 
 
 def log_limit(path, argument, progress):
@@ -70,11 +82,12 @@ def test_a_process_is_prepared_before_the_task_is_imported(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
-def test_a_single_worker_is_forked_from_one_that_is_prepared(tmp_path):
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_workers_are_forked_from_one_that_is_prepared(tmp_path, num_workers):
     log, child = tmp_path / "log", Path(__file__).with_name("forked_child.py")
     path = os.pathsep.join([str(child.parent), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", "import forked_child; forked_child.main()", log],
+        [sys.executable, "-c", "import forked_child; forked_child.main()", log, str(num_workers)],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": path},
@@ -89,6 +102,14 @@ def test_a_single_worker_is_forked_from_one_that_is_prepared(tmp_path):
     assert len(set(files)) == 1
 
 
+def test_forked_workers_have_their_share_of_threads(tmp_path):
+    for num_threads in {min(2, machine.num_cores()), 1}:
+        spec = WorkersSpec(2, num_threads=num_threads, prepare=import_blas)
+        run(spec, log_threads, tmp_path, "ab")
+        shares = [(tmp_path / name).read_text() for name in "ab"]
+        assert shares == [f"{{{num_threads}}} {num_threads}"] * 2
+
+
 def prepare_in_workers_only():
     """What cannot be prepared in the process that others are forked from."""
     if multiprocessing.parent_process() is None:
@@ -99,7 +120,7 @@ def prepare_in_workers_only():
 def test_a_worker_is_spawned_where_none_can_be_forked(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
     forkserver._forkserver._stop()  # one that runs has imported its modules already
-    spec = WorkersSpec(1, prepare=prepare_in_workers_only)
+    spec = WorkersSpec(2, prepare=prepare_in_workers_only)
     with closing(spec.open(log_limit, tmp_path / "limit")) as workers:
         was_to_fork = workers.starts_at_once
         workers.start(None, SILENT)
@@ -159,5 +180,6 @@ def test_progress_comes_from_processes():
 def test_systems_without_affinity_share_all_cores(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    monkeypatch.delenv("NPROC", raising=False)
+    for name in ("NPROC", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
     assert machine.environment(0, 2, [])["NPROC"] == "3"

@@ -20,6 +20,7 @@ from rgf_keras.experiments.assessment.materials import (
     real_loss_callbacks,
 )
 from rgf_keras.experiments.assessment.oracles import Labels
+from rgf_keras.experiments.assessment.result import Assessment
 from rgf_keras.experiments.assessment.trainings import ALONE, Trained, Trainings
 from rgf_keras.figures import copying as copying_figures
 from rgf_keras.figures import images as figures
@@ -37,23 +38,6 @@ BEST = "best.json"  # epoch and metrics of the evaluation with the best Fréchet
 DISTANCES = "distances.npz"  # to the nearest training image, by kind of image and space
 # Files that are also shown beside the metrics when runs are compared.
 PICTURES = {"copies.png", "distances.png", "real_loss.png", "samples-skewed.png"}
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """The outcome.
-
-    Attributes:
-        table: one row per class and one for all samples.
-        metrics: those of :data:`rgf_keras.metrics.catalogue.METRICS`, of guests, and ε of private
-            training.
-        files: the tables, pictures and the trained model (``model.keras``, or ``model.npz`` of a
-            guest's) by name.
-    """
-
-    table: list[Row]
-    metrics: dict[str, float]
-    files: dict[str, Path]
 
 
 @dataclass(frozen=True)

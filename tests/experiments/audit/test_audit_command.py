@@ -1,10 +1,8 @@
 """`rgf audit`: exit codes, files and the record in MLflow."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
+from functools import partial
 
 import audited_digits
 import pytest
@@ -12,12 +10,9 @@ import pytest
 from rgf_keras.tracking.records import Records
 
 
-def rgf_audit(folder, *arguments):
-    command = [sys.executable, "-m", "rgf_keras.cli", "audit", *map(str, arguments)]
-    command += ["--features", "pixels", "--workspace", "work"]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=os.environ, cwd=folder, check=False
-    )
+@pytest.fixture
+def rgf_audit(rgf_here, folder):
+    return partial(rgf_here, folder, "audit", "--features", "pixels", "--workspace", "work")
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +30,10 @@ def folder(tmp_path_factory, mlflow_database):
     return path
 
 
-def test_copying_is_found_named_and_recorded(folder):
+def test_copying_is_found_named_and_recorded(folder, rgf_audit):
     sets = "--train", "train", "--generated", "copying", "--test", "test"
     files = "-o", "out/page.html", "--csv", "out/copies.csv", "--json", "--fail-on-copying"
-    result = rgf_audit(folder, *sets, *files)
+    result = rgf_audit(*sets, *files)
     assert result.returncode == 3, result.stderr
     record = json.loads(result.stdout)
     assert record["found"]
@@ -62,8 +57,8 @@ def test_copying_is_found_named_and_recorded(folder):
         (("--train", "none", "--generated", "one"), "none"),
     ],
 )
-def test_bad_input_is_one_line(folder, arguments, message):
-    result = rgf_audit(folder, *arguments)
+def test_bad_input_is_one_line(rgf_audit, arguments, message):
+    result = rgf_audit(*arguments)
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert result.returncode == 2, result.stderr
     assert len(errors) == 1

@@ -167,9 +167,8 @@ def test_turns_and_passes_are_counted(tmp_path):
     assert cost.estimate([config], Cache(tmp_path)).steps == 2 * 3 * 4
 
 
-def test_a_dry_run_says_what_it_would_cost(tmp_path):
-    command = [sys.executable, "-m", "rgf_keras.cli", "reproduce", "score", "--dry-run", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+def test_a_dry_run_says_what_it_would_cost(tmp_path, rgf_here):
+    done = rgf_here(tmp_path, "reproduce", "score", "--dry-run", "--json")
     assert json.loads(done.stdout)["runs"] == ["MNIST lr 1e-3", "MNIST lr 1e-4"]
     assert not list(tmp_path.iterdir())
 

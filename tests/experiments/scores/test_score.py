@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from toy_score import CONFIG, HELD_OUT, IMAGES, assert_same, log_probs, run
 
+from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments import GANConfig
 from rgf_keras.experiments.scores import report
@@ -104,8 +105,8 @@ def test_a_killed_run_ends_as_one_that_was_not(whole, tmp_path, ensemble):
 
 def test_workers_may_die_and_the_run_too(tmp_path):
     killed(tmp_path / "killed", workers=2, worker_dies_at=9, run_dies_at=25)
-    run(tmp_path / "killed", resources=Resources(2, num_threads=1))
-    run(tmp_path / "whole", resources=Resources(1, num_threads=1))
+    run(tmp_path / "killed", resources=Resources(2, num_threads=1, prepare=import_keras))
+    run(tmp_path / "whole", resources=Resources(1, num_threads=1, prepare=import_keras))
     assert_same(tmp_path / "killed", tmp_path / "whole")
 
 
