@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Functions that are imported when they are first used, by the module that they are in.
 LAZY = {"audit": "reports.audit"}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from rgf_keras import __version__, archive, outputs
+from rgf_keras import archive, outputs
 from rgf_keras.errors import RgfError
 from rgf_keras.runtime import locks
 
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
 
+RESULTS_SINCE = "0.1.0"  # the version whose results are those of this one
 DEFAULT_GB, DAY = "20", 24 * 3600
 UNFINISHED = "unfinished"  # the kind of what is no result yet
 
@@ -55,7 +56,7 @@ class Entry:
 
 
 class Cache:
-    """A folder of archives. Results of other versions of rgf_keras are not used.
+    """A folder of archives. What versions stored whose results were others is not used.
 
     When it has grown beyond :attr:`max_bytes`, what was not used for longest is deleted.
 
@@ -92,7 +93,7 @@ class Cache:
             kind: what it is, e.g. ``"oracle"``; no hyphens.
             description: all it depends on, JSON-able.
         """
-        key = key_of({"kind": kind, "version": __version__, **description})
+        key = key_of({"kind": kind, "version": RESULTS_SINCE, **description})
         return self.folder / f"{kind}-{key}.npz"
 
     def load(self, kind: str, description: dict[str, Any]) -> Arrays | None:

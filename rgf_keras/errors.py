@@ -28,7 +28,7 @@ class ArgumentError(RgfError, ValueError):
 
 def how_to_install(extra: str) -> str:
     """The command that adds one of pyproject's extras."""
-    return f"pip install -c constraints.txt -e '.[{extra}]'"
+    return f"pip install 'rgf-keras[{extra}]'"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

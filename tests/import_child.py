@@ -1,7 +1,8 @@
 """Imports every module of the package and says which changes what all of a process shares.
 
-Its arguments are the parts of the package, the lowest first, so that it is the culprit that is
-named. What other libraries change when they are imported is theirs: they are imported first.
+What only some systems have is hidden: no module may need it. The arguments are the parts of the
+package, the lowest first, so that it is the culprit that is named. What other libraries change when
+they are imported is theirs: they are imported first.
 """
 
 import ast
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import matplotlib
 import optuna
+import portability
 
 import rgf_keras
 
@@ -53,6 +55,7 @@ def _target(fd):
 
 def main(parts):
     import_other_libraries()
+    portability.hide()
     before = shared_state()
     names = [module.name for module in pkgutil.walk_packages(rgf_keras.__path__, "rgf_keras.")]
     for name in sorted(set(names) - EXTRAS, key=lambda name: parts.index(name.split(".")[1])):

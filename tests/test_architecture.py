@@ -70,7 +70,7 @@ ROOMS = {
 FEATURES = {PACKAGE / "metrics" / name for name in ("features.py", "inception.py")}
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 32_600
+MAX_LINES = 33_200
 MAX_SHARE_OF_EXPERIMENTS = 0.2
 MAX_MODULE_LINES = 400
 MAX_MEDIAN_LINES = 6
@@ -225,7 +225,7 @@ def test_importing_does_not_choose_a_backend(code):
     assert run_python("-c", f"{code}; import sys; print(*{heavy} & set(sys.modules))") == ""
 
 
-def test_importing_changes_nothing_global():
+def test_importing_changes_nothing_global_and_needs_nothing_that_only_linux_has():
     assert run_python(str(Path(__file__).with_name("import_child.py")), *MAY_IMPORT) == ""
 
 

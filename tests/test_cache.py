@@ -44,7 +44,7 @@ def test_kind_and_description_distinguish_results(cache):
 
 def test_other_versions_are_not_used(cache, monkeypatch):
     cache.store("thing", {}, {"x": np.zeros(1)})
-    monkeypatch.setattr("rgf_keras.cache.__version__", "9.9")
+    monkeypatch.setattr("rgf_keras.cache.RESULTS_SINCE", "9.9")
     assert cache.load("thing", {}) is None
 
 

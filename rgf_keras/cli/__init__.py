@@ -22,7 +22,7 @@ from rgf_keras.masking import masked
 
 INTERRUPTED = 130  # the exit code that Typer has for Ctrl-C
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.command("assess")(assess.assess_command)

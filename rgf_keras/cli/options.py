@@ -204,7 +204,7 @@ def open_context(
     from rgf_keras.cache import Cache
     from rgf_keras.runtime import locks
     from rgf_keras.runtime.progress import on_console
-    from rgf_keras.tracking.tracker import Context, environment_tags
+    from rgf_keras.tracking.tracker import Context, environment_tags, log_packages
 
     with (
         locks.exclusive(folder / "command.lock", f"`rgf {name}` in {folder}"),
@@ -212,6 +212,7 @@ def open_context(
         tracker.resumable_run(name, environment_tags(), folder / f"{name}-{key}.run") as run,
         on_console(err) as progress,
     ):
+        log_packages(run, folder)
         yield Context(run, folder, Cache(), progress)
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import shlex
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from rgf_keras.cli import jobs, options
 from rgf_keras.cli.options import check_writable, choose_backend, note, show, show_plan
 from rgf_keras.cli.quiet import check_settings
+from rgf_keras.cli.system import study_pages
 from rgf_keras.names import check_name
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
@@ -56,7 +58,12 @@ def study_run(
     note(f"study '{name}': {study.question}")
     _, summary = jobs.run_study(load, study, name, where, storage, tracking_uri, workspace, seed)
     _show(summary, as_json)
-    browse = shlex.join(["rgf", "ui", "--workspace", str(workspace)])
+    address = options.mlflow_address(tracking_uri, workspace)
+    if address.startswith("http"):
+        with suppress(Exception):  # MLflow may be away, and everything has been told
+            for what, page in study_pages(address, address, name).items():
+                note(f"{what}: {page}")
+    browse = shlex.join(["rgf", "ui", name, "--workspace", str(workspace)])
     note(f"records: {workspace}/ (browse them with `{browse}`)")
 
 

@@ -1,21 +1,27 @@
 """`rgf ui`, `rgf dashboard`, `rgf sync`, `rgf info`: records in a browser, what is installed."""
 
 import importlib.util
+from contextlib import closing
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
+
+import typer
 
 from rgf_keras.cli import options
 from rgf_keras.cli.options import choose_backend, database, mlflow_address, note, send_backlog
 from rgf_keras.cli.quiet import import_keras
-from rgf_keras.errors import RgfError, how_to_install
+from rgf_keras.errors import RgfError, how_to_install, unknown_name
 
 
 def ui(
+    study: Annotated[
+        str | None, typer.Argument(help="A study's name, or the start of it, to open on.")
+    ] = None,
     workspace: options.Workspace = Path("mlruns"),
     host: options.Host = "127.0.0.1",
     port: options.Port = 5000,
 ) -> None:
-    """Start the MLflow UI."""
+    """Start the MLflow UI, on a study if one is named."""
     from rgf_keras.tracking import relocation, server
 
     if not (workspace / "mlflow.db").exists():
@@ -23,8 +29,29 @@ def ui(
     send_backlog(database(workspace, "mlflow"), workspace)
     with relocation.opening(database(workspace, "mlflow")):
         pass  # where the artifacts are is known again
-    note(f"http://{host}:{port} (Ctrl-C ends it)")
+    page = f"http://{host}:{port}"
+    note(f"{page} (Ctrl-C ends it)")
+    for name, address in study_pages(database(workspace, "mlflow"), page, study).items():
+        note(f"{name}: {address}")
     server.serve(database(workspace, "mlflow"), host, port)
+
+
+def study_pages(uri: str, page: str, study: str | None) -> dict[str, str]:
+    """Where MLflow shows a study, by what is there; none if no study is named.
+
+    Raises:
+        RgfError: there is no such study.
+    """
+    if study is None:
+        return {}
+    from rgf_keras.tracking import views
+    from rgf_keras.tracking.mlflow_store import MlflowStore
+
+    with closing(MlflowStore(uri)) as store:
+        if pages := views.addresses(store, page, study):
+            return pages
+        known = [each.name for each in store.client.search_experiments()]
+    raise unknown_name("study", study, known)
 
 
 def dashboard(

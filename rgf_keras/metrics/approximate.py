@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import RgfError, how_to_install
 from rgf_keras.metrics import neighbours
 from rgf_keras.metrics.checks import check_at_least, random, slices
 from rgf_keras.metrics.frechet import Estimate
@@ -183,7 +183,5 @@ def find_faiss() -> ModuleType:
     try:
         import faiss
     except ImportError as error:
-        raise RgfError(
-            "an approximate search needs faiss: pip install 'rgf-keras[faiss]'"
-        ) from error
+        raise RgfError(f"an approximate search needs faiss: {how_to_install('faiss')}") from error
     return faiss

@@ -27,6 +27,8 @@ from rgf_keras.experiments.studies.ranking import (
 )
 from rgf_keras.reports import values
 from rgf_keras.reports.terminal import Table
+from rgf_keras.tracking import views
+from rgf_keras.tracking.mlflow_names import NOTE_TAG
 
 if TYPE_CHECKING:
     import optuna
@@ -230,6 +232,11 @@ def record_study(
         run.log_metrics(metrics, step=len(summary["trials"]))
         names = {"best": "best_trial", "answer": "answer", "finding": "finding"}
         run.set_tags({tag: summary[name] for name, tag in names.items()})
+        about = summary["question"], summary["answer"]
+        run.set_tags({NOTE_TAG: views.description(*about)})
+        columns = list(dict.fromkeys([summary["minimize"], *winner["limits"]]))
+        searched = list({name: None for trial in optuna_study.trials for name in trial.params})
+        run.tag_experiment(views.experiment_tags(*about, columns, searched))
 
 
 def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:

@@ -11,6 +11,17 @@ from rgf_keras.errors import RgfError
 SECONDS_BETWEEN_ATTEMPTS = 0.005
 
 
+def lock_of(path: Path) -> FileLock:
+    """The lock of a file that serves nothing else; it is not held yet."""
+    # A lock that the system does not know (soft) would outlive a process that is killed.
+    return FileLock(
+        path,
+        thread_local=False,
+        fallback_to_soft=False,
+        poll_interval=SECONDS_BETWEEN_ATTEMPTS,
+    )
+
+
 def acquire(path: Path, wait: bool = True) -> FileLock | None:
     """Lock a file that serves nothing else; ``release()`` what is returned.
 
@@ -21,11 +32,10 @@ def acquire(path: Path, wait: bool = True) -> FileLock | None:
     Raises:
         RgfError: the file cannot be written, or its file system has no locks.
     """
-    # A lock that the system does not know (soft) would outlive a process that is killed.
-    lock = FileLock(path, thread_local=False, fallback_to_soft=False)
+    lock = lock_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=wait, poll_interval=SECONDS_BETWEEN_ATTEMPTS)
+        lock.acquire(blocking=wait)
     except Timeout:
         return None
     except OSError as error:

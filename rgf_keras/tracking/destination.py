@@ -46,6 +46,8 @@ class Batch:
 
     Attributes:
         header: ``experiment``, ``artifacts``, ``name`` and ``parent``, our id of another run.
+        inputs: sets of images, see :func:`rgf_keras.tracking.inputs.describe`.
+        experiment_tags: of the experiment that the run is in.
         time: when the last record was made, in milliseconds since 1970.
     """
 
@@ -53,6 +55,8 @@ class Batch:
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
+    inputs: list[Record] = field(default_factory=list)
+    experiment_tags: dict[str, str] = field(default_factory=dict)
     status: str | None = None
     time: int = 0
 
@@ -66,6 +70,8 @@ class Batch:
             batch.header |= record.get("opened", {})
             batch.params = record.get("params", {}) | batch.params
             batch.tags |= record.get("tags", {})
+            batch.inputs += record.get("inputs", [])
+            batch.experiment_tags |= record.get("experiment_tags", {})
             batch.status = record.get("status", batch.status)
             batch.points += [
                 Point(name, value, record["step"], record["time"])
@@ -81,7 +87,7 @@ class Destination(Protocol):
         """Record a batch; parts that arrived before are recognised and left out."""
 
     def upload(self, run: str, path: Path) -> None:
-        """Add a file to a run, or replace it."""
+        """Add a file to a run, or replace it; its folder's name is the run's or another's in it."""
 
     def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
         """Add a picture to one of a run's series."""

@@ -7,6 +7,10 @@ from rgf_keras.names import HASHED, hashed
 # MLflow allows 250 characters, and the name of the tag that holds the original is longer.
 MAX_NAME = 220
 MAX_PARAM, MAX_TAG = 6000, 8000
+MAX_EXPERIMENT_TAG, MAX_DATASET, MAX_INPUT_TAG = 5000, 500, 500
+CONTEXT_TAG = "mlflow.data.context"  # what a set of images was for
+NOTE_TAG = "mlflow.note.content"  # the description of a run or of an experiment
+OUR_NOTE = "**Question:** "  # how those begin that we have written
 ORIGINAL = "rgf.name/"  # how tags begin that hold names which had to be changed
 
 

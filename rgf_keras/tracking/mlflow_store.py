@@ -13,14 +13,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rgf_keras import strict_json
 from rgf_keras.errors import RgfError, first_line
 from rgf_keras.masking import masked
 from rgf_keras.tracking import relocation
 from rgf_keras.tracking.destination import Away, Batch, Point, Refusal, Unreachable
 from rgf_keras.tracking.mlflow_names import (
+    CONTEXT_TAG,
+    MAX_DATASET,
+    MAX_EXPERIMENT_TAG,
+    MAX_INPUT_TAG,
     MAX_PARAM,
     MAX_TAG,
+    NOTE_TAG,
     ORIGINAL,
+    OUR_NOTE,
     allowed_key,
     allowed_name,
     allowed_value,
@@ -29,6 +36,8 @@ from rgf_keras.tracking.relocation import ID_TAG, MADE_TAG
 from rgf_keras.tracking.tracker import IMAGES, LOCAL
 
 PARENT_TAG = "mlflow.parentRunId"
+# Of an experiment: MLflow opens it on its runs, not on traces of chats; and its description.
+KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
 SERVERS = ("http", "https", "postgresql", "mysql", "mssql")
 PER_CALL = {"params": 100, "tags": 100, "metrics": 1000}  # the server's limits
 # What will not be taken as it is: by MLflow itself, and by whatever answers in its place.
@@ -85,12 +94,13 @@ class MlflowStore:
 
     def experiment(self, name: str, artifacts: str | None) -> str:
         """The id of an experiment, which is made if it does not exist."""
+        made = {MADE_TAG: "rgf", KIND_TAG: KIND}
         with _translated_errors(self.uri):
             known = self.client.get_experiment_by_name(name)
             if known is None:
                 artifacts = relocation.artifacts_of(self.uri, artifacts)
                 try:
-                    return self.client.create_experiment(name, artifacts, {MADE_TAG: "rgf"})
+                    return self.client.create_experiment(name, artifacts, made)
                 except Exception:
                     known = self.client.get_experiment_by_name(name)
                     if known is None:  # nor has another process made it meanwhile
@@ -102,6 +112,9 @@ class MlflowStore:
                 f"experiments restore --experiment-id {known.experiment_id}`, or give another "
                 "--name or --workspace"
             )
+        if KIND_TAG not in known.tags:  # made before version 0.2
+            with _translated_errors(self.uri):
+                self.client.set_experiment_tag(known.experiment_id, KIND_TAG, KIND)
         return known.experiment_id
 
     def check(self, experiment: str, artifacts: str | None) -> str:
@@ -157,6 +170,8 @@ class MlflowStore:
         id = id or self.create(batch.header, batch.time, run)
         with _translated_errors(self.uri):
             self._log(id, batch)
+            self._log_inputs(id, batch)
+            self._tag_experiment(id, batch.experiment_tags)
             if batch.status == "RUNNING":
                 # Not what a machine says late of a run that another has ended since.
                 if (self.client.get_run(id).info.end_time or 0) <= batch.time:
@@ -166,7 +181,8 @@ class MlflowStore:
 
     def upload(self, run: str, path: Path) -> None:
         with _translated_errors(self.uri):
-            self.client.log_artifact(self._known_id(run), str(path))
+            folder = None if path.parent.name == run else path.parent.name
+            self.client.log_artifact(self._known_id(run), str(path), folder)
 
     def upload_image(self, run: str, path: Path, key: str, step: int) -> None:
         from PIL import Image, ImageOps
@@ -229,6 +245,36 @@ class MlflowStore:
                 self.client.log_batch(id, **{kind: part})
                 for metric in part if kind == "metrics" else ():
                     self._steps[id][metric.key].add(metric.step)
+
+    def _log_inputs(self, id: str, batch: Batch) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = []
+        for given in batch.inputs:
+            size = {"num_images": given["num_images"], "image_shape": given["image_shape"]}
+            dataset = Dataset(
+                allowed_value(given["name"], MAX_DATASET),
+                given["digest"],
+                "rgf_keras",
+                strict_json.dumps({"name": given["name"], **given["tags"]}),
+                profile=strict_json.dumps(size),
+            )
+            tags = {CONTEXT_TAG: given["context"], **given["tags"]}
+            texts = {name: allowed_value(x, MAX_INPUT_TAG) for name, x in tags.items()}
+            inputs.append(DatasetInput(dataset, [InputTag(*item) for item in texts.items()]))
+        if inputs:
+            self.client.log_inputs(id, inputs)
+
+    def _tag_experiment(self, id: str, tags: dict[str, str]) -> None:
+        """Set an experiment's tags; a description that a person has written stays."""
+        if not tags:
+            return
+        experiment = self.client.get_experiment(self.client.get_run(id).info.experiment_id)
+        for name, value in tags.items():
+            before = experiment.tags.get(name, "")
+            if name != NOTE_TAG or not before or before.startswith(OUR_NOTE):
+                value = allowed_value(value, MAX_EXPERIMENT_TAG)
+                self.client.set_experiment_tag(experiment.experiment_id, name, value)
 
     def _new_points(self, id: str, points: list[Point]) -> list[Point]:
         """The first point of every step that MLflow does not have yet."""

@@ -1,7 +1,13 @@
-"""Which code made a result: the installed package, and the folder that a command was run in."""
+"""Which code made a result: the package, the user's file, the packages that are installed."""
 
+import contextlib
+import functools
+import getpass
+import hashlib
 import os
+import platform
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -22,6 +28,52 @@ def provenance() -> dict[str, str]:
     if commit := _git(Path.cwd(), "rev-parse", "--short=12", "HEAD"):
         found["commit/current_folder"] = commit
     return found
+
+
+@functools.cache
+def source_tags(file: Path | None = None) -> dict[str, str]:
+    """MLflow's tags for the code that runs, its commit and who runs it; what is known of them.
+
+    The commit is that of the file's repository, else of the package's; never the current folder's.
+
+    Args:
+        file: what the user has written of the code; the script that runs if None and it is not
+            a command of ``rgf``.
+    """
+    command = os.environ.get("RGF_COMMAND", "")
+    script = Path(sys.argv[0]) if sys.argv and sys.argv[0].endswith(".py") else None
+    own = file or (None if command else script)
+    package = Path(rgf_keras.__file__).parent
+    name = str(own) if own else " ".join(command.split()[:2]) or package.name
+    tags = {"mlflow.source.name": name, "mlflow.source.type": "LOCAL"}
+    commit = _git(own.resolve().parent, "rev-parse", "HEAD") if own and own.exists() else ""
+    if not commit and (package.parent / ".git").exists() and not _is_installed(package):
+        commit = _git(package.parent, "rev-parse", "HEAD")
+    if commit:
+        tags["mlflow.source.git.commit"] = commit
+    with contextlib.suppress(KeyError, OSError):  # no account
+        tags["mlflow.user"] = getpass.getuser()
+    return tags
+
+
+@functools.cache
+def packages() -> str:
+    """The exact packages of this environment, as `pip install -r` reads them.
+
+    Names of folders tell them: reading what is in each would take a second.
+    """
+    found = {
+        info.name.removesuffix(".dist-info").replace("-", "==", 1)
+        for folder in sys.path
+        for info in Path(folder or ".").glob("*.dist-info")
+    }
+    python = f"# Python {platform.python_version()} on {platform.platform()}"
+    return "\n".join([python, *sorted(found, key=str.lower)]) + "\n"
+
+
+def packages_key() -> str:
+    """A short hash of :func:`packages`: trials of one study may run on several machines."""
+    return hashlib.sha256(packages().encode()).hexdigest()[:12]
 
 
 def _is_installed(package: Path) -> bool:

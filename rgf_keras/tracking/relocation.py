@@ -19,6 +19,7 @@ from rgf_keras.cache import key_of
 from rgf_keras.masking import masked
 from rgf_keras.names import sqlite_url
 from rgf_keras.runtime import locks
+from rgf_keras.tracking.spool import FILES_LOCK
 
 DATABASE, ARTIFACTS = "mlflow.db", "artifacts"  # in a workspace
 OWN, REFUSED = "own", "refused"  # in a spool; the first marks that of the workspace's database
@@ -150,7 +151,8 @@ def _merge(old: Path, new: Path) -> None:
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
-        if {path.name for path in old.rglob("*") if path.is_file()} <= {"lock", "address", OWN}:
+        left = {path.name for path in old.rglob("*") if path.is_file()}
+        if left <= {"lock", FILES_LOCK, "address", OWN}:
             shutil.rmtree(old, ignore_errors=True)
     finally:
         lock.release()

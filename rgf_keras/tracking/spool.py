@@ -4,9 +4,10 @@
 
     SPOOL/RUN.jsonl    what was logged, one JSON object a line, only ever appended to
     SPOOL/RUN.sent     how many bytes of it have arrived
-    SPOOL/RUN/         files to upload, and in images/ pictures, named STEP-KEY.png; each is
-                       deleted when it has arrived
+    SPOOL/RUN/         files to upload, also in folders, and in images/ pictures, named
+                       STEP-KEY.png; each is deleted when it has arrived
     SPOOL/refused/     likewise RUN.jsonl and RUN/, what the destination does not want
+    SPOOL/files.lock   held for an instant by whoever adds or deletes files
 
 Any number of processes append; the one that holds ``SPOOL/lock`` sends, also what processes that
 died have left. What is sent twice after a crash is recognised at the destination by run and step.
@@ -14,7 +15,6 @@ What cannot be sent now waits, and keeps nothing else waiting but what depends o
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ MAX_BYTES = 10_000_000_000  # of what waits, before no more files are taken
 MAX_BYTES_HELD = 64_000_000  # of files in memory, while the disk is full
 # After so many failures in a row the rest is not tried; fewer if each may take a timeout.
 MAX_FAILURES, MAX_TIMEOUTS = 20, 2
+FILES_LOCK = "files.lock"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Spool:
         self._writing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "lock").touch()
+        (folder / FILES_LOCK).touch()  # not on a disk that has become full
+        self._files_lock = locks.lock_of(folder / FILES_LOCK)
         self._lock: FileLock | None = None
         self._locking, self._closed = threading.Lock(), False
 
@@ -93,8 +97,8 @@ class Spool:
         """Write what a full disk has held back; returns whether all is written."""
         with self._writing:
             for run, lines in list(self.unwritten.items()):
-                with contextlib.suppress(OSError), _open_to_append(self._path(run)) as file:
-                    self.unwritten[run] = lines[os.write(file, lines) :]
+                with contextlib.suppress(OSError), self._open_to_append(run) as file:
+                    self.unwritten[run] = lines[file.write(lines) :]
             self.unwritten = {run: lines for run, lines in self.unwritten.items() if lines}
             for (run, name), content in list(self.unwritten_files.items()):
                 with contextlib.suppress(OSError):
@@ -128,15 +132,15 @@ class Spool:
 
     def _put(self, run: str, name: str, content: bytes) -> None:
         target = self.folder / run / name
-        with _open_to_append(self._path(run)):  # nobody deletes the folder meanwhile
+        part = target.with_name(f".{target.name}")
+        try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}")
-            try:
-                part.write_bytes(content)
+            part.write_bytes(content)
+            with self._open_to_append(run):
                 os.replace(part, target)
-            except OSError:
-                part.unlink(missing_ok=True)
-                raise
+        except OSError:  # also if the process that sends has deleted the folder since
+            part.unlink(missing_ok=True)
+            raise
 
     def backlog(self) -> Backlog:
         """How much is not yet sent."""
@@ -207,7 +211,7 @@ class Spool:
             path.unlink()
         for path in [path for path in folder.glob("*/**/*") if path.is_file()]:
             target = self.folder / path.relative_to(folder)
-            with _open_to_append(self._path(target.relative_to(self.folder).parts[0])):
+            with self._writing, self._open_to_append(target.relative_to(self.folder).parts[0]):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if not target.exists():  # what was logged since is newer
                     os.replace(path, target)
@@ -237,7 +241,7 @@ class Spool:
     def _send_file(self, run: str, path: Path, destination: Destination) -> None:
         before = path.stat()
         try:
-            if path.parent.name == IMAGES:
+            if path.parent == self.folder / run / IMAGES:
                 step, key = re.fullmatch("(-?[0-9]+)-(.*)", path.stem).groups()  # type: ignore[union-attr]
                 destination.upload_image(run, path, key, int(step))
             else:
@@ -264,7 +268,7 @@ class Spool:
     def _unsent(self, run: str) -> tuple[list[Record], int]:
         """Read the whole lines that have not been sent, and where they end."""
         start = self._arrived(run)
-        with contextlib.suppress(FileNotFoundError), open(self._path(run), "rb") as file:
+        with contextlib.suppress(FileNotFoundError), open(self._path(run), "r+b") as file:
             os.fsync(file.fileno())  # what the destination knows must not be forgotten here
             file.seek(start)
             lines = file.read()
@@ -274,14 +278,18 @@ class Spool:
 
     def _clear(self, run: str) -> None:
         """Delete the files of a run that has ended and has arrived."""
-        path = self._path(run)
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody appends meanwhile
-            ended = Batch.of(list(_parse(file.read()))).status != "RUNNING"
-            if ended and file.tell() == self._arrived(run) and not self._files(run):
-                path.unlink()
-                self._path(run, "sent").unlink(missing_ok=True)
-                shutil.rmtree(self.folder / run, ignore_errors=True)
+        path, size = self._path(run), self._arrived(run)
+        with contextlib.suppress(OSError):  # also if somebody adds something now
+            if path.stat().st_size != size or self._has_status(run, "RUNNING"):
+                return
+            with self._writing, self._files_lock.acquire(blocking=False):
+                if path.stat().st_size == size and not self._files(run):
+                    path.unlink()
+                    self._path(run, "sent").unlink(missing_ok=True)
+                    shutil.rmtree(self.folder / run, ignore_errors=True)
+
+    def _has_status(self, run: str, status: str) -> bool:
+        return Batch.of(list(_parse(self._path(run).read_bytes()))).status == status
 
     def _runs(self) -> list[str]:
         """The runs: parents before their children, else as they were started, the late ones last.
@@ -303,9 +311,9 @@ class Spool:
 
     def _files(self, run: str) -> list[Path]:
         paths: list[Path] = []
-        for folder in (self.folder / run, self.folder / run / IMAGES):
-            with contextlib.suppress(FileNotFoundError):  # the process that sends has cleared it
-                paths += folder.iterdir()
+        with contextlib.suppress(FileNotFoundError):  # the process that sends has cleared it
+            for path in (self.folder / run).iterdir():
+                paths += path.iterdir() if path.is_dir() else [path]
         return sorted(path for path in paths if path.name[0] != "." and path.is_file())
 
     def _arrived(self, run: str) -> int:
@@ -313,24 +321,21 @@ class Spool:
             return int(self._path(run, "sent").read_text())
         return 0
 
+    @contextlib.contextmanager
+    def _open_to_append(self, run: str) -> Iterator[FileIO]:
+        """Open what was logged of a run; nobody deletes the run meanwhile."""
+        with (
+            self._files_lock,
+            open(self._path(run), "ab", buffering=0, opener=_open_private) as file,
+        ):
+            yield file
+
     def _path(self, run: str, suffix: str = "jsonl") -> Path:
         return self.folder / f"{run}.{suffix}"
 
 
-@contextlib.contextmanager
-def _open_to_append(path: Path) -> Iterator[int]:
-    """Open a file that nobody deletes meanwhile; yields its descriptor."""
-    while True:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-        file = os.open(path, flags, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            with contextlib.suppress(FileNotFoundError):
-                if os.fstat(file).st_ino == path.stat().st_ino:
-                    yield file
-                    return
-        finally:
-            os.close(file)
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
 def _parse(lines: bytes) -> Iterator[Record]:

@@ -20,9 +20,12 @@ from rgf_keras.errors import LostLease
 from rgf_keras.masking import masked_value
 from rgf_keras.names import check_name
 from rgf_keras.runtime.progress import SILENT, Progress
-from rgf_keras.tracking.provenance import provenance
+from rgf_keras.tracking import system_metrics
+from rgf_keras.tracking.inputs import Images, describe
+from rgf_keras.tracking.provenance import packages, packages_key, provenance, source_tags
 
 IMAGES = "images"  # the folder in a record that holds pictures of series
+PACKAGES = "packages.txt"
 LOCAL = "local-"  # how ids begin that are ours and not a server's
 
 
@@ -45,7 +48,11 @@ class Run(ABC):
 
     @abstractmethod
     def append(self, **record: Any) -> None:
-        """Add to the record: ``params``, ``metrics`` with ``step``, ``tags`` or ``status``."""
+        """Add to the record.
+
+        That is ``params``, ``metrics`` with ``step``, ``tags``, ``status``, ``inputs`` or
+        ``experiment_tags``.
+        """
 
     @abstractmethod
     def keep(self, path: Path, name: str) -> None:
@@ -64,8 +71,17 @@ class Run(ABC):
         if others:
             self.set_tags({f"not_finite/{x}": f"{numbers[x]} at step {step}" for x in others})
 
-    def log_artifact(self, path: Path) -> None:
-        self.keep(path, Path(path).name)
+    def log_artifact(self, path: Path, folder: str = "") -> None:
+        """Log a file, in a folder of the record if one is named."""
+        self.keep(path, f"{folder}/{Path(path).name}".lstrip("/"))
+
+    def log_datasets(self, **sets: Images) -> None:
+        """Name images that the run is made from, by what they are for, e.g. ``training``."""
+        self.append(inputs=[describe(images, context) for context, images in sets.items()])
+
+    def tag_experiment(self, tags: Mapping[str, str]) -> None:
+        """Set tags of the experiment that the record is in."""
+        self.append(experiment_tags={name: masked_value(name, x) for name, x in tags.items()})
 
     def log_image(self, path: Path, key: str, step: int) -> None:
         """Add a picture to a series, e.g. to ``"samples"``: it is shown with the metrics.
@@ -121,7 +137,8 @@ class Tracker(ABC):
         """
         run = self.start(name, tags, parent, id)
         try:
-            yield run
+            with system_metrics.recorded(run.log_metrics):
+                yield run
         except LostLease:
             raise
         except BaseException:
@@ -180,11 +197,15 @@ class MemoryRun(Run):
     tags: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, bytes] = field(default_factory=dict)
     images: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    experiment_tags: dict[str, str] = field(default_factory=dict)
     status: str = "RUNNING"
 
     def append(self, **record):
         self.params = record.get("params", {}) | self.params
         self.tags |= record.get("tags", {})
+        self.inputs += record.get("inputs", [])
+        self.experiment_tags |= record.get("experiment_tags", {})
         self.status = record.get("status", self.status)
         for name, value in record.get("metrics", {}).items():
             history = self.metrics.setdefault(name, [])
@@ -227,6 +248,7 @@ def environment() -> dict[str, str]:
         "version/keras": metadata.version("keras"),
         f"version/{backend}": metadata.version(backend),
         "version/rgf_keras": __version__,
+        "packages": packages_key(),
         **provenance(),
     }
 
@@ -249,7 +271,20 @@ def list_devices() -> list[str]:
     return [str(device) for device in keras.distribution.list_devices()]
 
 
-def environment_tags() -> dict[str, str]:
-    """The environment, and the command that runs if it is one of ``rgf``."""
+def log_packages(run: Run, folder: Path) -> None:
+    """Log the exact packages of this environment: ``pip install -r`` makes it again."""
+    run.log_artifact(outputs.write_text(folder / PACKAGES, packages()))
+
+
+def environment_tags(file: Path | None = None) -> dict[str, str]:
+    """The environment, the code that runs and who runs it, and how to run it again.
+
+    Args:
+        file: what the user has written of the code, e.g. a study's.
+    """
     command = os.environ.get("RGF_COMMAND")
-    return {**environment(), **({"command": command} if command else {})}
+    return {
+        **environment(),
+        **source_tags(file),
+        **({"command": command} if command else {}),
+    }

@@ -138,7 +138,7 @@ def test_a_refused_file_is_named_set_aside_and_sent_again_when_that_is_asked_for
     spool.requeue()
     spool.send(sink)
     assert [name for _, name, _ in sink.files].count("model.npz") == 3
-    assert sorted(path.name for path in spool.folder.iterdir()) == ["lock"]
+    assert sorted(path.name for path in spool.folder.iterdir()) == ["files.lock", "lock"]
 
 
 def test_a_refused_record_is_sent_again_when_that_is_asked_for(spool):

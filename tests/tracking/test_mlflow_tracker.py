@@ -136,7 +136,7 @@ def test_a_study_without_a_server_is_told_and_kept(tmp_path, server):
     assert len(told) == 2
     assert "Connection refused" in told[0]
     assert "rgf sync" in told[1]
-    with pytest.raises(RgfError, match=r"Connection refused\); .* records and 4 files of 5 runs"):
+    with pytest.raises(RgfError, match=r"Connection refused\); .* records and 5 files of 5 runs"):
         send_backlog(server.uri, tmp_path / "spool")
 
 

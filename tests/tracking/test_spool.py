@@ -88,7 +88,7 @@ def test_a_run_that_has_ended_leaves_no_files(spool, tmp_path):
     run.log_artifact(tmp_path / "table")
     run.finish()
     spool.send(Sink())
-    assert [path.name for path in spool.folder.iterdir()] == ["lock"]
+    assert sorted(path.name for path in spool.folder.iterdir()) == ["files.lock", "lock"]
 
 
 def test_half_a_line_of_a_process_that_died_is_left_out(spool):

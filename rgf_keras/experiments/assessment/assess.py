@@ -12,7 +12,7 @@ import numpy as np
 
 from rgf_keras import archive, outputs, strict_json
 from rgf_keras.config import AssessConfig
-from rgf_keras.experiments.assessment import models
+from rgf_keras.experiments.assessment import models, pyfunc
 from rgf_keras.experiments.assessment.materials import (
     GRID_SIZE,
     Materials,
@@ -136,6 +136,8 @@ def assess(config: AssessConfig, context: Context, resources: WorkersSpec = ALON
     skewed = materials.data.skewed
     run.log_params(config.flat())
     run.set_tags({"data_sha256": skewed.fingerprint[:16], "seed": config.seed})
+    sets = materials.data
+    run.log_datasets(training=skewed, reference=sets.balanced, testing=sets.held_out)
     trainings = Trainings(config, materials, folder, context.progress)
     numbers = config.evaluation.trainings
     known = range(config.evaluation.references)
@@ -157,8 +159,10 @@ def assess(config: AssessConfig, context: Context, resources: WorkersSpec = ALON
     files = {saved.name: saved}
     files |= _write(folder, evaluation, evidence, measured, references[0], first)
     run.log_metrics(measured, step=config.training.epochs)
+    pyfunc.log_model(run, saved)
     for path in files.values():
-        run.log_artifact(path)
+        if path != saved:
+            run.log_artifact(path)
     for name in PICTURES & files.keys():
         run.log_image(files[name], Path(name).stem, 0)  # the step that MLflow shows first
     return Assessment(table, measured, files)

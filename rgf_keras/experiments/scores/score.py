@@ -66,6 +66,7 @@ def score(
         fits = Fits.of(config, images, held_out, folder)
         run.log_params(config.flat())
         run.set_tags({"data_sha256": images.fingerprint[:16], "seed": config.seed})
+        run.log_datasets(training=images, testing=held_out)
         num_repeats = _train(fits, resources, context.progress)
         result = gather(fits, num_repeats)
         report.record(result, run, folder, others)

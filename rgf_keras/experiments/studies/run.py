@@ -23,7 +23,15 @@ from rgf_keras.experiments.studies.study import Evaluate, Study
 from rgf_keras.experiments.studies.trial import Outcome, TrialRun, evaluate
 from rgf_keras.names import check_name
 from rgf_keras.runtime.progress import SILENT, Progress, Watched
-from rgf_keras.tracking.tracker import LOCAL, Context, Tracker, environment_tags, new_id
+from rgf_keras.tracking import views
+from rgf_keras.tracking.tracker import (
+    LOCAL,
+    Context,
+    Tracker,
+    environment_tags,
+    log_packages,
+    new_id,
+)
 
 # How long a process waits that can have no trial now.
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -157,7 +165,10 @@ class StudyRunner:
         if trial is None:
             return False
         name, check = stage.name(trial), stage.leases.check
-        folder, tags = self.spec.folder / name, {**environment_tags(), **stage.tags(trial)}
+        folder, tags = (
+            self.spec.folder / name,
+            {**environment_tags(self.study.file), **stage.tags(trial)},
+        )
         with self.tracker.run(name, tags, self._parent, _run_id(trial)) as run:
             trial.set_user_attr(RUN_ID, run.id)
             trial_run = TrialRun(run, trial, self.study, check)
@@ -256,8 +267,11 @@ class StudyRunner:
         ids = [id for id in (known, run.id) if id and not id.startswith(LOCAL)]
         is_elsewhere = len(set(ids)) > 1
         if known is None or is_elsewhere:
-            run.set_tags({**environment_tags(), "question": self.study.question})
+            run.set_tags({**environment_tags(self.study.file), "question": self.study.question})
             run.log_params({"minimize": self.study.minimize, "seed": self.spec.seed})
+            metrics = self.study.required_metrics.values()
+            run.tag_experiment(views.experiment_tags(self.study.question, "", metrics))
+            log_packages(run, self.spec.folder)
         if is_elsewhere:
             self.tracker.tell(
                 f"study '{self.spec.name}' has records in another MLflow, or they were deleted "

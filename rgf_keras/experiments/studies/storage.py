@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from rgf_keras import names
-from rgf_keras.errors import RgfError, first_line
+from rgf_keras.errors import RgfError, first_line, how_to_install
 from rgf_keras.experiments.studies.optuna_adapter import quiet
 from rgf_keras.experiments.studies.ranking import REPEATS
 from rgf_keras.masking import masked
@@ -32,13 +32,18 @@ def open_storage(url: str) -> BaseStorage:
     """Optuna's storage behind an URL: ``journal:///PATH`` or one that SQLAlchemy knows.
 
     Raises:
-        RgfError: it cannot be reached or written.
+        RgfError: it cannot be reached or written; the database's driver is not installed.
     """
     try:
         is_journal, path = url.startswith(JOURNAL), Path(url.removeprefix(JOURNAL))
         storage: BaseStorage = Journal(path) if is_journal else RDBStorage(url)
         storage.get_all_studies()
         return storage
+    except ImportError as error:
+        raise RgfError(
+            f"the Optuna storage {masked(url, url)} needs a database driver: "
+            f"{how_to_install('postgres')}, and begin the address with postgresql+psycopg://"
+        ) from error
     except Exception as error:  # every database driver raises exceptions of its own
         raise RgfError(
             f"cannot open the Optuna storage {masked(url, url)} ({first_line(error, url)}); check "

@@ -72,6 +72,7 @@ class Study:
         evaluate: (config, context) → numbers by name, or an object that has them as ``metrics``;
             the config's kind is that of ``baseline``. An assessment if not given.
         worst: what a trial without a result is worth, beyond all that ``minimize`` can be.
+        file: that defines it; :func:`load_study` knows.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Study:
     candidates: int = 1
     evaluate: Evaluate = _assess
     worst: float = WORST
+    file: Path | None = field(default=None, compare=False)
     judge: InitVar[Any] = None  # what evaluate was called before 0.2
 
     def __post_init__(self, judge: Any) -> None:
@@ -287,7 +289,7 @@ def load_study(file: str | Path) -> Study:
         raise RgfError(f"{path}: {_cause(error)}") from error
     if not isinstance(names.get("study"), Study):
         raise RgfError(f"{path} defines no `study`; it needs `study = Study(...)`")
-    return names["study"]
+    return replace(names["study"], file=path.resolve())
 
 
 def _cause(error: Exception) -> str:

@@ -48,7 +48,9 @@ def test_assessment_is_recorded_and_repeatable(tmp_path, cache, model):
     assert [row.name for row in first.table] == [*"0123456789", "all"]
     assert first.table[-1].n_r == 100
     assert set(first.metrics) <= set(run.metrics)
-    assert {"config.yaml", "rgf_table.csv", "samples.png", "model.keras"} <= set(run.artifacts)
+    assert {"config.yaml", "rgf_table.csv", "samples.png", "model/model.keras"} <= set(
+        run.artifacts
+    )
     assert ("real_loss.png" in run.artifacts) == (model.family == "gan")
     assert [step for step, _ in run.metrics["epoch"]] == [1, 2]
     assert run.params["model.family"] == model.family
