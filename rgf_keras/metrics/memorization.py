@@ -13,7 +13,13 @@ import scipy
 
 from rgf_keras.errors import ArgumentError
 from rgf_keras.metrics import neighbours
-from rgf_keras.metrics.checks import check_integers, check_numbers, check_share, random
+from rgf_keras.metrics.checks import (
+    check_at_least,
+    check_integers,
+    check_numbers,
+    check_share,
+    random,
+)
 from rgf_keras.metrics.frechet import Estimate
 
 
@@ -182,11 +188,12 @@ def duplicates(images: np.ndarray, num_pairs: int = 20) -> Duplicates:
 
     Args:
         images: (n, H, W, C) uint8, n at least 2, H and W even.
-        num_pairs: at most so many.
+        num_pairs: at most so many, at least 1.
 
     Raises:
-        ArgumentError: fewer than two images, or sizes that cannot be halved.
+        ArgumentError: fewer than two images, sizes that cannot be halved, or no pairs.
     """
+    check_at_least(1, num_pairs=num_pairs)
     images = np.asarray(images)
     if images.ndim != 4 or len(images) < 2 or images.dtype != np.uint8:
         received = f"{images.shape} {images.dtype}"

@@ -1,6 +1,5 @@
 """MLflow through its spool, with a real server that is killed, and addresses that are wrong."""
 
-import gc
 import http.server
 import logging
 import os
@@ -19,6 +18,7 @@ from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
+from rgf_keras.tracking import mlflow_store
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker, send_backlog
 
 NUM_TRIALS, NUM_EPOCHS = 4, 20
@@ -189,7 +189,7 @@ def test_mlflows_settings_are_changed_only_while_a_tracker_is_open(
         levels = [logging.getLogger(name).level for name in ("mlflow", "alembic")]
         return {name: os.environ[name] for name in os.environ if "MLFLOW" in name}, levels
 
-    gc.collect()  # trackers of other tests
+    monkeypatch.setattr(mlflow_store, "SETTINGS", mlflow_store._Settings())  # other tests' are open
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
     before = settings()
     uri = f"sqlite:///{shutil.copy(mlflow_database, tmp_path)}"
