@@ -3,6 +3,7 @@
 A worker process imports this file too, and so does as it says.
 """
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import toy_score
 
+from rgf_keras.cli.quiet import import_keras
 from rgf_keras.experiments.scores import fits
 from rgf_keras.experiments.scores.workers import Resources
 from rgf_keras.training import ReportProgress, Trainer
@@ -32,11 +34,13 @@ def die_if_told(self, batch, logs=None):
     if calls == worker_dies_at:
         os.kill(os.getpid(), signal.SIGKILL)
     if calls == run_dies_at:
-        os.kill(os.getppid() if num_workers > 1 else os.getpid(), signal.SIGKILL)
+        parent = multiprocessing.parent_process()
+        os.kill(parent.pid if parent else os.getpid(), signal.SIGKILL)
 
 
 ReportProgress.on_train_batch_end = die_if_told  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     threads = 1 if num_workers > 1 else None
-    toy_score.run(folder, resources=Resources(num_workers, threads, ensemble=ensemble))
+    resources = Resources(num_workers, threads, prepare=import_keras, ensemble=ensemble)
+    toy_score.run(folder, resources=resources)
