@@ -1,6 +1,5 @@
 """How a study is looked at in MLflow: its description, a saved view, and the addresses of pages."""
 
-import json
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -56,10 +55,8 @@ def addresses(store: MlflowStore, page: str, study: str) -> dict[str, str]:
     runs = f"{page}/#/experiments/{id}/runs{key}"
     found = {"runs": runs, "charts": f"{runs}&compareRunsMode=CHART".replace("?&", "?")}
     if compared := _best_and_baseline(store, id):
-        chosen = quote(json.dumps(compared), safe="")
-        found["best and baseline"] = (
-            f"{page}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([id]), safe='')}"
-        )
+        chosen, where = (quote(strict_json.dumps(each), safe="") for each in (compared, [id]))
+        found["best and baseline"] = f"{page}/#/compare-runs?runs={chosen}&experiments={where}"
     return found
 
 

@@ -4,7 +4,6 @@ Nothing is unpickled: MLflow calls :func:`_load_pyfunc` here, which reads what a
 KERAS_BACKEND may be any.
 """
 
-import json
 import platform
 import tempfile
 import time
@@ -17,7 +16,7 @@ import keras
 import numpy as np
 import yaml
 
-from rgf_keras import __version__
+from rgf_keras import __version__, strict_json
 from rgf_keras.experiments.assessment import models
 from rgf_keras.models import sample_uint8
 from rgf_keras.tracking.tracker import Run
@@ -98,9 +97,9 @@ def _description(file: str, python: str) -> dict[str, Any]:
         },
         "mlflow_version": metadata.version("mlflow"),
         "signature": {
-            "inputs": json.dumps(columns),
+            "inputs": strict_json.dumps(columns),
             "outputs": None,
-            "params": json.dumps(params),
+            "params": strict_json.dumps(params),
         },
         "utc_time_created": time.strftime("%Y-%m-%d %H:%M:%S.000000", time.gmtime()),
     }
