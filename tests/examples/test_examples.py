@@ -9,8 +9,6 @@ import pytest
 
 from rgf_keras.names import sqlite_url
 
-pytestmark = pytest.mark.backend
-
 KILLED = Path(__file__).with_name("killed_rgf.py")
 
 
@@ -89,6 +87,7 @@ def test_the_flow_is_scored(rgf, folder, tmp_path):
         assert len(list(csv.DictReader(file))) == 64
 
 
+@pytest.mark.backend
 def test_everything_of_ones_own_in_one_study(rgf, read, folder):
     succeed(rgf("study", "run", "tiny_my_own.py"))
     study, compared = assert_study_can_be_read(read, folder, "my_own", "mine/near_copies")
