@@ -22,8 +22,6 @@ from rgf_keras.metrics import features
 from rgf_keras.tracking.tracker import Context, MemoryTracker
 from rgf_keras.training import Trainer
 
-pytestmark = pytest.mark.backend
-
 SMALL = {
     "data": DataConfig(num_train=320, num_test=200),
     "training": TrainingConfig(epochs=2, batch_size=32),
@@ -37,6 +35,7 @@ def cache(tmp_path_factory):
     return Cache(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     "model", [GANConfig(units=(16,)), VAEConfig(units=(32,))], ids=lambda model: model.family
 )
@@ -247,6 +246,7 @@ def test_what_fid_lacks_is_told_before_anything_is_trained(tmp_path, monkeypatch
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.backend
 def test_rejection_refuses_what_training_cannot_trace(tmp_path, cache, small_inception):
     asked = {"rejection.embedding": "clean_fid", "rejection.threshold": 0.1}
     config = AssessConfig(model=GANConfig(units=(16,)), **SMALL).with_values(asked)

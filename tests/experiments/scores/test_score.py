@@ -24,8 +24,6 @@ from rgf_keras.reports import scores
 from rgf_keras.tracking.tracker import MemoryTracker
 from rgf_keras.training import Trainer
 
-pytestmark = pytest.mark.backend
-
 CHILD = Path(__file__).with_name("score_child.py")
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="ensembles need JAX")
 
@@ -47,6 +45,7 @@ def killed(folder, workers=1, ensemble=1, worker_dies_at=-1, run_dies_at=-1):
     assert len(log_probs(folder)) < 7
 
 
+@pytest.mark.backend
 def test_a_fit_is_a_training_without_its_fold(whole):
     fit, epochs = Fit(1, 2), CONFIG.training.epochs
     arrays = log_probs(whole[0])["r001-k00002.npz"]
@@ -94,6 +93,7 @@ def test_everything_is_written_and_recorded(whole):
     assert "2 × 3 fits" in scores.table(result).title
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("ensemble", [1, pytest.param(2, marks=on_jax)])
 def test_a_killed_run_ends_as_one_that_was_not(whole, tmp_path, ensemble):
     killed(tmp_path / "killed", ensemble=ensemble, run_dies_at=17)
@@ -174,6 +174,7 @@ def test_bad_input_is_named(tmp_path, change, message):
         run(tmp_path / "none", CONFIG.with_values({"full_run": False, **change}))
 
 
+@pytest.mark.backend
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has them")
 def test_ensembles_need_jax(tmp_path):
     with pytest.raises(RgfError, match="ensembles need the jax backend"):
