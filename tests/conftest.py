@@ -1,4 +1,4 @@
-"""Tests marked ``backend`` run under the backend of KERAS_BACKEND; all others are NumPy."""
+"""All tests run under the backend of KERAS_BACKEND; those marked ``backend`` are run under each."""
 
 import atexit
 import os
