@@ -87,7 +87,6 @@ def test_the_flow_is_scored(rgf, folder, tmp_path):
         assert len(list(csv.DictReader(file))) == 64
 
 
-@pytest.mark.backend
 def test_everything_of_ones_own_in_one_study(rgf, read, folder):
     succeed(rgf("study", "run", "tiny_my_own.py"))
     study, compared = assert_study_can_be_read(read, folder, "my_own", "mine/near_copies")
