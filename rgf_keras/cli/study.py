@@ -13,6 +13,7 @@ from rgf_keras.cli import jobs, options
 from rgf_keras.cli.options import check_writable, choose_backend, note, show, show_plan
 from rgf_keras.cli.quiet import check_settings
 from rgf_keras.cli.system import study_pages
+from rgf_keras.errors import RgfError
 from rgf_keras.names import check_name
 
 app = typer.Typer(no_args_is_help=True, help="Run and show Optuna studies.")
@@ -60,7 +61,12 @@ def study_run(
     _show(summary, as_json)
     address = options.mlflow_address(tracking_uri, workspace)
     if address.startswith("http"):
-        with suppress(Exception):  # MLflow may be away, and everything has been told
+        from mlflow.exceptions import MlflowException
+
+        from rgf_keras.tracking.destination import Unreachable
+
+        # MLflow may be away, and everything has been told.
+        with suppress(RgfError, MlflowException, Unreachable):
             for what, page in study_pages(address, address, name).items():
                 note(f"{what}: {page}")
     browse = shlex.join(["rgf", "ui", name, "--workspace", str(workspace)])

@@ -30,7 +30,7 @@ def environment(
         num_threads: of the worker; its share of the cores, or what the environment says, if None:
             OMP_NUM_THREADS for all libraries but those whose own variable is set.
     """
-    share = str(max(num_cores() // num_workers, 1))
+    share = max(num_cores() // num_workers, 1)
     threads = num_threads or _number(os.environ.get("OMP_NUM_THREADS", "")) or share
     wanted = {name: str(threads) for name in THREADS}
     wanted["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # also where TensorFlow is only a guest
@@ -49,7 +49,7 @@ def take(variables: dict[str, str]) -> None:
     Those are BLAS, OpenMP and PyTorch; TensorFlow and JAX look when they first compute.
     """
     os.environ.update(variables)
-    openmp, blas = (_number(os.environ[name]) for name in PYTORCH[::2])
+    openmp, blas = (_number(os.environ[f"{name}_NUM_THREADS"]) for name in ("OMP", "OPENBLAS"))
     threadpool_limits({"openmp": openmp, "blas": blas})
     if openmp and (torch := sys.modules.get("torch")):
         torch.set_num_threads(openmp)

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -77,7 +78,7 @@ class Processes:
         self._context: Any = multiprocessing.get_context(method)
         if self.starts_at_once:
             self._context.set_forkserver_preload([preload.__name__])
-            with machine.variables(self._variables(0, num_workers)):
+            with self._environment(machine.environment(0, num_workers, self._gpus, num_threads)):
                 forkserver.ensure_running()  # it prepares itself meanwhile
         self._busy: dict[Connection, _Worker] = {}
         self._idle: list[_Worker] = []
@@ -124,21 +125,21 @@ class Processes:
         slots = {worker.slot for worker in (*self._busy.values(), *self._idle)}
         slot = min(set(range(len(slots) + 1)) - slots)
         sharers = 1 if alone else self.num_workers
-        variables = self._variables(slot, sharers)
+        variables = machine.environment(slot, sharers, self._gpus, self._num_threads)
         here, there = self._context.Pipe()
         arguments = there, variables, self._prepare, self._work
         process = self._context.Process(target=_serve, args=arguments)
-        with machine.variables(variables):
+        with self._environment(variables):
             process.start()
         there.close()  # so that the end of the process is the end of the pipe
         label = f"worker {slot + 1}: " if self.num_workers > 1 else ""
         return _Worker(process, here, slot, label)
 
-    def _variables(self, slot: int, sharers: int) -> dict[str, str]:
-        variables = machine.environment(slot, sharers, self._gpus, self._num_threads)
+    def _environment(self, variables: dict[str, str]) -> AbstractContextManager[None]:
+        """What a process starts with, and what to prepare if others are forked from it."""
         if self.starts_at_once and self._prepare:
-            variables[preload.VARIABLE] = preload.name_of(self._prepare)
-        return variables
+            variables = variables | {preload.VARIABLE: preload.name_of(self._prepare)}
+        return machine.variables(variables)
 
     def _receive(self, worker: _Worker) -> TaskResult | None:
         """A message from a worker: how far its task is (None), or that it is over."""

@@ -13,7 +13,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.runtime import machine, processes
+from rgf_keras.runtime import machine, preload, processes
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.runtime.tasks import TaskResult
 from rgf_keras.runtime.workers import WorkersSpec
@@ -35,7 +35,7 @@ def import_blas():
 def log_threads(path, argument, progress):
     """A task: says with how many threads BLAS computes."""
     found = {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
-    (path / argument).write_text(f"{found} {os.environ['NPROC']}")
+    (path / argument).write_text(f"{found} {os.environ['NPROC']} {preload.VARIABLE in os.environ}")
 
 
 def log_limit(path, argument, progress):
@@ -107,7 +107,7 @@ def test_forked_workers_have_their_share_of_threads(tmp_path):
         spec = WorkersSpec(2, num_threads=num_threads, prepare=import_blas)
         run(spec, log_threads, tmp_path, "ab")
         shares = [(tmp_path / name).read_text() for name in "ab"]
-        assert shares == [f"{{{num_threads}}} {num_threads}"] * 2
+        assert shares == [f"{{{num_threads}}} {num_threads} False"] * 2
 
 
 def prepare_in_workers_only():
