@@ -96,12 +96,23 @@ def sweep(parent: Path) -> int:
     return freed
 
 
+def files(folder: Path) -> Iterator[Path]:
+    """All files below a folder; another process may delete from it meanwhile, or all of it."""
+    for parent, _, names in os.walk(folder, onerror=_pass_over_deleted):
+        yield from (path for path in map(Path(parent).joinpath, names) if path.is_file())
+
+
+def _pass_over_deleted(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
+
+
 def size(folder: Path) -> int:
-    """The bytes of all files in a folder."""
+    """The bytes of all files in a folder, see :func:`files`."""
     total = 0
-    for path in folder.rglob("*"):
+    for path in files(folder):
         with contextlib.suppress(FileNotFoundError):  # it has been deleted since
-            total += path.lstat().st_size if path.is_file() else 0
+            total += path.lstat().st_size
     return total
 
 

@@ -179,6 +179,32 @@ def test_what_cannot_be_written_is_one_line():
         outputs.write_text("/proc/a.txt", "x")
 
 
+def test_another_process_deletes_what_is_being_listed(tmp_path, monkeypatch):
+    for name in ("a/1", "a/deep/2", "b/3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("123")
+    assert outputs.size(tmp_path) == 9
+    listed = os.scandir
+
+    def gone_when_it_is_listed(folder):
+        if Path(folder).name == "deep":
+            (tmp_path / "a").rename(tmp_path.parent / "elsewhere")
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", gone_when_it_is_listed)
+    assert outputs.size(tmp_path) in (3, 6)  # in the order of the file system
+    assert list(outputs.files(tmp_path / "a")) == []
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    def refused(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", folder)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(PermissionError):
+        outputs.size(tmp_path)
+
+
 @pytest.mark.parametrize(
     "text", ["=1+1", "+1+1", "-cmd", "@SUM(A1)", "\tx", "\rx", "=HYPERLINK(1)"]
 )

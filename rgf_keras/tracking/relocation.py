@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import sqlalchemy
 
+from rgf_keras import outputs
 from rgf_keras.cache import key_of
 from rgf_keras.masking import masked
 from rgf_keras.names import sqlite_url
@@ -146,12 +147,12 @@ def _merge(old: Path, new: Path) -> None:
             with open(new / REFUSED / path.name, "ab") as file:
                 file.write(path.read_bytes())
             path.unlink()
-        for path in [path for path in (old / REFUSED).rglob("*") if path.is_file()]:
+        for path in list(outputs.files(old / REFUSED)):
             target = new / path.relative_to(old)
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
-        left = {path.name for path in old.rglob("*") if path.is_file()}
+        left = {path.name for path in outputs.files(old)}
         if left <= {"lock", FILES_LOCK, "address", OWN}:
             shutil.rmtree(old, ignore_errors=True)
     finally:

@@ -209,7 +209,7 @@ class Spool:
             if not self.write():
                 return
             path.unlink()
-        for path in [path for path in folder.glob("*/**/*") if path.is_file()]:
+        for path in [path for path in outputs.files(folder) if path.parent != folder]:
             target = self.folder / path.relative_to(folder)
             with self._writing, self._open_to_append(target.relative_to(self.folder).parts[0]):
                 target.parent.mkdir(parents=True, exist_ok=True)

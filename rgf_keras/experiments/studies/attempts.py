@@ -5,6 +5,7 @@ come no further than the one before: by trainings, evaluations or checkpoints.
 """
 
 import os
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,10 @@ def is_blameless(error: BaseException) -> bool:
 
 def _reached(trial: FrozenTrial, folder: Path) -> list[Any]:
     """How far a trial has come, in a form that a record keeps."""
-    others = [note.parent / note.read_text() for note in folder.rglob(ELSEWHERE)]
-    places = folder, *others
-    checkpoints = sorted(path.name for place in places for path in place.rglob("step-*.npz"))
+    notes = [path for path in outputs.files(folder) if path.name == ELSEWHERE]
+    others = [note.parent / note.read_text() for note in notes]
+    names = [path.name for place in (folder, *others) for path in outputs.files(place)]
+    checkpoints = sorted(name for name in names if fnmatch(name, "step-*.npz"))
     trainings = len(trial.user_attrs.get(TRAININGS, []))
     return [trainings, trial.last_step, checkpoints[-1:], *map(_num_results, others)]
 
@@ -82,5 +84,6 @@ def _num_results(folder: Path) -> int:
     """How much is finished, whose checkpoints are gone; without what was being written."""
     return sum(
         not path.name.startswith("step-") and not path.parent.name.startswith(outputs.SCRATCH)
-        for path in folder.rglob("*.npz")
+        for path in outputs.files(folder)
+        if path.suffix == ".npz"
     )
