@@ -69,6 +69,7 @@ def run_study(
     """
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.studies.parallel import run_parallel
+    from rgf_keras.experiments.studies.pictures import FOLDER
     from rgf_keras.experiments.studies.run import StudySpec
     from rgf_keras.experiments.studies.storage import default_url
     from rgf_keras.reports import outcome
@@ -96,6 +97,7 @@ def run_study(
         study.num_trials,
         study.repeats,
         seed,
+        pictures=workspace.resolve() / FOLDER,
     )
     with on_console(err) as progress:
         if where.in_this_process and storage.startswith("sqlite"):  # which is for one process

@@ -1,7 +1,7 @@
 """`rgf ui`, `rgf dashboard`, `rgf sync`, `rgf info`: records in a browser, what is installed."""
 
 import importlib.util
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -72,9 +72,17 @@ def dashboard(
     if len(urls) > 1:
         raise RgfError(f"studies lie in two places; choose one: --storage {' or '.join(urls)}")
     import optuna_dashboard
+    from optuna.artifacts import FileSystemArtifactStore
 
+    from rgf_keras.experiments.studies.optuna_adapter import for_dashboard
+    from rgf_keras.experiments.studies.pictures import FOLDER
+
+    with suppress(OSError):  # it is read, and written only if something is uploaded in the browser
+        (workspace / FOLDER).mkdir(exist_ok=True)
+    store = FileSystemArtifactStore(workspace / FOLDER)
     note(f"http://{host}:{port}/dashboard (Ctrl-C ends it)")
-    optuna_dashboard.run_server(storages.open_storage(urls[0]), host, port)
+    opened = for_dashboard(storages.open_storage(urls[0]))
+    optuna_dashboard.run_server(opened, host, port, artifact_store=store)
 
 
 def sync(

@@ -1,6 +1,7 @@
 """What Optuna offers under private names or changes for the whole process, in one place."""
 
 import copy
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,31 @@ def storage_of(optuna_study: optuna.Study) -> BaseStorage:
 def snapshot(optuna_study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> FrozenTrial:
     """A trial as it is in the storage now."""
     return storage_of(optuna_study).get_trial(trial._trial_id)
+
+
+def artifact_ids(trial: optuna.Trial) -> dict[str, str]:
+    """What a trial has in Optuna's artifact store, by the files' names; not what was deleted."""
+    notes = snapshot(trial.study, trial).system_attrs.items()
+    known = [json.loads(note) for key, note in notes if key.startswith("artifacts:")]
+    return {each["filename"]: each["artifact_id"] for each in known if each}
+
+
+def for_dashboard(storage: BaseStorage) -> BaseStorage:
+    """A storage as Optuna's dashboard reads it, which knows constraints by their numbers alone.
+
+    Else all trials are feasible to it.
+    """
+    get_all_trials = storage.get_all_trials
+
+    def with_constraints(*args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        trials = [copy.copy(trial) for trial in get_all_trials(*args, **kwargs)]
+        for trial in trials:
+            violations = [*trial.constraints.values()]
+            trial._system_attrs = {**trial.system_attrs, "constraints": violations}
+        return trials
+
+    storage.get_all_trials = with_constraints  # type: ignore[method-assign]
+    return storage
 
 
 def is_in(value: Any, values: BaseDistribution) -> bool:

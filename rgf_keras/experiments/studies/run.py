@@ -16,6 +16,7 @@ from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError, first_line
 from rgf_keras.experiments.studies import attempts, home
 from rgf_keras.experiments.studies.optuna_adapter import quiet, resume, snapshot
+from rgf_keras.experiments.studies.pictures import Pictures
 from rgf_keras.experiments.studies.ranking import ENDED
 from rgf_keras.experiments.studies.stages import Repeats, Search, Stage, outcome_of, running
 from rgf_keras.experiments.studies.storage import leases, open_storage
@@ -61,6 +62,7 @@ class StudySpec:
         repeats: fresh seeds for the best trials in the end; the study's own if None.
         seed: of the sampler. (The models' seed is part of the configuration.)
         evaluate: instead of the study's own, if given.
+        pictures: folder for trials' pictures, Optuna's artifact store; none are kept there if None.
     """
 
     load: Callable[[], Study]
@@ -73,6 +75,7 @@ class StudySpec:
     repeats: int | None = None
     seed: int = 0
     evaluate: Evaluate | None = None
+    pictures: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -135,6 +138,7 @@ class StudyRunner:
         self.spec, self.search, self.repeats = spec, search, Repeats(search)
         self.study, self.optuna_study = search.study, search.optuna_study
         self.tracker, self.on_trial = tracker, on_trial
+        self.pictures = spec.pictures and Pictures(spec.pictures)
         self._parent = self._start_parent()
         self._names_told, self._num_failures = set(self._ended_trials()), 0
         self._mend_records()
@@ -171,7 +175,7 @@ class StudyRunner:
         )
         with self.tracker.run(name, tags, self._parent, _run_id(trial)) as run:
             trial.set_user_attr(RUN_ID, run.id)
-            trial_run = TrialRun(run, trial, self.study, check)
+            trial_run = TrialRun(run, trial, self.study, check, self.pictures)
             context = Context(trial_run, folder, self.spec.cache, Watched(progress, check))
             outcome = self._known_outcome(stage, trial, folder)
             outcome = outcome or self._evaluate(stage, trial, context)
@@ -322,6 +326,7 @@ def run_study(
     progress: Progress = SILENT,
     on_trial: OnTrial = lambda trial: None,
     evaluate: Evaluate | None = None,
+    pictures: Path | None = None,
 ) -> optuna.Study:
     """Run a study, or what is left of it, in this process.
 
@@ -346,6 +351,6 @@ def run_study(
     tracked = nullcontext(tracker)
     spec = StudySpec(
         lambda: study, storage, lambda: tracked, name, workspace, cache, num_trials, repeats, seed,
-        evaluate,
+        evaluate, pictures,
     )  # fmt: skip
     return spec.run(progress, on_trial)

@@ -102,6 +102,9 @@ class Stage(ABC):
         self.leases.check()
         trial.set_user_attr("metrics", outcome.metrics)
         trial.set_user_attr("reason", outcome.reason)
+        for name in self.study.required_metrics.values():  # as columns of Optuna's dashboard
+            if name in outcome.metrics:
+                trial.set_user_attr(f"metric/{name}", outcome.metrics[name])
         trial.set_user_attr(OUTCOME, {"pruned": outcome.pruned, "failed": outcome.failed})
         known = optuna_adapter.snapshot(self.optuna_study, trial).constraints
         for name, violation in self.violations(trial, outcome).items():

@@ -13,6 +13,7 @@ from rgf_keras import plugins
 from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.errors import Diverged, RgfError
 from rgf_keras.experiments.studies.optuna_adapter import snapshot
+from rgf_keras.experiments.studies.pictures import Pictures
 from rgf_keras.experiments.studies.ranking import (
     SPACES,
     TRAININGS,
@@ -57,6 +58,7 @@ class TrialRun(Run):
         trial: of the search or of the repeats.
         study: its objective, bounds and epochs.
         check: called before anything is written; raises if the trial is another process's now.
+        pictures: keeps the trial's for Optuna's dashboard, but for series of them.
 
     Attributes:
         evaluation: the last one while training.
@@ -69,9 +71,10 @@ class TrialRun(Run):
         trial: optuna.Trial,
         study: Study,
         check: Callable[[], None] = lambda: None,
+        pictures: Pictures | None = None,
     ):
         self.run, self.trial, self.study, self.id = run, trial, study, run.id
-        self.check = check
+        self.check, self.pictures = check, pictures
         self.is_reported = "baseline" in trial.user_attrs
         self.is_baseline = trial.user_attrs.get("baseline", False)
         self.evaluation: dict[str, float] = {}
@@ -89,6 +92,8 @@ class TrialRun(Run):
     def keep(self, path: Path, name: str) -> None:
         self.check()
         self.run.keep(path, name)
+        if self.pictures and "/" not in name and name.endswith(".png"):
+            self.pictures.keep(self.trial, path, name)
 
     def _report(self, step: int) -> None:
         attribute = f"evaluation of epoch {step}"
