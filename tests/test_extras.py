@@ -10,6 +10,7 @@ from rgf_keras.backend.files import read_state_dict
 from rgf_keras.cli import system
 from rgf_keras.cli.options import choose_backend
 from rgf_keras.errors import RgfError
+from rgf_keras.experiments.studies import samplers
 from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.metrics.approximate import find_faiss
 from rgf_keras.runtime import ray
@@ -24,6 +25,7 @@ NEEDS = {
     "postgres": ("psycopg", lambda: open_storage("postgresql+psycopg://localhost/studies")),
     "system-metrics": ("psutil", system_metrics._monitors),
     "cluster": ("ray", lambda: ray._connect("auto")),
+    "cmaes": ("cmaes", lambda: samplers.make("cmaes", 0)),
 }
 TESTED_WHERE_IT_IS_USED = {"keras-cv", "privacy"}  # models/test_diffusion, experiments/test_privacy
 

@@ -57,7 +57,7 @@ def run_study(
 
     Args:
         load: makes the study in another process.
-        study: with the budget and the repeats that are wanted.
+        study: with the budget, the repeats and the sampler that are wanted.
         name: of the study in the storage and of its run.
         where: it is run.
         storage, tracking_uri: Optuna's and MLflow's; in the workspace if None.
@@ -98,6 +98,7 @@ def run_study(
         study.repeats,
         seed,
         pictures=workspace.resolve() / FOLDER,
+        sampler=study.sampler if isinstance(study.sampler, str) else None,
     )
     with on_console(err) as progress:
         if where.in_this_process and storage.startswith("sqlite"):  # which is for one process

@@ -5,7 +5,7 @@ import shlex
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -26,6 +26,10 @@ def study_run(
     repeats: Annotated[
         int | None, typer.Option(help="Fresh seeds for the best trials in the end; 0 for none.")
     ] = None,
+    sampler: Annotated[
+        Literal["tpe", "gp", "cmaes", "nsgaii", "random"] | None,
+        typer.Option(help="How parameters are chosen; as the study says if not given."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="NAME-BACKEND if not given.")] = None,
     seed: Annotated[int, options.seed_of("Seed of the sampler.")] = 0,
     backend: options.Backend = None,
@@ -43,7 +47,7 @@ def study_run(
     chosen = choose_backend(backend)
     from rgf_keras.experiments.studies.study import load_study, plan
 
-    study = load_study(file).with_options(num_trials=n_trials, repeats=repeats)
+    study = load_study(file).with_options(num_trials=n_trials, repeats=repeats, sampler=sampler)
     name = check_name(f"{study.name}-{chosen}" if name is None else name, "--name")
     planned = plan(study)
     if not dry_run:

@@ -1,15 +1,17 @@
 """What Optuna offers under private names or changes for the whole process, in one place."""
 
 import copy
+import functools
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, BruteForceSampler
+from optuna.samplers import BaseSampler
+from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
@@ -23,6 +25,7 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             warnings.filterwarnings("ignore", "Choices for a categorical distribution")
+            warnings.filterwarnings("ignore", "Constraints have been set, but CmaEsSampler")
             yield
     finally:
         optuna.logging.set_verbosity(verbosity)
@@ -73,28 +76,39 @@ def resume(optuna_study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
     return optuna.Trial(optuna_study, trial._trial_id)
 
 
-def beside_a_baseline(sampler: BaseSampler) -> BaseSampler:
-    """A sampler that can suggest parameters although the baseline has none."""
-    return BruteForce(sampler) if isinstance(sampler, BruteForceSampler) else sampler
+def reseeded(sampler: BaseSampler, seed: int) -> BaseSampler:
+    """A copy of a sampler whose random numbers, and those of samplers in it, are of a seed."""
+    sampler = copy.deepcopy(sampler)
+    _reseed(sampler, seed)
+    return sampler
 
 
-class BruteForce(BaseSampler):
-    """Optuna's sampler of all combinations, for which the baseline does not exist.
+def _reseed(sampler: BaseSampler, seed: int) -> None:
+    for part in vars(sampler).values():
+        if isinstance(part, LazyRandomState):
+            part.rng.seed(seed)
+        elif isinstance(part, BaseSampler):
+            _reseed(part, seed)
 
-    It takes a trial without parameters for a space that has changed.
+
+class BesideABaseline(BaseSampler):
+    """A sampler that is not shown the baseline, which has no parameters.
+
+    Samplers that choose all parameters together take those that all trials have, which would be
+    none; that of all combinations takes the baseline for a space that has changed.
 
     Args:
         sampler: Optuna's.
     """
 
-    def __init__(self, sampler: BruteForceSampler):
+    def __init__(self, sampler: BaseSampler):
         self._sampler = sampler
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Any:
-        return {}
+        return self._sampler.infer_relative_search_space(_without_baseline(study), trial)
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Any) -> Any:
-        return {}
+        return self._sampler.sample_relative(_without_baseline(study), trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: Any
@@ -102,25 +116,37 @@ class BruteForce(BaseSampler):
         study = _without_baseline(study)
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self._sampler.before_trial(_without_baseline(study), trial)
+
     def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: Any, values: Any) -> None:
         self._sampler.after_trial(_without_baseline(study), trial, state, values)
 
 
 def _without_baseline(study: optuna.Study) -> optuna.Study:
-    view = copy.copy(study)
-    view._storage = _WithoutBaseline(study._storage)  # type: ignore[assignment]
-    return view
+    return _WithoutBaseline(study)  # type: ignore[return-value]
 
 
 class _WithoutBaseline:
-    """A storage in which there is no baseline."""
+    """A study, or its storage, in which there is no baseline. Trials are as they are now.
 
-    def __init__(self, storage: BaseStorage):
-        self._storage = storage
+    Args:
+        whole: the study or storage.
+    """
+
+    def __init__(self, whole: Any):
+        self._whole = whole
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
+        value = getattr(self._whole, name)
+        if name == "_storage":
+            return _WithoutBaseline(value)
+        if name in ("get_trials", "_get_trials", "get_all_trials"):
+            return functools.partial(_other_trials, value)
+        return value
 
-    def get_all_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
-        trials = self._storage.get_all_trials(*args, **kwargs)
-        return [trial for trial in trials if not trial.user_attrs.get("baseline")]
+
+def _other_trials(
+    get: Callable[..., list[FrozenTrial]], *args: Any, use_cache: bool = False, **kwargs: Any
+) -> list[FrozenTrial]:
+    return [trial for trial in get(*args, **kwargs) if not trial.user_attrs.get("baseline")]

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from rgf_keras.cache import Cache
 from rgf_keras.errors import RgfError, first_line
-from rgf_keras.experiments.studies import attempts, home
+from rgf_keras.experiments.studies import attempts, home, samplers
 from rgf_keras.experiments.studies.optuna_adapter import quiet, resume, snapshot
 from rgf_keras.experiments.studies.pictures import Pictures
 from rgf_keras.experiments.studies.ranking import ENDED
@@ -63,6 +63,7 @@ class StudySpec:
         seed: of the sampler. (The models' seed is part of the configuration.)
         evaluate: instead of the study's own, if given.
         pictures: folder for trials' pictures, Optuna's artifact store; none are kept there if None.
+        sampler: instead of the study's own, if given.
     """
 
     load: Callable[[], Study]
@@ -76,6 +77,7 @@ class StudySpec:
     seed: int = 0
     evaluate: Evaluate | None = None
     pictures: Path | None = None
+    sampler: samplers.Sampler | None = None
 
     @property
     def folder(self) -> Path:
@@ -94,7 +96,10 @@ class StudySpec:
         """
         check_name(self.name, "--name")
         study = self.load().with_options(
-            num_trials=self.num_trials, repeats=self.repeats, evaluate=self.evaluate
+            num_trials=self.num_trials,
+            repeats=self.repeats,
+            evaluate=self.evaluate,
+            sampler=self.sampler,
         )
         space = study.check()
         storage = open_storage(self.storage) if isinstance(self.storage, str) else self.storage
@@ -110,6 +115,8 @@ class StudySpec:
                 search = Search(optuna_study, study, own, self.seed)
                 search.check_space(space)
                 runner = StudyRunner(self, search, tracker, on_trial)
+            for line in samplers.cautions(study.sampler, space, study.subject_to):
+                tracker.tell(line)
             yield runner
 
     def run(
@@ -327,6 +334,7 @@ def run_study(
     on_trial: OnTrial = lambda trial: None,
     evaluate: Evaluate | None = None,
     pictures: Path | None = None,
+    sampler: samplers.Sampler | None = None,
 ) -> optuna.Study:
     """Run a study, or what is left of it, in this process.
 
@@ -351,6 +359,6 @@ def run_study(
     tracked = nullcontext(tracker)
     spec = StudySpec(
         lambda: study, storage, lambda: tracked, name, workspace, cache, num_trials, repeats, seed,
-        evaluate, pictures,
+        evaluate, pictures, sampler,
     )  # fmt: skip
     return spec.run(progress, on_trial)

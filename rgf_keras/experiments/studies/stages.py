@@ -3,6 +3,7 @@
 Several processes share a stage: each trial is begun, resumed and ended by one at a time.
 """
 
+import math
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -13,12 +14,11 @@ from typing import TYPE_CHECKING
 
 import optuna
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
-from optuna.samplers import RandomSampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from rgf_keras.config import ExperimentConfig
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies import optuna_adapter, ranking
+from rgf_keras.experiments.studies import optuna_adapter, ranking, samplers
 from rgf_keras.experiments.studies.ranking import ENDED, FAR_OUTSIDE, feasible, finished
 from rgf_keras.experiments.studies.study import Study, describe
 from rgf_keras.experiments.studies.trial import Outcome
@@ -117,9 +117,15 @@ class Stage(ABC):
         if outcome.pruned:
             self.optuna_study.tell(trial, state=TrialState.PRUNED)
         else:
-            value = self.study.worst if outcome.reason else outcome.metrics[self.study.minimize]
+            value = self._worst if outcome.reason else outcome.metrics[self.study.minimize]
             self.optuna_study.tell(trial, value)
         self.leases.give_back(self.name(trial))
+
+    @property
+    def _worst(self) -> float:
+        """What a trial without a result is worth: more than any result there is."""
+        results = [t.value for t in finished(self.optuna_study) if not t.user_attrs["reason"]]
+        return max([self.study.worst, *(math.nextafter(x, math.inf) for x in results)])  # type: ignore[type-var]
 
     def record(self, trial: FrozenTrial, outcome: Outcome, run: Run) -> None:
         """Record how a trial ended in its run."""
@@ -257,8 +263,9 @@ class Search(Stage):
         # not on whether the process that asked was restarted in between. The baseline suggests
         # nothing, and a sampler of a finite space must not count it.
         seed = self.seed + 1000 * trial.number
-        sampler = self.study.sampler(seed) if self.has_baseline else RandomSampler(seed)
-        self.optuna_study.sampler = optuna_adapter.beside_a_baseline(sampler)
+        chosen = self.study.sampler if self.has_baseline else "random"
+        sampler = samplers.make(chosen, seed)
+        self.optuna_study.sampler = optuna_adapter.BesideABaseline(sampler)
         return super().resume(trial)
 
     def config(self, trial: optuna.Trial) -> ExperimentConfig:
@@ -302,7 +309,16 @@ class Search(Stage):
                 f"study '{self.optuna_study.study_name}' was started with {known['backend']}, not "
                 f"{backend}; give --backend {known['backend']}, or the new one another --name"
             )
+        sampler = samplers.name_of(self.study.sampler)
+        if known.get("sampler") not in (None, sampler):
+            remedy = f"give --sampler {known['sampler']}"
+            remedy = remedy if known["sampler"] in samplers.SAMPLERS else "go on with that one"
+            raise RgfError(
+                f"study '{self.optuna_study.study_name}' was started with the sampler "
+                f"{known['sampler']}, not {sampler}; {remedy}, or give the new one another --name"
+            )
         description = {
+            "sampler": sampler,
             "key": self.study.key,
             "backend": backend,
             "trainings": self.study.trainings,

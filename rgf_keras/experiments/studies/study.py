@@ -21,6 +21,7 @@ from rgf_keras.cache import key_of
 from rgf_keras.config import AssessConfig, ExperimentConfig
 from rgf_keras.config.base import flatten
 from rgf_keras.errors import RgfError, did_you_mean, first_line
+from rgf_keras.experiments.studies import samplers
 from rgf_keras.experiments.studies.optuna_adapter import quiet
 from rgf_keras.experiments.studies.ranking import Bound, check_finite
 from rgf_keras.tracking.tracker import Context
@@ -41,10 +42,6 @@ def _assess(configuration: Any, context: Context) -> Any:
     return assess(configuration, context)
 
 
-def _sampler(seed: int) -> optuna.samplers.BaseSampler:
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=5)
-
-
 @dataclass(frozen=True)
 class Study:
     """A question, as a search.
@@ -57,7 +54,8 @@ class Study:
         minimize: the objective's metric.
         subject_to: what must hold; relative bounds refer to trial 0.
         num_trials: budget, the baseline and pruned trials included.
-        sampler: seed → Optuna sampler.
+        sampler: ``"tpe"``, ``"gp"``, ``"cmaes"``, ``"nsgaii"`` or ``"random"``; or an Optuna
+            sampler, or seed → Optuna sampler. It is not shown the baseline.
         pruner: makes the Optuna pruner, e.g. ``lambda: optuna.pruners.HyperbandPruner(2, 16)`` (in
             epochs). It sees the objective at every evaluation epoch (``evaluation.every``), or more
             than the worst while a bound is missed that the baseline of that epoch sets.
@@ -71,7 +69,8 @@ class Study:
             interval that the best of them needs.
         evaluate: (config, context) → numbers by name, or an object that has them as ``metrics``;
             the config's kind is that of ``baseline``. An assessment if not given.
-        worst: what a trial without a result is worth, beyond all that ``minimize`` can be.
+        worst: what a trial without a result is worth, beyond all that ``minimize`` can be; if it is
+            not, a trial is worth a little more than all results before it.
         file: that defines it; :func:`load_study` knows.
     """
 
@@ -87,7 +86,7 @@ class Study:
         )
     )
     num_trials: int = 20
-    sampler: Callable[[int], optuna.samplers.BaseSampler] = _sampler
+    sampler: samplers.Sampler = "tpe"
     pruner: Callable[[], BasePruner] = NopPruner
     trainings: int = 1
     repeats: int = 3
@@ -106,6 +105,7 @@ class Study:
                 stacklevel=3,
             )
             object.__setattr__(self, "evaluate", _from_judge(judge))
+        samplers.check(self.sampler)
         object.__setattr__(self, "worst", check_finite("worst", self.worst))
         for name in ("num_trials", "trainings", "candidates", "repeats"):
             value = getattr(self, name)
@@ -200,11 +200,11 @@ class Study:
 
         Raises:
             RgfError: ``suggest`` fails; an assessment does not measure what is to be minimized or
-                what a bound is on.
+                what a bound is on; a package that the sampler needs is missing.
         """
         if self.is_assessment:
             _check_metrics(self)
-        sampler = self.sampler(0)
+        sampler = samplers.make(self.sampler, 0)
         all_combinations = isinstance(sampler, optuna.samplers.BruteForceSampler)
         trial = optuna.create_study(sampler=sampler).ask()
         self.configure(trial, is_baseline=False)
@@ -311,6 +311,7 @@ def plan(study: Study) -> dict[str, Any]:
         "minimize": study.minimize,
         "subject_to": [str(bound) for bound in study.subject_to],
         "search_space": {name: describe(values) for name, values in space.items()},
+        "sampler": samplers.name_of(study.sampler),
         "num_trials": study.num_trials,
         "trainings": study.trainings,
         "repeats": study.repeats,
