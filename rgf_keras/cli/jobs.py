@@ -76,7 +76,7 @@ def run_study(
     from rgf_keras.runtime.progress import on_console
 
     def tell(trial: "optuna.trial.FrozenTrial") -> None:
-        note(outcome.trial_line(trial, study.minimize, study.num_trials))
+        note(outcome.trial_line(trial, study.minimize_record, study.num_trials))
 
     # Workers elsewhere may have other variables in their environment.
     address = mlflow_address(tracking_uri, workspace.resolve())

@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from optuna.trial import TrialState
 
 from rgf_keras import outputs, strict_json
-from rgf_keras.experiments.studies.differences import Difference, Mean
+from rgf_keras.experiments.studies.differences import Mean
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
-    SPACES,
     RepeatSummary,
-    baseline_metrics,
-    baseline_trial,
     best,
     differences,
     feasible,
     repeats,
 )
-from rgf_keras.reports import values
+from rgf_keras.reports import answers, values
+from rgf_keras.reports.answers import parameters
 from rgf_keras.reports.terminal import Table
 from rgf_keras.tracking import views
 from rgf_keras.tracking.mlflow_names import NOTE_TAG
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from rgf_keras.metrics.rgf_table import Row
     from rgf_keras.tracking.tracker import Tracker
 
-C_T = "copying/c_t/"  # how its names in spaces begin
 Summary = dict[str, Any]
 Trial = dict[str, Any]
 
@@ -107,13 +104,18 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
     Raises:
         RgfError: no trial has finished.
     """
+    if len(optuna_study.directions) > 1:
+        from rgf_keras.reports import front
+
+        return front.summarize(optuna_study)
     winner = best(optuna_study)
     again = repeats(optuna_study)
     found = {} if winner.user_attrs["baseline"] else differences(optuna_study, winner.number)
-    elsewhere = _elsewhere(optuna_study, winner, found)
-    is_finding = _finding(winner, again, elsewhere)
+    elsewhere = answers.elsewhere(optuna_study, winner, found)
+    is_finding = answers.finding(winner, again, elsewhere)
     ended = optuna_study.get_trials(states=ENDED)
-    trials = [_trial(trial, again.get(trial.number)) for trial in ended]
+    told = answers.answer(optuna_study, winner, again, is_finding)
+    trials = [trial_record(trial, again.get(trial.number)) for trial in ended]
     return {
         "study": optuna_study.study_name,
         "question": optuna_study.user_attrs["question"],
@@ -122,15 +124,19 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
         "quality": _quality(optuna_study, winner.user_attrs["metrics"]),
         "trials": trials,
         "best": winner.number,
-        "answer": " ".join([_answer(optuna_study, winner, again, is_finding), *_tell(elsewhere)]),
+        "answer": " ".join([told, *answers.tell(elsewhere)]),
         "finding": is_finding,
         "differences": {name: asdict(each) for name, each in found.items()},
-        "caution": _caution(winner, again),
+        "caution": answers.caution(winner, again),
     }
 
 
 def study_table(summary: Summary) -> Table:
     """Trials, the best first; infeasible ones last."""
+    if "front" in summary:
+        from rgf_keras.reports import front
+
+        return front.table(summary)
     view = Table(
         title=f"{summary['study']}: {summary['question']}",
         caption=f"{summary['answer']} {summary['caution']}".strip(),
@@ -176,6 +182,12 @@ def ranking(summary: Summary) -> list[Trial]:
     return sorted(summary["trials"], key=_rank)
 
 
+def objectives(summary: Summary) -> list[str]:
+    """The metrics that are minimized."""
+    names = summary["minimize"]
+    return [names] if isinstance(names, str) else names
+
+
 def study_figure(path: Path, summary: Summary) -> Path | None:
     """Save the trials' objective against their quality; None if none has a quality."""
     from matplotlib.figure import Figure
@@ -191,6 +203,11 @@ def study_figure(path: Path, summary: Summary) -> Path | None:
 
 def plot_trials(axis: "Axes", summary: Summary) -> None:
     """Plot the objective against quality: a point per trial that has both, with its intervals."""
+    if "front" in summary:
+        from rgf_keras.reports import front
+
+        front.plot(axis, summary)
+        return
     from rgf_keras.figures import charts
 
     objective, quality = summary["minimize"], summary["quality"]
@@ -221,25 +238,29 @@ def record_study(
             run.log_artifact(picture)
         text = strict_json.dumps(summary, indent=1)
         run.log_artifact(outputs.write_text(folder / "study.json", text))
-        winner = next(each for each in summary["trials"] if each["trial"] == summary["best"])
-        shown = {summary["minimize"], *winner["limits"]} & winner["metrics"].keys()
-        ends = Counter(name.split("/")[-1] for name in shown)
-        short = {name: name.split("/")[-1] for name in sorted(shown)}
-        metrics = {
-            f"best/{end if ends[end] == 1 else name}": winner["metrics"][name]
-            for name, end in short.items()
-        }
-        run.log_metrics(metrics, step=len(summary["trials"]))
+        wanted = {*objectives(summary), *bounds(summary)}
         names = {"best": "best_trial", "answer": "answer", "finding": "finding"}
+        if "front" in summary:
+            names = {"front": "front", "answer": "answer"}
+        else:
+            winner = next(each for each in summary["trials"] if each["trial"] == summary["best"])
+            shown = wanted & winner["metrics"].keys()
+            ends = Counter(name.split("/")[-1] for name in shown)
+            short = {name: name.split("/")[-1] for name in sorted(shown)}
+            metrics = {
+                f"best/{end if ends[end] == 1 else name}": winner["metrics"][name]
+                for name, end in short.items()
+            }
+            run.log_metrics(metrics, step=len(summary["trials"]))
         run.set_tags({tag: summary[name] for name, tag in names.items()})
         about = summary["question"], summary["answer"]
         run.set_tags({NOTE_TAG: views.description(*about)})
-        columns = list(dict.fromkeys([summary["minimize"], *winner["limits"]]))
+        columns = list(dict.fromkeys([*objectives(summary), *bounds(summary)]))
         searched = list({name: None for trial in optuna_study.trials for name in trial.params})
         run.tag_experiment(views.experiment_tags(*about, columns, searched))
 
 
-def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
+def trial_line(trial: "FrozenTrial", minimize: str | list[str], num_trials: int) -> str:
     """How a trial or a repeat has ended, in one line."""
     reason = trial.user_attrs["reason"]
     if "of" in trial.user_attrs:
@@ -251,7 +272,9 @@ def trial_line(trial: "FrozenTrial", minimize: str, num_trials: int) -> str:
         return f"{what}: {reason}"
     bounds = "within the bounds" if feasible(trial) else "outside the bounds"
     verdict = reason or (bounds if trial.constraints else "")
-    return f"{what}: {minimize} {trial.value:.3f}{verdict and f', {verdict}'}"
+    names = [minimize] if isinstance(minimize, str) else minimize
+    numbers = ", ".join(f"{name} {x:.3f}" for name, x in zip(names, trial.values, strict=True))
+    return f"{what}: {numbers}{verdict and f', {verdict}'}"
 
 
 def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> str | None:
@@ -263,7 +286,8 @@ def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> str | 
     return next(iter(names), None)
 
 
-def _trial(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
+def trial_record(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
+    """A trial that has ended, JSON-able; its value is that of a single objective."""
     metrics = trial.user_attrs["metrics"]
     violations = again.violations if again else trial.constraints
     pruned = trial.state == TrialState.PRUNED
@@ -272,7 +296,7 @@ def _trial(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
         "baseline": trial.user_attrs["baseline"],
         "parameters": trial.params,
         # what was reported of a pruned trial is for the pruner, and no result
-        "value": None if pruned else trial.value,
+        "value": None if pruned or len(trial.values) > 1 else trial.value,
         "pruned": pruned,
         "feasible": again.feasible if again else feasible(trial),
         "reason": trial.user_attrs["reason"],
@@ -298,103 +322,3 @@ def _objective(trial: Trial) -> str:
         mean = Mean(**trial["repeats"]["objective"])
         return f"{mean} ({mean.n} seeds)"
     return "–" if trial["value"] is None else f"{trial['value']:.3f}"
-
-
-def _tell(elsewhere: dict[str, Difference] | None) -> list[str]:
-    return [
-        f"In {space}, which its mitigation does not use, C_T differs by {difference}"
-        f"{'' if difference.is_found else ', which may be chance'}."
-        for space, difference in (elsewhere or {}).items()
-    ]
-
-
-def _answer(
-    optuna_study: "optuna.Study",
-    winner: "FrozenTrial",
-    again: dict[int, RepeatSummary],
-    is_finding: bool,
-) -> str:
-    name = optuna_study.user_attrs["minimize"]
-    label = values.label(name)
-    repeated = again.get(winner.number)
-    violations = repeated.violations if repeated else winner.constraints
-    over = {name: value for name, value in violations.items() if value > 0}
-    if over:
-        misses = ", ".join(f"{values.label(name)} by {value:.3g}" for name, value in over.items())
-        return f"No trial keeps the bounds; trial {winner.number} is nearest, missing {misses}."
-    own = str(repeated.objective) if repeated else f"{winner.value:.3f}"
-    if winner.user_attrs["baseline"]:
-        alone = len(optuna_study.get_trials(states=ENDED)) == 1
-        start = "Only the baseline has run" if alone else "Nothing tried beats the baseline"
-        return f"{start}: its {label} is {own}."
-    bounds = " within the bounds" if winner.constraints else ""
-    least = f"memorizes least{bounds}: {label}"
-    least = least if values.is_memorization(name) else f"has the lowest {label}{bounds}:"
-    trial = f"rial {winner.number} ({parameters(winner.params)}) {least} {own}"
-    if repeated is None:
-        return f"T{trial}, baseline {baseline_metrics(optuna_study)[name]:.3f}."
-    difference = repeated.difference
-    if difference is None:
-        return f"No difference found: t{trial}, but a fresh training of the baseline has no result."
-    seeds = f"over {repeated.objective.n} fresh trainings each"
-    other = f"baseline {again[baseline_trial(optuna_study).number].objective}, difference"
-    if is_finding:
-        return f"Finding: t{trial}, {other} {difference} {seeds}."
-    if difference.is_found and difference.value > 0:
-        return f"T{trial}, more than the baseline, which does not: {other} {difference} {seeds}."
-    if difference.is_found:
-        start = "No finding, for it is seen only in the space that the mitigation uses"
-        return f"{start}: t{trial}, {other} {difference} {seeds}."
-    advice = f"about {difference.needed} trainings of each would tell one of this size"
-    return f"No difference found: t{trial}, {other} {difference} {seeds}; {advice}."
-
-
-def _caution(winner: "FrozenTrial", again: dict[int, RepeatSummary]) -> str:
-    """What to know before believing that one trial is better than the baseline."""
-    reason = winner.user_attrs["reason"]
-    if winner.user_attrs["baseline"] or winner.number in again or reason:
-        return ""
-    return (
-        "Not confirmed: other seeds may turn this round. Run the study with --repeats 3 or more to "
-        "train the best and the baseline again."
-    )
-
-
-def _finding(
-    winner: "FrozenTrial", again: dict[int, RepeatSummary], elsewhere: dict[str, Difference] | None
-) -> bool:
-    """Whether the best trial is better than the baseline by more than trainings scatter.
-
-    Less copying must be seen in a space that its mitigations do not use, too.
-    """
-    repeated = again.get(winner.number)
-    difference = repeated.difference if repeated and repeated.feasible else None
-    if difference is None or not difference.is_found or difference.value > 0:
-        return False
-    return elsewhere is None or any(each.is_found and each.value > 0 for each in elsewhere.values())
-
-
-def _elsewhere(
-    optuna_study: "optuna.Study", winner: "FrozenTrial", found: dict[str, Difference]
-) -> dict[str, Difference] | None:
-    """By space that the best trial's mitigations do not use: how much larger its C_T is there.
-
-    None if that is not asked about: copying is not minimized, or no mitigation uses a space.
-    """
-    used = winner.user_attrs.get(SPACES)  # unknown of trials before 0.2
-    if used == [] or not optuna_study.user_attrs["minimize"].startswith("copying/"):
-        return None
-    if used is None:
-        return {}
-    bounds = {f"{name}_{end}" for name in found for end in ("low", "high")}
-    names = sorted(name for name in found.keys() - bounds if name.startswith(C_T))
-    spaces = {name.removeprefix(C_T): found[name] for name in names}
-    return {space: each for space, each in spaces.items() if space not in used}
-
-
-def parameters(values: dict[str, Any]) -> str:
-    """A trial's parameters in one line."""
-    return ", ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in values.items()
-    )

@@ -52,7 +52,8 @@ class Page:
         question, answer: one sentence each.
         caution: what to know before believing the answer.
         models, metrics: the columns and rows of the first screen.
-        pareto: the objective against quality.
+        pareto: the objective against quality, or of several objectives the first two.
+        pareto_line: what its grey line is.
         importance: share of each parameter.
         trials: headings, and cells of each trial.
         tables: the paper's.
@@ -71,6 +72,7 @@ class Page:
     models: list[str] = field(default_factory=list)
     metrics: list[MetricRow] = field(default_factory=list)
     pareto: Picture | None = None
+    pareto_line: str = "no trial beats the grey stairs in both."
     importance: dict[str, float] = field(default_factory=dict)
     trials: tuple[list[str], list[list[Cell]]] | None = None
     tables: list[PaperTable] = field(default_factory=list)
@@ -90,6 +92,10 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
     Raises:
         RgfError: no trial has finished, or a run is not in MLflow.
     """
+    if len(optuna_study.directions) > 1:
+        from rgf_keras.reports import front
+
+        return front.page(optuna_study, records)
     summary = _with_means(outcome.study_summary(optuna_study))
     ranked = summary["trials"]
     baseline = next(trial for trial in ranked if trial["baseline"])
@@ -117,7 +123,7 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
         metrics=_study_metrics(summary, list(shown.values())),
         pareto=_pareto(summary),
         importance=importance(optuna_study),
-        trials=_trials(summary),
+        trials=trials_table(summary),
         tables=tables,
         command=parent.tags.get("command", ""),
         **evidence([runs[number] for number in shown]),
@@ -220,11 +226,13 @@ def _with_means(summary: Summary) -> Summary:
     return {**summary, "trials": trials}
 
 
-def _shown_metrics(summary: Summary) -> list[str]:
-    """The objective, what is bounded, and what else belongs to the first screen."""
+def shown_metrics(summary: Summary) -> list[str]:
+    """The objectives, what is bounded, and what else belongs to the first screen."""
     measured = {name: None for trial in summary["trials"] for name in trial["metrics"]}
     first_screen = values.ordered(measured, first_screen=True)
-    return list(dict.fromkeys((summary["minimize"], *outcome.bounds(summary), *first_screen)))
+    return list(
+        dict.fromkeys((*outcome.objectives(summary), *outcome.bounds(summary), *first_screen))
+    )
 
 
 def _study_metrics(summary: Summary, trials: Sequence[Trial]) -> list[MetricRow]:
@@ -237,7 +245,7 @@ def _study_metrics(summary: Summary, trials: Sequence[Trial]) -> list[MetricRow]
         remarks[name] = f"{remarks[name]}; {told}" if name in remarks else told
     return [
         values.row(name, [trial["metrics"] for trial in trials], remarks.get(name, ""))
-        for name in _shown_metrics(summary)
+        for name in shown_metrics(summary)
     ]
 
 
@@ -249,8 +257,9 @@ def _pareto(summary: Summary) -> Picture | None:
     return charts.themed(plot, values.about_intervals(summary["minimize"]))
 
 
-def _trials(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
-    metrics, trials = _shown_metrics(summary), summary["trials"]
+def trials_table(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
+    """Headings, and cells of each trial, in the summary's order."""
+    metrics, trials = shown_metrics(summary), summary["trials"]
     parameters = list(dict.fromkeys(name for trial in trials for name in trial["parameters"]))
     rows = []
     for trial in trials:

@@ -109,9 +109,9 @@ def feasible(trial: FrozenTrial) -> bool:
     return all(violation <= 0 for violation in trial.constraints.values())
 
 
-def by_result(trial: FrozenTrial) -> tuple[float, float, int]:
-    """Sorts trials: by the objective, and where it is equal by the room that the bounds leave."""
-    return trial.value, sum(trial.constraints.values()), trial.number  # type: ignore[return-value]
+def by_result(trial: FrozenTrial) -> tuple[list[float], float, int]:
+    """Sorts trials: by the objectives, and where they are equal by the room that bounds leave."""
+    return trial.values, sum(trial.constraints.values()), trial.number
 
 
 def baseline_trial(optuna_study: optuna.Study) -> FrozenTrial:
@@ -124,6 +124,25 @@ def baseline_metrics(optuna_study: optuna.Study) -> dict[str, float]:
     return baseline_trial(optuna_study).user_attrs["metrics"]
 
 
+def front(optuna_study: optuna.Study) -> list[FrozenTrial]:
+    """Feasible trials of which none is beaten: as good in all objectives, and better in one.
+
+    They are sorted by the first objective.
+
+    Raises:
+        RgfError: no trial has finished.
+    """
+    _check_finished(optuna_study)
+    return sorted(optuna_study.best_trials, key=by_result)
+
+
+def _check_finished(optuna_study: optuna.Study) -> list[FrozenTrial]:
+    trials = finished(optuna_study)
+    if not trials:
+        raise RgfError(f"study '{optuna_study.study_name}' has no finished trial yet; run it")
+    return trials
+
+
 def best(optuna_study: optuna.Study) -> FrozenTrial:
     """The feasible trial with the smallest objective; if there is none, the nearest to feasible.
 
@@ -133,9 +152,7 @@ def best(optuna_study: optuna.Study) -> FrozenTrial:
     Raises:
         RgfError: no trial has finished.
     """
-    trials = finished(optuna_study)
-    if not trials:
-        raise RgfError(f"study '{optuna_study.study_name}' has no finished trial yet; run it")
+    trials = _check_finished(optuna_study)
     again = repeats(optuna_study)
 
     def rank(trial: FrozenTrial) -> tuple[float, float, float]:

@@ -110,7 +110,7 @@ class StudySpec:
                     storage=storage,
                     pruner=study.pruner(),
                     load_if_exists=True,
-                    direction="minimize",
+                    directions=["minimize"] * len(study.objectives),
                 )
                 search = Search(optuna_study, study, own, self.seed)
                 search.check_space(space)
@@ -145,7 +145,7 @@ class StudyRunner:
         self.spec, self.search, self.repeats = spec, search, Repeats(search)
         self.study, self.optuna_study = search.study, search.optuna_study
         self.tracker, self.on_trial = tracker, on_trial
-        self.pictures = spec.pictures and Pictures(spec.pictures)
+        self.pictures = Pictures(spec.pictures) if spec.pictures else None
         self._parent = self._start_parent()
         self._names_told, self._num_failures = set(self._ended_trials()), 0
         self._mend_records()
@@ -279,7 +279,7 @@ class StudyRunner:
         is_elsewhere = len(set(ids)) > 1
         if known is None or is_elsewhere:
             run.set_tags({**environment_tags(self.study.file), "question": self.study.question})
-            run.log_params({"minimize": self.study.minimize, "seed": self.spec.seed})
+            run.log_params({"minimize": ", ".join(self.study.objectives), "seed": self.spec.seed})
             metrics = self.study.required_metrics.values()
             run.tag_experiment(views.experiment_tags(self.study.question, "", metrics))
             log_packages(run, self.spec.folder)

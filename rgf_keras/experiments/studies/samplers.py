@@ -79,12 +79,41 @@ def make(sampler: Sampler, seed: int) -> BaseSampler:
     return made
 
 
+def check_objectives(sampler: BaseSampler, objectives: Sequence[str]) -> None:
+    """Refuse several objectives where a sampler takes one.
+
+    Raises:
+        RgfError: it does.
+    """
+    if len(objectives) > 1 and isinstance(sampler, CmaEsSampler):
+        raise RgfError("the sampler cmaes has one objective; choose tpe, gp or nsgaii for several")
+
+
 def name_of(sampler: Sampler) -> str:
     """What a sampler is called: its name here, or that of its class."""
     if isinstance(sampler, str):
         return sampler
     kind = sampler if isinstance(sampler, BaseSampler | type) else sampler(0)
     return kind.__name__ if isinstance(kind, type) else type(kind).__name__
+
+
+def check_goes_on(study: str, known: str | None, name: str) -> None:
+    """Refuse another sampler than that which a study was begun with.
+
+    Args:
+        study: its name.
+        known: what that sampler is called; None if it is unknown, or the study new.
+        name: what the present one is called.
+
+    Raises:
+        RgfError: it is another one.
+    """
+    if known not in (None, name):
+        remedy = f"give --sampler {known}" if known in SAMPLERS else "go on with that one"
+        raise RgfError(
+            f"study '{study}' was started with the sampler {known}, not {name}; {remedy}, or give "
+            "the new one another --name"
+        )
 
 
 def cautions(

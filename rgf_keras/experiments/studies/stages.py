@@ -117,15 +117,18 @@ class Stage(ABC):
         if outcome.pruned:
             self.optuna_study.tell(trial, state=TrialState.PRUNED)
         else:
-            value = self._worst if outcome.reason else outcome.metrics[self.study.minimize]
-            self.optuna_study.tell(trial, value)
+            results = [outcome.metrics.get(name, math.nan) for name in self.study.objectives]
+            self.optuna_study.tell(trial, self._worst if outcome.reason else results)
         self.leases.give_back(self.name(trial))
 
     @property
-    def _worst(self) -> float:
+    def _worst(self) -> list[float]:
         """What a trial without a result is worth: more than any result there is."""
-        results = [t.value for t in finished(self.optuna_study) if not t.user_attrs["reason"]]
-        return max([self.study.worst, *(math.nextafter(x, math.inf) for x in results)])  # type: ignore[type-var]
+        trials = [t.values for t in finished(self.optuna_study) if not t.user_attrs["reason"]]
+        return [
+            max([self.study.worst, *(math.nextafter(values[i], math.inf) for values in trials)])
+            for i in range(len(self.study.objectives))
+        ]
 
     def record(self, trial: FrozenTrial, outcome: Outcome, run: Run) -> None:
         """Record how a trial ended in its run."""
@@ -310,20 +313,14 @@ class Search(Stage):
                 f"{backend}; give --backend {known['backend']}, or the new one another --name"
             )
         sampler = samplers.name_of(self.study.sampler)
-        if known.get("sampler") not in (None, sampler):
-            remedy = f"give --sampler {known['sampler']}"
-            remedy = remedy if known["sampler"] in samplers.SAMPLERS else "go on with that one"
-            raise RgfError(
-                f"study '{self.optuna_study.study_name}' was started with the sampler "
-                f"{known['sampler']}, not {sampler}; {remedy}, or give the new one another --name"
-            )
+        samplers.check_goes_on(self.optuna_study.study_name, known.get("sampler"), sampler)
         description = {
             "sampler": sampler,
             "key": self.study.key,
             "backend": backend,
             "trainings": self.study.trainings,
             "question": self.study.question,
-            "minimize": self.study.minimize,
+            "minimize": self.study.minimize_record,
             "bounds": [str(bound) for bound in self.study.subject_to],
             "subject_to": [asdict(bound) for bound in self.study.subject_to],
         }

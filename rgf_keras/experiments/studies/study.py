@@ -51,7 +51,8 @@ class Study:
         question: what it answers, one sentence.
         baseline: the unmitigated configuration, which is trial 0.
         suggest: trial → configuration, by Optuna's define-by-run calls.
-        minimize: the objective's metric.
+        minimize: the objective's metric; or several, e.g. of memorization and of quality, whose
+            Pareto front is searched. Then there are no repeats and no pruner.
         subject_to: what must hold; relative bounds refer to trial 0.
         num_trials: budget, the baseline and pruned trials included.
         sampler: ``"tpe"``, ``"gp"``, ``"cmaes"``, ``"nsgaii"`` or ``"random"``; or an Optuna
@@ -62,9 +63,9 @@ class Study:
         trainings: seeds with which every trial is trained; its result is their mean. One that can
             no longer win is pruned after fewer.
         repeats: fresh seeds with which the baseline and the best feasible trials are trained again
-            in the end, at least 2; 0 for none. The ranking is then by their means, and a difference
-            (in pairs of one seed, of three or more) is a finding only if its interval over these
-            trainings excludes zero.
+            in the end, at least 2; 0 for none; 3 if not given. The ranking is then by their means,
+            and a difference (in pairs of one seed, of three or more) is a finding only if its
+            interval over these trainings excludes zero.
         candidates: how many trials are repeated beside the baseline; the more, the wider is the
             interval that the best of them needs.
         evaluate: (config, context) → numbers by name, or an object that has them as ``metrics``;
@@ -78,7 +79,7 @@ class Study:
     question: str
     baseline: ExperimentConfig
     suggest: Callable[[optuna.Trial], ExperimentConfig]
-    minimize: str = "rgf/gap"
+    minimize: str | Sequence[str] = "rgf/gap"
     subject_to: Sequence[Bound] = field(
         default_factory=lambda: (
             Bound("quality/frechet_oracle", at_most=1.1, relative=True),
@@ -89,7 +90,7 @@ class Study:
     sampler: samplers.Sampler = "tpe"
     pruner: Callable[[], BasePruner] = NopPruner
     trainings: int = 1
-    repeats: int = 3
+    repeats: int = None  # type: ignore[assignment] # what depends on the objectives is set below
     candidates: int = 1
     evaluate: Evaluate = _assess
     worst: float = WORST
@@ -106,6 +107,11 @@ class Study:
             )
             object.__setattr__(self, "evaluate", _from_judge(judge))
         samplers.check(self.sampler)
+        if isinstance(self.minimize, list):
+            object.__setattr__(self, "minimize", tuple(self.minimize))
+        self._check_objectives()
+        if self.repeats is None:
+            object.__setattr__(self, "repeats", 0 if self.has_front else 3)
         object.__setattr__(self, "worst", check_finite("worst", self.worst))
         for name in ("num_trials", "trainings", "candidates", "repeats"):
             value = getattr(self, name)
@@ -119,17 +125,47 @@ class Study:
         if self.repeats < 0 or self.repeats == 1:
             raise RgfError(f"repeats must be 0 or at least 2, received {self.repeats}")
 
+    def _check_objectives(self) -> None:
+        names = self.objectives
+        if not names or len({*names}) < len(names) or not all(isinstance(x, str) for x in names):
+            raise RgfError(f"minimize must name metrics, each once, received {self.minimize!r}")
+        if self.has_front and self.repeats:
+            raise RgfError(
+                "a study of several objectives has no single best trial to repeat: repeats must be "
+                f"0, received {self.repeats}; give trainings=3 to train every trial several times"
+            )
+        if self.has_front and not isinstance(self.pruner(), NopPruner):
+            raise RgfError("a study of several objectives has no pruner; leave out pruner")
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The metrics that are minimized."""
+        return self.minimize if isinstance(self.minimize, tuple) else (self.minimize,)  # type: ignore[return-value]
+
+    @property
+    def has_front(self) -> bool:
+        """Whether there are several objectives, so that a front of trials is searched."""
+        return len(self.objectives) > 1
+
     @property
     def required_metrics(self) -> dict[str, str]:
         """What a result must have, by what it is for."""
-        bounds = {f"the bound {bound}": bound.metric for bound in self.subject_to}
-        return {"minimize": self.minimize, **bounds}
+        several = {f"minimize {name}": name for name in self.objectives}
+        own = several if self.has_front else {"minimize": self.objectives[0]}
+        return own | {f"the bound {bound}": bound.metric for bound in self.subject_to}
+
+    @property
+    def minimize_record(self) -> str | list[str]:
+        """The objective, or a list of several, as records have it."""
+        return [*self.objectives] if self.has_front else self.objectives[0]
 
     @property
     def key(self) -> str:
         """A hash of what trials of one study must share."""
         bounds = [str(bound) for bound in self.subject_to]
-        return key_of({"baseline": flatten(self.baseline), "of": self.minimize, "bounds": bounds})
+        return key_of(
+            {"baseline": flatten(self.baseline), "of": self.minimize_record, "bounds": bounds}
+        )
 
     def as_begun(self, key: str | None) -> Self:
         """The study as it was begun if that was before assessments compared trainings.
@@ -206,7 +242,9 @@ class Study:
             _check_metrics(self)
         sampler = samplers.make(self.sampler, 0)
         all_combinations = isinstance(sampler, optuna.samplers.BruteForceSampler)
-        trial = optuna.create_study(sampler=sampler).ask()
+        samplers.check_objectives(sampler, self.objectives)
+        directions = ["minimize"] * len(self.objectives)
+        trial = optuna.create_study(sampler=sampler, directions=directions).ask()
         self.configure(trial, is_baseline=False)
         for name, values in trial.distributions.items():
             _check_choices(f"study '{self.name}': parameter '{name}'", values, all_combinations)
@@ -308,7 +346,7 @@ def plan(study: Study) -> dict[str, Any]:
     space = study.check()
     return {
         "question": study.question,
-        "minimize": study.minimize,
+        "minimize": study.minimize_record,
         "subject_to": [str(bound) for bound in study.subject_to],
         "search_space": {name: describe(values) for name, values in space.items()},
         "sampler": samplers.name_of(study.sampler),

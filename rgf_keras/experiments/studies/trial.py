@@ -85,7 +85,8 @@ class TrialRun(Run):
         self.run.append(**record)
         metrics = record.get("metrics", {})
         self.logged |= metrics.keys()
-        if self.is_reported and "epoch" in metrics and self.study.minimize in metrics:
+        is_shown = self.is_reported and not self.study.has_front
+        if is_shown and "epoch" in metrics and self.study.objectives[0] in metrics:
             self.evaluation = {name: value for name, value in metrics.items() if "/" in name}
             self._report(record["step"])
 
@@ -116,7 +117,7 @@ class TrialRun(Run):
             and bound.metric in self.evaluation
             and bound.metric in baseline
         )
-        return self.study.worst + missed if missed else self.evaluation[self.study.minimize]
+        return self.study.worst + missed if missed else self.evaluation[self.study.objectives[0]]
 
 
 def evaluate(study: Study, config: ExperimentConfig, context: Context) -> Outcome:
@@ -209,13 +210,15 @@ def _name_of(space: str, config: AssessConfig) -> str:
 
 def _cannot_win(run: TrialRun, trainings: list[dict[str, float]]) -> str:
     """Why further trainings of a trial are not worth it; nothing if they are."""
+    if run.study.has_front:
+        return ""
     known, noise = finished(run.trial.study), spread(run.trial.study)
     kept = [trial for trial in known if feasible(trial) and TRAININGS in trial.user_attrs]
     if not (kept and noise and noise.std):
         return ""
     winner = min(kept, key=lambda trial: trial.values[0])
     trained = trainings, winner.user_attrs[TRAININGS]
-    own, others = ([numbers[run.study.minimize] for numbers in each] for each in trained)
+    own, others = ([numbers[run.study.objectives[0]] for numbers in each] for each in trained)
     if not noise.is_larger(own, others):
         return ""
     return f"worse than trial {winner.number} after {len(own)} of {run.study.trainings} trainings"

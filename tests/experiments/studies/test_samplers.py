@@ -51,14 +51,15 @@ def parameters(record):
 
 @pytest.mark.parametrize("name", samplers.SAMPLERS)
 def test_a_sampler_by_name_searches_and_is_resumed(name, tmp_path):
-    for module in (samplers.NEEDS.get(type(samplers.SAMPLERS[name](0)), ("optuna", ""))[0],):
-        pytest.importorskip(module)
+    pytest.importorskip({"gp": "torch", "cmaes": "cmaes"}.get(name, "optuna"))
     whole = run(tmp_path, name="whole", sampler=name)
     run(tmp_path, name="cut", sampler=name, num_trials=7)
     cut = run(tmp_path, name="cut", sampler=name)
     assert parameters(whole) == parameters(cut)
     assert parameters(whole)[0] == {}
-    assert len({trial["weight"] for trial in parameters(whole)[1:]}) == 9
+    assert (
+        len({trial["weight"] for trial in parameters(whole)[1:]}) >= 8
+    )  # a child has its parents'
     assert whole.user_attrs["sampler"] == name
 
 
@@ -68,8 +69,7 @@ TOGETHER = {"tpe": "relative_params", "gp": "relative_params", "cmaes": "cma:gen
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_parameters_are_chosen_together_although_the_baseline_has_none(name, tmp_path):
-    for module in {"gp": ["torch"], "cmaes": ["cmaes"]}.get(name, []):
-        pytest.importorskip(module)
+    pytest.importorskip({"gp": "torch", "cmaes": "cmaes"}.get(name, "optuna"))
     *_, last = run(tmp_path, sampler=name, num_trials=8).trials
     assert any(TOGETHER[name] in key for key in last.system_attrs)
 

@@ -1,0 +1,197 @@
+"""What a study of several objectives says: which trials no other one beats in all of them.
+
+Nothing is called a finding: which trials are on a front was chosen from the same numbers.
+"""
+
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rgf_keras.experiments.studies import ranking
+from rgf_keras.experiments.studies.differences import Mean
+from rgf_keras.experiments.studies.ranking import ENDED, TRAININGS
+from rgf_keras.reports import outcome, values
+from rgf_keras.reports.answers import parameters
+from rgf_keras.reports.outcome import Summary, Trial
+from rgf_keras.reports.terminal import Table
+
+if TYPE_CHECKING:
+    import optuna
+    from matplotlib.axes import Axes
+    from optuna.trial import FrozenTrial
+
+    from rgf_keras.reports.page import Page
+    from rgf_keras.tracking.records import Records
+
+ONCE = (
+    "Each trial was trained once: other seeds may order them differently. Study(trainings=3) gives "
+    "intervals over trainings."
+)
+CHOSEN = "The trainings that chose the front are those of its intervals, which flatter it."
+
+
+def summarize(optuna_study: "optuna.Study") -> Summary:
+    """Everything a reader or a program wants to know of the study, JSON-able.
+
+    Raises:
+        RgfError: no trial has finished.
+    """
+    members = [trial.number for trial in ranking.front(optuna_study)]
+    names = optuna_study.user_attrs["minimize"]
+    ended = optuna_study.get_trials(states=ENDED)
+    trials = [_record(trial, names) for trial in ended]
+    several = any(len(trial.user_attrs.get(TRAININGS, [])) > 1 for trial in ended)
+    return {
+        "study": optuna_study.study_name,
+        "question": optuna_study.user_attrs["question"],
+        "minimize": names,
+        "subject_to": optuna_study.user_attrs["bounds"],
+        "quality": names[1],
+        "trials": trials,
+        "best": None,
+        "front": members,
+        "answer": _answer(names, members, trials),
+        "finding": False,
+        "differences": {},
+        "caution": CHOSEN if several else ONCE,
+    }
+
+
+def _record(trial: "FrozenTrial", names: list[str]) -> Trial:
+    """A trial, whose objectives have intervals over trainings where it has several."""
+    trainings = trial.user_attrs.get(TRAININGS, [])
+    record = outcome.trial_record(trial, None)
+    means: dict[str, Mean] = {}
+    if len(trainings) > 1 and not record["reason"]:
+        means = {name: Mean.of([numbers[name] for numbers in trainings]) for name in names}
+    metrics = dict(record["metrics"])
+    for name, mean in means.items():
+        metrics |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
+    over_trainings = {name: asdict(mean) for name, mean in means.items()}
+    return {**record, "metrics": metrics, "over_trainings": over_trainings}
+
+
+def _answer(names: list[str], members: list[int], trials: list[Trial]) -> str:
+    by_number = {trial["trial"]: trial for trial in trials}
+    front = [by_number[number] for number in members]
+    if not front:
+        return "No trial keeps the bounds."
+    kept = sum(trial["feasible"] and not trial["reason"] for trial in trials)
+    what = " and ".join(map(values.label, names))
+    if len(front) == 1:
+        (only,) = front
+        own = ", ".join(f"{values.label(x)} {values.interval(only['metrics'], x)}" for x in names)
+        return f"One of {kept} trials is best in {what}: {_title(only)}, {own}."
+    ranges = []
+    for name in names:
+        ends = sorted((trial["metrics"] for trial in front), key=lambda metrics: metrics[name])
+        low, high = (values.value(metrics, name) for metrics in (ends[0], ends[-1]))
+        ranges.append(f"{values.label(name)} from {low} to {high}")
+    listed = ", ".join(map(outcome.trial_name, front))
+    within = " within the bounds" if front[0]["limits"] else ""
+    return (
+        f"{len(front)} of {kept} trials{within} are on the front of {what}: {listed}; "
+        f"{', '.join(ranges)}."
+    )
+
+
+def _title(trial: Trial) -> str:
+    name = outcome.trial_name(trial)
+    return name if trial["baseline"] else f"{name} ({parameters(trial['parameters'])})"
+
+
+def ordered(summary: Summary) -> list[Trial]:
+    """Trials of the front, by the first objective; then others within the bounds; then others."""
+
+    def rank(trial: Trial) -> tuple[Any, ...]:
+        measured = [trial["metrics"].get(name, float("inf")) for name in summary["minimize"]]
+        is_other = trial["trial"] not in summary["front"]
+        return is_other, trial["pruned"], not trial["feasible"], bool(trial["reason"]), measured
+
+    return sorted(summary["trials"], key=rank)
+
+
+def table(summary: Summary) -> Table:
+    """Trials, those of the front first."""
+    view = Table(
+        title=f"{summary['study']}: {summary['question']}",
+        caption=f"{summary['answer']} {summary['caution']}",
+    )
+    names = list(dict.fromkeys((*summary["minimize"], *outcome.bounds(summary))))
+    for column in ("trial", "parameters", *map(values.label, names), "front", "feasible"):
+        view.add_column(column, justify="left" if column == "parameters" else "right")
+    for trial in ordered(summary):
+        is_member = trial["trial"] in summary["front"]
+        view.add_row(
+            str(trial["trial"]),
+            "baseline" if trial["baseline"] else parameters(trial["parameters"]),
+            *(values.interval(trial["metrics"], name) for name in names),
+            "yes" if is_member else "",
+            outcome.verdict(trial),
+            style="bold" if is_member else None,
+        )
+    return view
+
+
+def plot(axis: "Axes", summary: Summary) -> None:
+    """Plot the first objective against the second, with intervals, and the front if it has two."""
+    from rgf_keras.figures import charts
+
+    first, second, *others = summary["minimize"]
+    points = []
+    for trial in summary["trials"]:
+        if {first, second} <= trial["metrics"].keys() and not trial["reason"]:
+            x, y = (values.with_bounds(trial["metrics"], name) for name in (second, first))
+            name, is_member = outcome.trial_name(trial), trial["trial"] in summary["front"]
+            name = name.removeprefix("trial ")
+            points.append(charts.Point(name, x, y, trial["feasible"], trial["baseline"], is_member))
+    x_label, y_label = (f"{values.label(name)} (lower is better)" for name in (second, first))
+    charts.plot_pareto(axis, points, x_label, y_label, better="")
+    front = sorted((point.x[0], point.y[0]) for point in points if point.best)
+    if front and not others:
+        axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=1)
+
+
+def page(optuna_study: "optuna.Study", records: "Records") -> "Page":
+    """The report: the baseline and the front's trials side by side, and the front.
+
+    Raises:
+        RgfError: no trial has finished, or a run is not in MLflow.
+    """
+    from rgf_keras.figures import charts
+    from rgf_keras.reports import page as pages
+    from rgf_keras.reports.paper_tables import paper_tables
+
+    summary = summarize(optuna_study)
+    summary["trials"] = ordered(summary)
+    baseline = next(trial for trial in summary["trials"] if trial["baseline"])
+    members = [trial for trial in summary["trials"] if trial["trial"] in summary["front"]]
+    shown = list({trial["trial"]: trial for trial in (baseline, *members)}.values())
+    shown = shown[: pages.MAX_COLUMNS]
+    runs = [
+        records.run(t["mlflow_run_id"], outcome.trial_name(t), (t["metrics"], t["parameters"]))
+        for t in shown
+    ]
+    bounds = {name: f"bound {bound}" for name, bound in outcome.bounds(summary).items()}
+    remarks = bounds | dict.fromkeys(summary["minimize"], "an objective")
+    parent = records.run(optuna_study.user_attrs["mlflow_run_id"], summary["study"])
+    is_plane = len(summary["minimize"]) == 2
+    return pages.Page(
+        kind=f"Study {summary['study']}",
+        question=summary["question"],
+        answer=summary["answer"],
+        caution=summary["caution"],
+        models=[outcome.trial_name(trial) for trial in shown],
+        metrics=[
+            values.row(name, [trial["metrics"] for trial in shown], remarks.get(name, ""))
+            for name in pages.shown_metrics(summary)
+        ],
+        pareto=charts.themed(
+            partial(plot, summary=summary), values.about_intervals(summary["minimize"][0])
+        ),
+        pareto_line="the grey stairs are the front." if is_plane else "two of the objectives.",
+        trials=pages.trials_table(summary),
+        tables=paper_tables(runs),
+        command=parent.tags.get("command", ""),
+        **pages.evidence(runs),
+    )
