@@ -76,7 +76,8 @@ def test_parameters_are_chosen_together_although_the_baseline_has_none(name, tmp
 
 def test_parents_are_of_the_generation_before(tmp_path):
     record = run(tmp_path, sampler="nsgaii", num_trials=2 + samplers.POPULATION)
-    (parents,) = [x for key, x in record.system_attrs.items() if "parent" in key]
+    noted = record._storage.get_study_system_attrs(record._study_id)
+    (parents,) = [x for key, x in noted.items() if "parent" in key]
     assert record.trials[0]._trial_id not in parents
     assert len(parents) == samplers.POPULATION
 
@@ -151,7 +152,7 @@ def test_what_cma_es_does_not_take_into_account_is_told(tmp_path):
     assert lines == [
         "the sampler cmaes does not know of bounds: it looks for the smallest objective, within "
         "them or not",
-        "the sampler cmaes draws kind at random: they are no numbers",
+        "the sampler cmaes draws kind at random: choices are no numbers",
     ]
     run(tmp_path, name="other", num_trials=2, tracker=tracker)
     assert len(lines) == 2
