@@ -14,14 +14,20 @@ import math
 
 import numpy as np
 import optuna
+from optuna.samplers import TPESampler
 from optuna.trial import create_trial
 
 from rgf_keras.experiments.studies import samplers
 from rgf_keras.experiments.studies.differences import Mean
-from rgf_keras.experiments.studies.optuna_adapter import BesideABaseline, quiet
+from rgf_keras.experiments.studies.optuna_adapter import quiet
 
 AFTER = 10, 20, 40
-SHOWN = ", shown the baseline"
+# Beside those that have names.
+OTHERS = {
+    "TPESampler, not shown the baseline": lambda seed: TPESampler(
+        seed=seed, n_startup_trials=samplers.NUM_RANDOM
+    )
+}
 TAU = 0.0, 0.10, 0.12, 0.13, 0.14, 0.15, 0.16
 FRECHET = {
     "none": (12.41, 12.82, 13.30, 13.36, 13.97, 15.41, 15.87),
@@ -65,7 +71,6 @@ SMALLEST = {
 
 def regrets(problem, name, seed):
     """How far the best feasible trial is from the best there is, after each number of trials."""
-    shows_baseline = name.endswith(SHOWN)
     study = optuna.create_study()
     value, missed = problem(None)
     study.add_trial(
@@ -74,8 +79,8 @@ def regrets(problem, name, seed):
     best = [value]
     for number in range(1, AFTER[-1]):
         # As in a study: a sampler of its own for every trial.
-        sampler = samplers.make(name.removesuffix(SHOWN), seed + 1000 * number)
-        study.sampler = sampler if shows_baseline else BesideABaseline(sampler)
+        chosen = OTHERS.get(name, name)
+        study.sampler = samplers.make_for_search(chosen, seed + 1000 * number)
         trial = study.ask()
         value, missed = problem(trial)
         trial.set_constraint("bound", missed)
@@ -87,7 +92,7 @@ def regrets(problem, name, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--samplers", nargs="+", default=[*samplers.SAMPLERS, "tpe" + SHOWN])
+    parser.add_argument("--samplers", nargs="+", default=[*samplers.SAMPLERS, *OTHERS])
     args = parser.parse_args()
     print(f"regret, mean over {args.seeds} seeds [95 % interval]\n")
     print("| problem | sampler |", " | ".join(f"{n} trials" for n in AFTER), "|")

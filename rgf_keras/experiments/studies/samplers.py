@@ -14,7 +14,7 @@ from optuna.samplers import (
 )
 
 from rgf_keras.errors import ArgumentError, RgfError, how_to_install, unknown_name
-from rgf_keras.experiments.studies.optuna_adapter import reseeded
+from rgf_keras.experiments.studies.optuna_adapter import BesideABaseline, reseeded
 
 # A name, an Optuna sampler, or seed → Optuna sampler.
 Sampler = str | BaseSampler | Callable[[int], BaseSampler]
@@ -77,6 +77,15 @@ def make(sampler: Sampler, seed: int) -> BaseSampler:
                 f"{how_to_install(extra)}, or choose another sampler"
             )
     return made
+
+
+def make_for_search(sampler: Sampler, seed: int) -> BaseSampler:
+    """Make Optuna's sampler for trials after a baseline; see :func:`make`.
+
+    Only ``"tpe"`` is shown the baseline, beside which it chooses parameters one by one.
+    """
+    made = make(sampler, seed)
+    return made if sampler == "tpe" else BesideABaseline(made)
 
 
 def check_objectives(sampler: BaseSampler, objectives: Sequence[str]) -> None:

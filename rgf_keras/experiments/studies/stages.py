@@ -267,8 +267,7 @@ class Search(Stage):
         # nothing, and a sampler of a finite space must not count it.
         seed = self.seed + 1000 * trial.number
         chosen = self.study.sampler if self.has_baseline else "random"
-        sampler = samplers.make(chosen, seed)
-        self.optuna_study.sampler = optuna_adapter.BesideABaseline(sampler)
+        self.optuna_study.sampler = samplers.make_for_search(chosen, seed)
         return super().resume(trial)
 
     def config(self, trial: optuna.Trial) -> ExperimentConfig:

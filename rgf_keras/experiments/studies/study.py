@@ -56,7 +56,7 @@ class Study:
         subject_to: what must hold; relative bounds refer to trial 0.
         num_trials: budget, the baseline and pruned trials included.
         sampler: ``"tpe"``, ``"gp"``, ``"cmaes"``, ``"nsgaii"`` or ``"random"``; or an Optuna
-            sampler, or seed → Optuna sampler. It is not shown the baseline.
+            sampler, or seed → Optuna sampler. None but ``"tpe"`` is shown the baseline.
         pruner: makes the Optuna pruner, e.g. ``lambda: optuna.pruners.HyperbandPruner(2, 16)`` (in
             epochs). It sees the objective at every evaluation epoch (``evaluation.every``), or more
             than the worst while a bound is missed that the baseline of that epoch sets.

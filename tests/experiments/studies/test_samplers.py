@@ -64,7 +64,7 @@ def test_a_sampler_by_name_searches_and_is_resumed(name, tmp_path):
 
 
 # What samplers note of parameters that they have chosen together.
-TOGETHER = {"tpe": "relative_params", "gp": "relative_params", "cmaes": "cma:generation"}
+TOGETHER = {"gp": "relative_params", "cmaes": "cma:generation"}
 
 
 @pytest.mark.parametrize("name", TOGETHER)
