@@ -48,10 +48,11 @@ def test_the_same_search_twice_finds_the_same():
     assert first.recall == second.recall
 
 
-def test_few_probes_that_hold_too_few_rows_are_followed_by_all():
+def test_few_probes_that_hold_too_few_rows_are_followed_by_all(monkeypatch):
     pytest.importorskip("faiss")
+    monkeypatch.setattr(approximate, "FEWEST_PROBES", 1)
     references = clouds(640)
-    found = approximate.nearest(clouds(20, seed=3), references, k=300, num_probes=1)
+    found = approximate.nearest(clouds(20, seed=3), references, k=300, min_recall=0.01)
     assert (found.indices < 640).all()
     assert np.isfinite(found.distances).all()
 
@@ -60,10 +61,21 @@ def test_recall_is_measured_not_assumed():
     pytest.importorskip("faiss")
     references = np.random.default_rng(0).normal(size=(20_000, 64)).astype(np.float32)
     queries = np.random.default_rng(1).normal(size=(400, 64)).astype(np.float32)
-    found = approximate.nearest(queries, references, "euclidean", num_probes=1)
+    found = approximate.nearest(queries, references, "euclidean", min_recall=0.1)
     exact = neighbours.nearest(queries, references, "euclidean")[1]
     assert found.recall.value == pytest.approx((found.indices == exact).mean())
     assert found.recall.value < 0.9
+    better = approximate.nearest(queries, references, "euclidean", min_recall=0.5)
+    assert 0.4 < (better.indices == exact).mean() < 1
+
+
+def test_where_most_cells_would_be_searched_the_search_is_exact():
+    pytest.importorskip("faiss")
+    references = np.random.default_rng(0).normal(size=(5000, 64)).astype(np.float32)
+    found = approximate.nearest(references, references, k=2, leave_one_out=True)
+    exact = neighbours.nearest(references, references, "cosine", 2, leave_one_out=True)
+    np.testing.assert_array_equal(found.indices, exact[1])
+    assert found.recall.low == 1
 
 
 def test_bad_input_is_refused():
@@ -71,8 +83,8 @@ def test_bad_input_is_refused():
     references = clouds(100)
     with pytest.raises(ArgumentError, match=r"k must lie in \[1, 99\]"):
         approximate.nearest(references, references, k=100, leave_one_out=True)
-    with pytest.raises(ArgumentError, match="num_probes must be at least 1"):
-        approximate.nearest(references, references, num_probes=0)
+    with pytest.raises(ArgumentError, match="min_recall must lie in"):
+        approximate.nearest(references, references, min_recall=2)
     with pytest.raises(ArgumentError, match="metric must be 'cosine' or 'euclidean'"):
         approximate.nearest(references, references, "cos")
     with pytest.raises(ArgumentError, match="needs the references themselves"):

@@ -34,6 +34,7 @@ def test_false_calls_and_power(tmp_path, name):
     run = MemoryTracker().start("calibration", {})
     context = Context(run, tmp_path, Cache())
     found = calibrate(parse(tree, AssessConfig), context, num_seeds=8, num_skewed=3).calibration
+    print(name, *found.false_calls, *found.found, *found.gaps, sep="\n")
     by_test = {(c.test, c.trainings, c.references): c for c in found.false_calls}
     alone = by_test["trainings", 1, 7]
     assert alone.low <= 0.05 <= alone.high
