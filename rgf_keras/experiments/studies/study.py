@@ -243,8 +243,9 @@ class Study:
         sampler = samplers.make(self.sampler, 0)
         all_combinations = isinstance(sampler, optuna.samplers.BruteForceSampler)
         samplers.check_objectives(sampler, self.objectives)
-        directions = ["minimize"] * len(self.objectives)
-        trial = optuna.create_study(sampler=sampler, directions=directions).ask()
+        trial = optuna.create_study(
+            sampler=sampler, directions=["minimize"] * len(self.objectives)
+        ).ask()
         self.configure(trial, is_baseline=False)
         for name, values in trial.distributions.items():
             _check_choices(f"study '{self.name}': parameter '{name}'", values, all_combinations)
