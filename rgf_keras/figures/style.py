@@ -1,7 +1,7 @@
 """What all charts have in common: colours that everyone can tell apart, labels that do not overlap.
 
-Colours are those of Okabe and Ito (2008), some darker, so that each has a contrast of three to one
-with the page (WCAG 2.2, 1.4.11).
+Colours are those of Okabe and Ito (2008), some lighter or darker, so that each has a contrast of
+three to one with the page (WCAG 2.2, 1.4.11).
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 # Called C0, C1 … where charts are plotted.
-ON_LIGHT = ("#0072B2", "#D55E00", "#009170", "#B0578D", "#5E6468", "#8A6D00")
-ON_DARK = ("#56B4E9", "#F0883E", "#2BC29A", "#E28FC0", "#AEB4B9", "#F0E442")
+ON_LIGHT = ("#0072B2", "#D55E00", "#6B4C00", "#009170", "#B0578D", "#5E6468")
+ON_DARK = ("#56B4E9", "#F0883E", "#F0E442", "#2BC29A", "#E28FC0", "#AEB4B9")
 
 MAX_LABELS = 30
 # Where a label may be: from its point, in points, and which side of it is there.
