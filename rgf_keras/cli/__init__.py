@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ import traceback
 from typing import Annotated, Any, TextIO
 
 import typer
+from typer.core import DEFAULT_MARKUP_MODE
 from typer.exceptions import TyperException
 
 from rgf_keras import __version__
@@ -21,6 +23,7 @@ from rgf_keras.errors import RgfError
 from rgf_keras.masking import masked
 
 INTERRUPTED = 130  # the exit code that Typer has for Ctrl-C
+NARROW = 80  # columns, below which frames would cut words of help texts in two
 READER_GONE = 141  # that of what ends since nobody reads on, as with `| head`
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -103,6 +106,8 @@ def main() -> None:
         os.environ["HOME"] = os.devnull
         os.environ.setdefault("USER", "nobody")
     os.environ["RGF_COMMAND"] = shlex.join(["rgf", *(masked(x, x) for x in sys.argv[1:])])
+    is_narrow = shutil.get_terminal_size().columns < NARROW
+    app.rich_markup_mode = None if is_narrow else DEFAULT_MARKUP_MODE
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()

@@ -4,19 +4,28 @@ Keys stay: a version may add some, and one that goes is deprecated first. ``name
 for any name, ``[]`` for each of a list; what follows a dot is within.
 """
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
 
 from rgf_keras.experiments.audit.result import ClassTest, Copy
+from rgf_keras.experiments.audit.result import Difference as SetDifference
 from rgf_keras.experiments.studies.differences import Difference, Mean
+from rgf_keras.metrics.calibration import Calibration
 from rgf_keras.metrics.rgf_table import Row
 
 METRICS = {"{metric}": "a number; null where there is none"}
 
 
 def _of(kind: Any) -> dict[str, str]:
-    """The fields of what is printed as it is."""
-    return {each.name: "" for each in fields(kind)}
+    """The fields of what is printed as it is, and theirs."""
+    keys: dict[str, str] = {}
+    hints = get_type_hints(kind)
+    for name in (each.name for each in fields(kind)):
+        hint, inner = hints[name], get_args(hints[name])
+        many = "[]" if get_origin(hint) in (list, tuple) else ""
+        one = inner[0] if many else hint
+        keys |= _within(f"{name}{many}", "", _of(one) if is_dataclass(one) else {})
+    return keys
 
 
 def _within(name: str, about: str, keys: dict[str, str]) -> dict[str, str]:
@@ -130,12 +139,8 @@ RECORDS: dict[str, dict[str, str]] = {
     },
     "assess": {**_within("metrics", "see the metrics' page", METRICS), **TABLE},
     "calibrate": {
-        **_within("false_calls[]", "how often each test calls equal models different", {}),
-        "found[]": "how often it calls skewed ones so",
-        "gaps[]": "of equal and of skewed models",
-        "scatter": "of a class over trainings",
-        "needed[]": "trainings that find a difference",
-        "counts": "of every training, by value and class",
+        **_of(Calibration),
+        "counts": "of every training, by class and value",
     },
     "audit": {
         "found": "whether any set copies",
@@ -156,7 +161,7 @@ RECORDS: dict[str, dict[str, str]] = {
                 **TABLE,
             },
         ),
-        "differences[]": "of sets to the first one",
+        **_within("differences[]", "of sets to the first one", _of(SetDifference)),
         **_within("copies[]", "every copy", _of(Copy)),
         "notes[]": "what to know",
         "train_sha256": "fingerprint of the training images",
