@@ -77,6 +77,7 @@ class ImageSet:
         positions: (n,) of these images among the source's.
         thumbnails: (n, h, w, C) uint8.
         examples: by position, some of them (H, W, C) uint8 at the size that networks see.
+        sizes: (n, 2) heights and widths in the source.
         num_resized: how many of the source's were of another size.
     """
 
@@ -84,6 +85,7 @@ class ImageSet:
     positions: np.ndarray
     thumbnails: np.ndarray
     examples: Mapping[int, np.ndarray]
+    sizes: np.ndarray
     num_resized: int = 0
 
     def __len__(self) -> int:
@@ -111,7 +113,11 @@ class ImageSet:
         positions = self.positions[chosen]
         examples = {i: image for i, image in self.examples.items() if i in positions}
         return replace(
-            self, positions=positions, thumbnails=self.thumbnails[chosen], examples=examples
+            self,
+            positions=positions,
+            thumbnails=self.thumbnails[chosen],
+            examples=examples,
+            sizes=self.sizes[chosen],
         )
 
 
@@ -158,9 +164,10 @@ def read(
     folder.mkdir(parents=True, exist_ok=True)
     thumbnails = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     kept = set(np.linspace(0, len(source) - 1, min(num_examples, len(source))).astype(int))
-    examples, num_resized, in_colour = {}, 0, canvas.channels == 1
+    examples, in_colour = {}, canvas.channels == 1
+    sizes = np.empty((len(source), 2), np.int64)
     for i, image in enumerate(_told(source, progress.task(f"reading {source.name}", "images"))):
-        num_resized += image.shape[:2] != canvas.shape[:2]
+        sizes[i] = image.shape[:2]
         in_colour = in_colour or is_colour(image)
         thumbnails[i] = _fit(canvas.small, image, source, i)
         if i in kept:
@@ -170,7 +177,9 @@ def read(
             f"{source.name}: all {kind} images are grey, but training images are in colour; "
             "convert one of them"
         )
-    return ImageSet(source, np.arange(len(source)), thumbnails, examples, num_resized)
+    num_resized = int((sizes != canvas.shape[:2]).any(axis=1).sum())
+    positions = np.arange(len(source))
+    return ImageSet(source, positions, thumbnails, examples, sizes, num_resized)
 
 
 def check_count(kind: str, name: str, count: int) -> None:

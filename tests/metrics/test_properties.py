@@ -238,7 +238,10 @@ CASES = {
         {"images": IMAGES, "validation": IMAGES, "samples": IMAGES},
         False,
     ),
-    naming.threshold: ({"reference": LONG_DISTANCES, "num": COUNTS, "level": SHARES}, False),
+    naming.threshold: (
+        {"reference": LONG_DISTANCES, "distances": DISTANCES, "level": SHARES},
+        False,
+    ),
     neighbours.nearest: (
         {
             "queries": FEATURES,

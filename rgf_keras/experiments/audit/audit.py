@@ -279,7 +279,7 @@ def _evidence(images: ImageSet, reference: Reference, table: Sequence[Row]) -> E
     def embed(name: str, of: str) -> np.ndarray:
         space = reference.spaces[name]
         if isinstance(space, Pixels) and reference.smooths:
-            return space.smoothed(sets[of])
+            return space.smoothed(sets[of], images)
         return space.features(sets[of])
 
     return Evidence(

@@ -164,7 +164,7 @@ def know(
     fresh, leaked = own.relative[~own.same], np.empty(0, bool)
     if test is not None:
         held_out = nearest(space.features(test), features)
-        limit = _limit(fresh, len(test), level)
+        limit = _limit(fresh, held_out.relative, level)
         leaked = held_out.same | (held_out.relative < limit)
         fresh = np.concatenate([fresh, held_out.relative[~leaked]])
     return Known(space.name, features, fresh, own.same, leaked, recall)
@@ -205,18 +205,19 @@ def find(
         known: of the space.
         features: (m, d) of the images.
         images: generated ones.
-        level: probability that any of so many fresh images is named; a tenth of it for moved ones,
-            where these are searched for: copies are all the nearer once they are moved back.
+        level: probability that any of so many fresh images is named, see
+            :func:`rgf_keras.metrics.naming.threshold`; a tenth of it for moved ones, where these
+            are searched for: copies are all the nearer once they are moved back.
         search: for moved copies; None in spaces where they are not searched for.
     """
     of_moved = MOVED_SHARE * level if search else 0.0
     near = nearest(features, known.train)
-    limit = _limit(known.fresh, len(images), level - of_moved)
+    limit = _limit(known.fresh, near.relative, level - of_moved)
     copies = _below(near, limit)
     if search is None:
         return Finding(known.space, near, limit, copies)
     moved, numbers = search.nearest(images.thumbnails)
-    limit_moved = _limit(search.fresh, len(images), of_moved)
+    limit_moved = _limit(search.fresh, moved.relative, of_moved)
     found = _below(moved, limit_moved)
     found = found[~np.isin(found, copies)]
     names = [name for name, _ in variants.moved(images.thumbnails[:1])]
@@ -286,13 +287,13 @@ def _search(
     return distances[~is_own].reshape(shape), indices[~is_own].reshape(shape)
 
 
-def _limit(fresh: np.ndarray, num: int, level: float) -> float:
-    """The relative distance below which one of so many images is named a copy.
+def _limit(fresh: np.ndarray, relative: np.ndarray, level: float) -> float:
+    """The relative distance below which images of such relative distances are named copies.
 
     Where too few images are fresh only the same images are.
     """
     enough = len(fresh) >= 2 * naming.MIN_TAIL
-    return naming.threshold(fresh, num, level) if enough else naming.SMALLEST
+    return naming.threshold(fresh, relative, level) if enough else naming.SMALLEST
 
 
 def _below(near: Nearest, limit: float) -> np.ndarray:

@@ -100,7 +100,8 @@ def _sizes(canvas: Canvas, sets: Mapping[str, ImageSet]) -> str:
     return (
         f"{text}; of other sizes, and resized (bicubic, antialiased): {', '.join(resized)}. "
         "Resized images are smoother, and lie nearer to all others: for all that is measured in "
-        f"pixels, but not to name copies, those of all sets are smoothed (Gaussian, {SMOOTHING} "
+        "pixels, but not to name copies, training and held-out images are brought to the sizes of "
+        f"generated ones and back, and those of all sets are smoothed (Gaussian, {SMOOTHING} "
         "pixels). Networks may still take resized images for nearer ones."
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import ndimage
@@ -16,6 +16,7 @@ from rgf_keras.runtime.progress import SILENT, Progress
 
 PIXELS, FID = "pixels", "fid"
 SMOOTHING = 1.5  # standard deviation of the Gaussian, in pixels of thumbnails
+LARGEST_SCALE = 4  # to which thumbnails are enlarged; beyond, they come back the same
 
 
 class Space(Protocol):
@@ -46,7 +47,8 @@ class Pixels:
 
     def __init__(self, canvas: Canvas, folder: Path):
         self.canvas, self._folder = canvas.small, folder
-        self._smoothed: dict[int, np.ndarray] = {}  # by thumbnails, which the audit holds
+        self._is_thumbnail = canvas == canvas.small
+        self._smoothed: dict[Any, np.ndarray] = {}  # by what the audit holds
 
     def features(self, images: ImageSet) -> np.ndarray:
         return flatten(images.thumbnails)
@@ -54,24 +56,45 @@ class Pixels:
     def embed(self, images: np.ndarray) -> np.ndarray:
         return flatten(np.stack([self.canvas.fit(image) for image in images]))
 
-    def smoothed(self, images: ImageSet) -> np.ndarray:
+    def smoothed(self, images: ImageSet, generated: ImageSet) -> np.ndarray:
         """(n, d) uint8 of a set, smoothed: alike for images that were resized and that were not.
 
-        Resizing smooths, and smooth images lie nearer to all others: of 1,000 digits that nobody
-        has copied, and of which half were enlarged and made small again, C_T was −1.5 to −2.3 at
-        p = .005, and −0.1 to −0.5 once all images were smoothed like this.
+        Resizing smooths, and smooth images lie nearer to all others. So images of other sets than
+        the generated one are brought to the sizes of its images, drawn at random, and back; then
+        all are smoothed, for what resizing has smoothed already matters less. Of 1,000 digits that
+        nobody has copied, and of which half were enlarged and made small again, C_T was lower than
+        of the same digits as they were by 1.6 with neither, by .25 once all were smoothed, and by
+        .04 with both (means over 20 draws).
         """
-        key = id(images.thumbnails)
+        sizes = generated.sizes[self._smooth_more(generated.sizes)]
+        is_alike = images is generated or not len(sizes)
+        key = id(images.thumbnails), None if is_alike else id(generated.sizes)
         if key not in self._smoothed:
+            rng, share = np.random.default_rng(0), len(sizes) / len(generated)
             path = self._folder / f"smoothed-{len(self._smoothed)}.npy"
             shape = images.thumbnails.shape
             smoothed = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
             for start in range(0, len(images), BATCH):
-                part = images.thumbnails[start : start + BATCH].astype(np.float32)
-                blurred = ndimage.gaussian_filter(part, SMOOTHING, axes=(1, 2))
-                smoothed[start : start + BATCH] = np.rint(blurred)
+                part = np.array(images.thumbnails[start : start + BATCH])
+                if not is_alike:
+                    for i in np.flatnonzero(rng.random(len(part)) < share):
+                        part[i] = self._there_and_back(part[i], *rng.choice(sizes))
+                part = ndimage.gaussian_filter(part.astype(np.float32), SMOOTHING, axes=(1, 2))
+                smoothed[start : start + BATCH] = np.rint(part)
             self._smoothed[key] = smoothed
         return flatten(self._smoothed[key])
+
+    def _smooth_more(self, sizes: np.ndarray) -> np.ndarray:
+        """(n,) whether images of sizes (n, 2) are smoother than those that become thumbnails."""
+        side = self.canvas.shape[:2]
+        smoother = sizes != side if self._is_thumbnail else sizes < side
+        return np.any(smoother, axis=1)
+
+    def _there_and_back(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
+        largest = LARGEST_SCALE * max(self.canvas.shape)
+        scale = min(1.0, largest / max(height, width))
+        height, width = max(1, round(scale * height)), max(1, round(scale * width))
+        return self.canvas.fit(Canvas(height, width, self.canvas.channels).fit(image))
 
 
 class Network:

@@ -6,6 +6,7 @@ import io
 import audited_digits
 import numpy as np
 import pytest
+from PIL import Image
 
 import rgf_keras
 from rgf_keras.cache import Cache
@@ -153,6 +154,18 @@ def test_resized_images_are_not_taken_for_copies(tmp_path):
     assert not result.found
     assert result.samples[0].metrics["copying/c_t/pixels"] > -1
     assert any("those of all sets are smoothed" in note for note in result.notes)
+
+
+def test_resizing_moves_c_t_by_little(tmp_path):
+    train, test, generated, *_ = audited_digits.make(0, sizes=(1000, 500, 500))
+    audited_digits.write(tmp_path / "mixed", generated, mixed=True)
+    audited_digits.write(tmp_path / "large", np.concatenate([generated, generated[:10]]))
+    large = Image.fromarray(generated[0, ..., 0]).resize((56, 56))
+    large.save(tmp_path / "large" / "0000.png")  # so that this set is smoothed too
+    sets = [tmp_path / "mixed", tmp_path / "large"]
+    mixed, plain = rgf_keras.audit(train, sets, test, **PIXELS).result.samples
+    key = "copying/c_t/pixels"
+    assert abs(mixed.metrics[key] - plain.metrics[key]) < 0.15
 
 
 def test_labelled_images_have_a_c_t_of_each_class(tmp_path):
