@@ -13,8 +13,8 @@ from rgf_keras.reports.page import Page
 
 MAX_BYTES = 2_900_000  # of a page
 TITLED = ("grids", "copies", "pictures")  # what a page has of them
-QUALITIES = (90, 75, 50)  # of WebP
-SIDES = (1600, 1100, 800, 550, 400, 280)  # pixels
+QUALITY = 80  # of WebP
+SMALLEST = 160  # pixels: what is smaller shows nothing
 
 
 def fit(page: Page, num_bytes: int) -> Page:
@@ -28,8 +28,9 @@ def fit(page: Page, num_bytes: int) -> Page:
     urls = [url for titled in kinds.values() for _, url in titled]
     free = MAX_BYTES - (num_bytes - sum(map(len, urls)))
     most = _share(sorted(map(len, urls)), free)
-    smaller = {name: [(title, _shrink(url, most)) for title, url in kinds[name]] for name in TITLED}
-    return replace(page, **smaller)
+    small = {url: _shrink(url, most) for url in set(urls)}
+    parts = {name: [(title, small[url]) for title, url in kinds[name]] for name in TITLED}
+    return replace(page, **parts)
 
 
 def _share(sizes: Sequence[int], free: int) -> int:
@@ -48,15 +49,14 @@ def _shrink(url: str, most: int) -> str:
         return url
     content = base64.b64decode(url.partition(",")[2])
     image = _unzoomed(Image.open(io.BytesIO(content)).convert("RGB"))
-    for side in SIDES:
-        image.thumbnail((side, side))
-        for quality in QUALITIES:
-            file = io.BytesIO()
-            image.save(file, "WEBP", quality=quality)
-            url = data_url(file.getvalue(), "image/webp")
-            if len(url) <= most:
-                return url
-    return url
+    while True:
+        file = io.BytesIO()
+        image.save(file, "WEBP", quality=QUALITY)
+        url = data_url(file.getvalue(), "image/webp")
+        if len(url) <= most or max(image.size) <= SMALLEST:
+            return url
+        shrunk = 0.95 * (most / len(url)) ** 0.5
+        image = image.resize([max(1, round(shrunk * side)) for side in image.size])
 
 
 def _unzoomed(image: Image.Image) -> Image.Image:

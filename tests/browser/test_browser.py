@@ -300,24 +300,25 @@ def emulate(browser, scheme, media="screen"):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
 
 
+@pytest.mark.parametrize("name", ["everything", "report"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
-def test_axe_finds_nothing_serious(browser, report, everything, screenshots, scheme, width):
+def test_axe_finds_nothing_serious(browser, request, screenshots, width, scheme, name):
     axe = Path(pytest.importorskip("axe_core_python", reason="extra 'test'").__file__).parent
+    path = request.getfixturevalue(name)
     resize(browser, width, 900)
     emulate(browser, scheme)
-    for path in (report, everything):
-        browser.get(path.as_uri())
-        for button in browser.find_elements("css selector", ".sortable tbody button")[:2]:
-            button.click()
-        browser.execute_script((axe / "axe.min.js").read_text())
-        found = browser.execute_async_script(
-            "axe.run(document).then(found => arguments[0](found.violations.map(each =>"
-            " [each.impact, each.id, each.nodes.map(node => node.html).slice(0, 3)])))"
-        )
-        assert [each for each in found if each[0] in ("serious", "critical")] == []
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        shoot(browser, screenshots / f"{path.stem}-{width}-{scheme}.png")
+    browser.get(path.as_uri())
+    for button in browser.find_elements("css selector", ".sortable tbody button")[:2]:
+        button.click()
+    browser.execute_script((axe / "axe.min.js").read_text())
+    found = browser.execute_async_script(
+        "axe.run(document).then(found => arguments[0](found.violations.map(each =>"
+        " [each.impact, each.id, each.nodes.map(node => node.html).slice(0, 3)])))"
+    )
+    assert [each for each in found if each[0] in ("serious", "critical")] == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    shoot(browser, screenshots / f"{name}-{width}-{scheme}.png")
 
 
 def test_on_paper_all_is_dark_on_white(browser, everything, screenshots):
