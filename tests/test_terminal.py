@@ -70,8 +70,8 @@ def test_its_help_fits_in_60_columns(rgf, name):
     done = rgf(*name.split(), "--help", COLUMNS=60, TERMINAL_WIDTH=60, NO_COLOR=1)
     assert max(map(len, done.stdout.splitlines())) <= 60
     assert "…" not in done.stdout
-    for option in options(name):
-        assert option in done.stdout.split() or not option.startswith("-")
+    shown = done.stdout.replace(",", " ").split()
+    assert {option for option in options(name) if option.startswith("-")} <= {*shown}
 
 
 @every_command

@@ -112,8 +112,8 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit) as error:  # Typer and Rich end so if nobody reads on
-        is_gone = isinstance(error, BrokenPipeError) or error.code == 1
-        code = READER_GONE if is_gone else error.code
+        code = getattr(error, "code", 1)
+        code = READER_GONE if code == 1 else code
     except TyperException as error:  # options and arguments that are none
         if message := error.format_message():  # else its help is shown
             context = getattr(error, "ctx", None)

@@ -104,7 +104,7 @@ def audit_command(
         options.check_writable(workspace)
     from rgf_keras.experiments.audit import given
 
-    reading = {
+    reading: dict[str, Any] = {
         "value_range": RANGES[value_range] if value_range else None,
         "skip_broken": skip_broken,
     }
@@ -138,7 +138,7 @@ def audit_command(
     folder = work / f"audit-{key_of({'sets': [train, generated, test], **asked})}"
     with locks.exclusive(folder / "command.lock", f"`rgf audit` in {folder}"):
         with options.progress() as progress:
-            places = {"cache": Cache(), "folder": work, "progress": progress}
+            places: dict[str, Any] = {"cache": Cache(), "folder": work, "progress": progress}
             result = report.audit(
                 train, generated, test, **asked, **places, resources=resources
             ).result

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -29,7 +30,9 @@ def fit(page: Page, num_bytes: int) -> Page:
     free = MAX_BYTES - (num_bytes - sum(map(len, urls)))
     most = _share(sorted(map(len, urls)), free)
     small = {url: _shrink(url, most) for url in set(urls)}
-    parts = {name: [(title, small[url]) for title, url in kinds[name]] for name in TITLED}
+    parts: dict[str, Any] = {
+        name: [(title, small[url]) for title, url in kinds[name]] for name in TITLED
+    }
     return replace(page, **parts)
 
 

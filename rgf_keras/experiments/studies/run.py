@@ -154,7 +154,9 @@ class StudyRunner:
 
     def show(self, progress: Progress) -> None:
         """Tell how far the search is, and then its repeats if any are wanted."""
-        stages = {"trials": self.search} | ({"repeats": self.repeats} if self.search.done else {})
+        stages: dict[str, Stage] = {"trials": self.search}
+        if self.search.done:
+            stages["repeats"] = self.repeats
         for name, stage in stages.items():
             trials = stage.trials
             num_ended = sum(trial.state in ENDED for trial in trials)
