@@ -17,7 +17,6 @@ from rich.console import Console
 from rgf_keras.cli import app
 from rgf_keras.cli.records import RECORDS
 from rgf_keras.metrics import rgf_table
-from rgf_keras.metrics.calibration import Calibration
 from rgf_keras.reports import outcome
 from rgf_keras.reports.terminal import Table
 from rgf_keras.runtime import progress
@@ -108,10 +107,10 @@ def test_other_keys_are_found():
 
 def test_results_of_trainings_have_the_documented_keys():
     rows = rgf_table.build(np.array(SKEWED), np.array(EVEN), ["a", "b"], 0)
-    json_records.check("assess", {"metrics": {"rgf/gap": 0.4}, "table": rgf_table.to_records(rows)})
+    printed = json.dumps({"metrics": {"rgf/gap": 0.4}, "table": rgf_table.to_records(rows)})
+    json_records.check("assess", json.loads(printed))
     assert "false_calls[].rows" in RECORDS["calibrate"]
     assert {"found[]", "gaps[].nothing"} <= RECORDS["calibrate"].keys()
-    assert Calibration.record
 
 
 @pytest.mark.parametrize("arguments", [("--json",), ()])
