@@ -161,10 +161,10 @@ class StudyRunner:
             trials = stage.trials
             num_ended = sum(trial.state in ENDED for trial in trials)
             count = num_ended, num_ended + len(running(trials)) + max(stage.room(trials), 0)
-            if count[1] and self._shown.get(name) != count:
+            if name not in self._tasks:
+                self._tasks[name] = progress.task(name, "trials")  # its time begins now
+            if num_ended and self._shown.get(name) != count:
                 self._shown[name] = count
-                if name not in self._tasks:
-                    self._tasks[name] = progress.task(name, "trials")
                 self._tasks[name](*count)
 
     def run_next(self, progress: Progress) -> bool:

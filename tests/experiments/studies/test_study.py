@@ -512,5 +512,5 @@ class Told(Progress):
 def test_the_end_of_the_trials_and_of_the_repeats_is_told(tmp_path, repeats, last):
     progress = Told()
     run(tmp_path, dataclasses.replace(STUDY, repeats=repeats), progress=progress)
-    assert progress.told["trials"] == [(done, 6) for done in range(7)]
+    assert progress.told["trials"] == [(done, 6) for done in range(1, 7)]
     assert progress.told.get("repeats", [None])[-1] == last
