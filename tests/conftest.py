@@ -1,6 +1,7 @@
 """All tests run under the backend of KERAS_BACKEND; those marked ``backend`` are run under each."""
 
 import atexit
+import json
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ if os.environ["KERAS_BACKEND"] == "jax" and "JAX_COMPILATION_CACHE_DIR" not in o
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+import json_records
 import pytest
 
 from rgf_keras import datasets
@@ -54,9 +56,10 @@ def finished_workspace(tmp_path_factory, mlflow_database):
 def rgf_here(monkeypatch, capsys):
     """Runs a command line in a folder, in this process: Keras is imported once for many commands.
 
-    Returns what ``subprocess.run`` would.
+    Returns what ``subprocess.run`` would. JSON that is printed has the keys that are documented.
     """
     monkeypatch.setenv("RGF_COMMAND", "")
+    monkeypatch.setenv("RGF_QUIET", "")
     monkeypatch.setattr(sys, "path", [*sys.path])
 
     def run(folder, *arguments, **environment):
@@ -71,7 +74,11 @@ def rgf_here(monkeypatch, capsys):
             capsys.readouterr()
             with pytest.raises(SystemExit) as ended:
                 cli.main()
-        return subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())
+        done = subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())
+        command = json_records.command_of(arguments[1:])
+        if command and done.returncode in (0, 3):
+            json_records.check(command, json.loads(done.stdout))
+        return done
 
     return run
 

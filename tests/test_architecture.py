@@ -70,8 +70,8 @@ ROOMS = {
 FEATURES = {PACKAGE / "metrics" / name for name in ("features.py", "inception.py")}
 BACKENDS = {"tensorflow", "jax", "torch"}
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 33_900
-MAX_SHARE_OF_EXPERIMENTS = 0.206
+MAX_LINES = 34_600
+MAX_SHARE_OF_EXPERIMENTS = 0.2
 MAX_MODULE_LINES = 400
 MAX_MEDIAN_LINES = 6
 

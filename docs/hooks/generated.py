@@ -7,6 +7,7 @@ from typing import get_args
 import typer
 
 from rgf_keras.cli import app
+from rgf_keras.cli.records import RECORDS
 from rgf_keras.metrics import catalogue, on_request
 
 KINDS = {int: "whole number", float: "number", Path: "path"}
@@ -37,7 +38,15 @@ def _metrics(metrics) -> Iterator[str]:
         yield f"| `{key}` | {label} | {each.unit} | {each.better} |"
 
 
+def _records() -> Iterator[str]:
+    for command, keys in RECORDS.items():
+        yield f"## rgf {command}\n\n| key | what it is |\n|---|---|"
+        yield from (f"| `{key}` | {text} |" for key, text in keys.items())
+        yield ""
+
+
 PARTS = {
+    "every record": _records,
     "every command": _commands,
     "every metric": lambda: _metrics(catalogue.METRICS),
     "metrics on request": lambda: _metrics(on_request.ON_REQUEST),

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -12,15 +13,18 @@ import traceback
 from typing import Annotated, Any, TextIO
 
 import typer
+from typer.core import DEFAULT_MARKUP_MODE
 from typer.exceptions import TyperException
 
 from rgf_keras import __version__
 from rgf_keras.cli import assess, audit, data, reject, report, reproduce, score, study, system
-from rgf_keras.cli.options import note
+from rgf_keras.cli.options import note, tell
 from rgf_keras.errors import RgfError
 from rgf_keras.masking import masked
 
 INTERRUPTED = 130  # the exit code that Typer has for Ctrl-C
+NARROW = 80  # columns, below which frames would cut words of help texts in two
+READER_GONE = 141  # that of what ends since nobody reads on, as with `| head`
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(study.app, name="study")
@@ -102,13 +106,19 @@ def main() -> None:
         os.environ["HOME"] = os.devnull
         os.environ.setdefault("USER", "nobody")
     os.environ["RGF_COMMAND"] = shlex.join(["rgf", *(masked(x, x) for x in sys.argv[1:])])
+    is_narrow = shutil.get_terminal_size().columns < NARROW
+    app.rich_markup_mode = None if is_narrow else DEFAULT_MARKUP_MODE
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit) as error:  # Typer and Rich end so if nobody reads on
+        code = getattr(error, "code", 1)
+        code = READER_GONE if code == 1 else code
     except TyperException as error:  # options and arguments that are none
         if message := error.format_message():  # else its help is shown
             context = getattr(error, "ctx", None)
             see = f" (see `{context.command_path} --help`)" if context else ""
-            note(f"error: {' '.join(message.split())}{see}", "red")
+            tell(f"error: {' '.join(message.split())}{see}", "red")
         code = error.exit_code
     except Exception as error:
         is_users = isinstance(error, RgfError | OSError)
@@ -117,9 +127,13 @@ def main() -> None:
             text = str(error)
             if isinstance(error, OSError) and error.filename is not None:
                 text = f"{error.filename}: {error.strerror}"
-            note(f"error: {' '.join(text.split())}", "red")
+            tell(f"error: {' '.join(text.split())}", "red")
         else:
             _show_traceback(error)
+    if code == READER_GONE:  # for what is left to write
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
     if code == INTERRUPTED:
         note("interrupted; the same command continues")
     sys.exit(code)
@@ -131,4 +145,4 @@ def _show_uncaught(raised: threading.ExceptHookArgs) -> None:
 
 
 def _show_traceback(error: BaseException | None) -> None:
-    note("".join(traceback.format_exception(error)))
+    tell("".join(traceback.format_exception(error)), None)

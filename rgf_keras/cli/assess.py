@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, err, note, open_context, read_config, show
+from rgf_keras.cli.options import choose_backend, note, open_context, read_config, show
 from rgf_keras.cli.outputs import PICTURES, check_file_output
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
@@ -32,6 +32,7 @@ def assess_command(
     tracking_uri: options.TrackingUri = None,
     workspace: options.Workspace = Path("mlruns"),
     dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Train on balanced and skewed data and say what the model memorized.
@@ -46,7 +47,9 @@ def assess_command(
     chosen = read_config(AssessConfig, config, set_, changes)
     if not dry_run:
         options.check_writable(workspace)
-    options.check_data(chosen)
+    from rgf_keras.reports import cost
+
+    note(cost.of_assessment(chosen, options.check_data(chosen)))
     if dry_run:
         options.show_plan(as_json, chosen.model_dump(mode="json"))
         return
@@ -84,6 +87,7 @@ def calibrate_command(
     tracking_uri: options.TrackingUri = None,
     workspace: options.Workspace = Path("mlruns"),
     dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Train equal models with several seeds and say what verdicts are worth.
@@ -98,7 +102,10 @@ def calibrate_command(
     compared = chosen.evaluation.designs(seeds, skewed)
     if not dry_run:
         options.check_writable(workspace)
-    options.check_data(chosen)
+    num_images = options.check_data(chosen)
+    from rgf_keras.reports import cost
+
+    note(cost.of_trainings(chosen, num_images, seeds + skewed))
     if dry_run:
         plan = {"balanced": seeds, "skewed": skewed, "compared": [list(each) for each in compared]}
         options.show_plan(as_json, {**plan, "config": chosen.model_dump(mode="json")})
@@ -134,18 +141,25 @@ def sample(
     seed: Annotated[int, options.seed_of("Seed of the latents.")] = 0,
     fast: options.Fast = False,
     backend: options.Backend = None,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Generate images with a trained model, on any backend."""
     choose_backend(backend)
-    check_file_output(output, PICTURES)
+    if not dry_run:
+        check_file_output(output, PICTURES)
     path = _find_model(model)
+    if dry_run:
+        plan = {"model": str(path), "num_samples": num_samples, "output": str(output)}
+        options.show_plan(False, plan)
+        return
+    note(f"cost: {num_samples} images of {path}")
     import_keras()
     from rgf_keras.experiments.assessment import models
     from rgf_keras.figures import images as figures
     from rgf_keras.models import sample_uint8
-    from rgf_keras.runtime.progress import on_console
 
-    with on_console(err) as progress:
+    with options.progress() as progress:
         images = sample_uint8(models.load(path), num_samples, seed, fast, progress.task("samples"))
     figures.grid(output, images)
     note(f"{num_samples} samples: {output}")

@@ -9,7 +9,7 @@ import typer
 
 from rgf_keras import outputs
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, err, note, open_tracker, show
+from rgf_keras.cli.options import choose_backend, note, open_tracker, show
 from rgf_keras.cli.outputs import PAGES, TABLES, check_file_output
 from rgf_keras.cli.quiet import import_keras
 
@@ -88,6 +88,8 @@ def audit_command(
     backend: options.Backend = None,
     tracking_uri: options.TrackingUri = None,
     workspace: options.Workspace = Path("mlruns"),
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Say whether samples of any generator copy its training images, and which do.
@@ -95,16 +97,29 @@ def audit_command(
     Images are streamed and features kept: the same command goes on where it was killed.
     """
     choose_backend(backend)
-    check_file_output(output, PAGES)
-    if csv:
-        check_file_output(csv, TABLES, "--csv")
-    options.check_writable(workspace)
+    if not dry_run:
+        check_file_output(output, PAGES)
+        if csv:
+            check_file_output(csv, TABLES, "--csv")
+        options.check_writable(workspace)
+    from rgf_keras.experiments.audit import given
+
+    reading: dict[str, Any] = {
+        "value_range": RANGES[value_range] if value_range else None,
+        "skip_broken": skip_broken,
+    }
+    planned = given.plan(train, generated, test, reference or (), **reading)
+    images = sum((planned["train"], planned["test"], *planned["generated"].values()))
+    compared = planned["comparisons_per_space"]
+    note(f"cost: {images} images to read, {compared:.2g} comparisons in pixels and each network")
+    if dry_run:
+        options.show_plan(as_json, planned)
+        return
     import_keras()
     from rgf_keras.cache import Cache, key_of
     from rgf_keras.reports import audit as report
     from rgf_keras.reports import render
     from rgf_keras.runtime import locks
-    from rgf_keras.runtime.progress import on_console
     from rgf_keras.runtime.workers import WorkersSpec
 
     asked: dict[str, Any] = {
@@ -115,17 +130,18 @@ def audit_command(
         "rare_class": rare_class,
         "features": features,
         "weights": weights,
-        "value_range": RANGES[value_range] if value_range else None,
-        "skip_broken": skip_broken,
+        **reading,
         "approximate": approximate,
         "seed": seed,
     }
     work, resources = workspace / "work", WorkersSpec(workers, prepare=import_keras)
     folder = work / f"audit-{key_of({'sets': [train, generated, test], **asked})}"
     with locks.exclusive(folder / "command.lock", f"`rgf audit` in {folder}"):
-        with on_console(err) as progress:
-            given = {**asked, "cache": Cache(), "folder": work, "progress": progress}
-            result = report.audit(train, generated, test, **given, resources=resources).result
+        with options.progress() as progress:
+            places: dict[str, Any] = {"cache": Cache(), "folder": work, "progress": progress}
+            result = report.audit(
+                train, generated, test, **asked, **places, resources=resources
+            ).result
         render.write(report.page(result, os.environ.get("RGF_COMMAND", "")), output, "html")
         if csv:
             outputs.write_text(csv, result.copies_csv())

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Column
 
+from rgf_keras.cli import options
 from rgf_keras.cli.options import (
     Json,
     Picture,
     Workspace,
-    err,
     note,
     parse_settings,
     seed_of,
@@ -43,6 +43,7 @@ def preview(
     ] = None,
     output: Picture = Path("preview.png"),
     seed: Seed = 0,
+    quiet: options.Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Show images with and without a factor, and count them."""
@@ -52,13 +53,12 @@ def preview(
     from rgf_keras.experiments.assessment.data import make_sets
     from rgf_keras.figures.preview import plot_preview
     from rgf_keras.metrics.rgf_table import name_of_all
-    from rgf_keras.runtime.progress import on_console
 
     check_file_output(output, PICTURES)
     settings = {"name": name, "factor": factor, "rare_class": rare_class, "rarity": rarity}
     tree = {"data": {**settings, "factor_parameters": parse_settings(set_)}}
     config = parse(tree, AssessConfig).data
-    with on_console(err) as progress:
+    with options.progress() as progress:
         sets = make_sets(config, seed, Cache(), progress)
     balanced = sets.balanced  # every class with every value
     values, classes = balanced.factor_values, balanced.class_names
@@ -106,24 +106,27 @@ def prepare(
         list[str] | None, typer.Option(help="May be repeated; all shape factors if not given.")
     ] = None,
     seed: Seed = 0,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Make the digits of shape factors once, for every later run."""
     from rgf_keras import datasets
     from rgf_keras.cache import Cache
     from rgf_keras.datasets.factors import ShapeFactor, shape_factors
     from rgf_keras.errors import RgfError
-    from rgf_keras.runtime.progress import on_console
 
     factors = [datasets.factor(each) for each in factor or shape_factors()]
     shapes = [each for each in factors if isinstance(each, ShapeFactor)]
     if len(shapes) < len(factors):
         raise RgfError(f"only shape factors take preparing: {', '.join(shape_factors())}")
-    cache = Cache()
-    with on_console(err) as progress:
-        for split in ("train", "test"):
-            dataset = datasets.load(name, split)
+    cache, names = Cache(), ", ".join(each.name for each in shapes)
+    splits = [datasets.load(name, split) for split in ("train", "test")]
+    note(f"cost: {' and '.join(str(len(each)) for each in splits)} images with {names}")
+    if dry_run:
+        return
+    with options.progress() as progress:
+        for dataset in splits:
             datasets.prepare(shapes, dataset, seed, cache, progress.task(dataset.name, "images"))
-    names = ", ".join(each.name for each in shapes)
     size = _kept(cache)["shape"]["bytes"] / 1e6
     note(f"{names} of {name} are ready in {cache.folder} ({size:.1f} MB)")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rgf_keras.cli.options import err, mlflow_address, note, open_tracker
+from rgf_keras.cli.options import mlflow_address, note, open_tracker, progress, tell
 from rgf_keras.cli.quiet import import_keras
 
 if TYPE_CHECKING:
@@ -73,18 +73,16 @@ def run_study(
     from rgf_keras.experiments.studies.run import StudySpec
     from rgf_keras.experiments.studies.storage import default_url
     from rgf_keras.reports import outcome
-    from rgf_keras.runtime.progress import on_console
 
-    def tell(trial: "optuna.trial.FrozenTrial") -> None:
+    def on_trial(trial: "optuna.trial.FrozenTrial") -> None:
         note(outcome.trial_line(trial, study.minimize_record, study.num_trials))
 
     # Workers elsewhere may have other variables in their environment.
     address = mlflow_address(tracking_uri, workspace.resolve())
     if where.cluster and address.startswith("sqlite"):
-        note(
+        tell(
             f"records go to {workspace}/ on each node: where nodes do not share it, give the "
-            "--tracking-uri of a server that they all reach",
-            "yellow",
+            "--tracking-uri of a server that they all reach"
         )
     storage = storage or default_url(workspace, name, parallel=True)
     spec = StudySpec(
@@ -100,12 +98,12 @@ def run_study(
         pictures=workspace.resolve() / FOLDER,
         sampler=study.sampler if isinstance(study.sampler, str) else None,
     )
-    with on_console(err) as progress:
+    with progress() as shown:
         if where.in_this_process and storage.startswith("sqlite"):  # which is for one process
             import_keras()
-            optuna_study = spec.run(progress, tell)
+            optuna_study = spec.run(shown, on_trial)
         else:
-            optuna_study = run_parallel(spec, where, progress, tell)
+            optuna_study = run_parallel(spec, where, shown, on_trial)
     spec.folder.mkdir(parents=True, exist_ok=True)
     summary = outcome.study_summary(optuna_study)
     with spec.open_tracker() as tracker:

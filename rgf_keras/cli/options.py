@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from rgf_keras.config import AssessConfig, Config
+    from rgf_keras.runtime.progress import Progress
     from rgf_keras.tracking.mlflow_tracker import MlflowTracker
     from rgf_keras.tracking.records import Records
     from rgf_keras.tracking.tracker import Context
@@ -104,6 +105,18 @@ Picture = Annotated[
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")]
+
+
+def _hush(is_quiet: bool) -> bool:
+    if is_quiet:
+        os.environ["RGF_QUIET"] = "1"
+    return is_quiet
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=_hush, help="Show results, warnings and errors alone."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 Kind = TypeVar("Kind", bound="Config")
@@ -175,14 +188,29 @@ def parse_settings(items: list[str] | None) -> dict[str, Any]:
     return settings
 
 
-def check_data(config: "AssessConfig") -> None:
-    """Refuse bad data, sizes and batches, without Keras unless data must be downloaded."""
+@contextmanager
+def progress() -> Iterator["Progress"]:
+    """Yields where long work tells how far it is: nowhere if quiet is wanted."""
+    from rgf_keras.runtime.progress import SILENT, on_console
+
+    if os.environ.get("RGF_QUIET"):
+        yield SILENT
+        return
+    with on_console(err) as shown:
+        yield shown
+
+
+def check_data(config: "AssessConfig") -> int:
+    """Refuse bad data, sizes and batches, without Keras unless data must be downloaded.
+
+    Returns:
+        How many images there are to train on.
+    """
     from rgf_keras.cache import Cache
     from rgf_keras.experiments.assessment import limits
-    from rgf_keras.runtime.progress import on_console
 
-    with on_console(err) as progress:
-        limits.check_data(config, Cache(), progress)
+    with progress() as shown:
+        return len(limits.check_data(config, Cache(), shown).skewed)
 
 
 @contextmanager
@@ -203,17 +231,16 @@ def open_context(
     """
     from rgf_keras.cache import Cache
     from rgf_keras.runtime import locks
-    from rgf_keras.runtime.progress import on_console
     from rgf_keras.tracking.tracker import Context, environment_tags, log_packages
 
     with (
         locks.exclusive(folder / "command.lock", f"`rgf {name}` in {folder}"),
         open_tracker(tracking_uri, workspace, name) as tracker,
         tracker.resumable_run(name, environment_tags(), folder / f"{name}-{key}.run") as run,
-        on_console(err) as progress,
+        progress() as shown,
     ):
         log_packages(run, folder)
-        yield Context(run, folder, Cache(), progress)
+        yield Context(run, folder, Cache(), shown)
 
 
 def open_tracker(uri: str | None, workspace: Path, experiment: str) -> "MlflowTracker":
@@ -274,14 +301,15 @@ def show_plan(as_json: bool, plan: dict[str, Any]) -> None:
     typer.echo(strict_json.dumps(plan) if as_json else text, nl=as_json)
 
 
-def note(line: str, style: str | None = None) -> None:
-    """Show a line beside the result, as it is and unbroken, but without secrets."""
+def note(line: str) -> None:
+    """Show a line beside the result, unless quiet is wanted."""
+    if not os.environ.get("RGF_QUIET"):
+        tell(line, None)
+
+
+def tell(line: str, style: str | None = "yellow") -> None:
+    """Show a warning beside what is under way, as it is and unbroken, but without secrets."""
     err.print(masked(line), style=style, soft_wrap=True)
-
-
-def tell(line: str) -> None:
-    """Show a line beside the progress of what is under way."""
-    note(line, "yellow")
 
 
 def database(workspace: Path, name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rgf_keras.cli import options
-from rgf_keras.cli.options import choose_backend, err, note, open_tracker, read_config, show
+from rgf_keras.cli.options import choose_backend, note, open_tracker, read_config, show
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
@@ -34,6 +34,7 @@ def reject_command(
     tracking_uri: options.TrackingUri = None,
     workspace: options.Workspace = Path("mlruns"),
     dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Train with several rejection thresholds and compare quality and copying."""
@@ -48,7 +49,9 @@ def reject_command(
         chosen.with_values({"rejection.threshold": value, "rejection.quantile": None})
     if not dry_run:
         options.check_writable(workspace)
-    options.check_data(chosen)
+    from rgf_keras.reports import cost
+
+    note(cost.of_trainings(chosen, options.check_data(chosen), len(thresholds)))
     if dry_run:
         plan = {"thresholds": thresholds, "config": chosen.model_dump(mode="json")}
         options.show_plan(as_json, plan)
@@ -59,13 +62,12 @@ def reject_command(
     from rgf_keras.experiments.rejection import reject
     from rgf_keras.reports import rejection as report
     from rgf_keras.runtime import locks
-    from rgf_keras.runtime.progress import on_console
 
     work = workspace / "work" / f"reject-{chosen.key}"
     with (
         locks.exclusive(work / "command.lock", f"`rgf reject` in {work}"),
         open_tracker(tracking_uri, workspace, "reject") as tracker,
-        on_console(err) as progress,
+        options.progress() as progress,
     ):
         points = reject.sweep(
             chosen,

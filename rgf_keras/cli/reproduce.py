@@ -11,7 +11,7 @@ import typer
 from rich.table import Column
 
 from rgf_keras.cli import jobs, options
-from rgf_keras.cli.options import check_writable, choose_backend, err, note, open_records
+from rgf_keras.cli.options import check_writable, choose_backend, note, open_records
 from rgf_keras.cli.outputs import PAGES, check_file_output
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
@@ -56,6 +56,7 @@ def reproduce_command(
     tracking_uri: options.TrackingUri = None,
     workspace: options.Workspace = Path("mlruns"),
     dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Make a paper's table or figure again and say how it compares.
@@ -76,7 +77,7 @@ def reproduce_command(
         }
         words = [word for key, x in given.items() if x for word in (key, masked(str(x), str(x)))]
         places = storage, tracking_uri, workspace
-        _write_page(paper, scale, trainings, chosen, output, *places, words)
+        _write_page(paper, scale, trainings, chosen, None if dry_run else output, *places, words)
         return
     from rgf_keras import reproduce
 
@@ -89,16 +90,16 @@ def reproduce_command(
     import_keras()
     from rgf_keras.cache import Cache
     from rgf_keras.reproduce.cost import estimate
-    from rgf_keras.runtime.progress import on_console
+    from rgf_keras.runtime.progress import duration
 
-    with on_console(err) as progress:
+    with options.progress() as progress:
         cost = estimate(runs.values(), Cache(), progress)
     if dry_run and as_json:
         options.show_plan(as_json, {"name": name, "runs": [*runs], "cost": asdict(cost)})
         return
     note(
         f"{reproduction.question}\n{len(runs)} runs: {', '.join(runs)}\n"
-        f"training takes about {_duration(cost.seconds)} here ({cost.steps} steps of "
+        f"training takes about {duration(cost.seconds)} here ({cost.steps} steps of "
         f"{1000 * cost.seconds_per_step:.0f} ms); oracles, sampling and measuring come on top",
     )
     if dry_run:
@@ -137,13 +138,13 @@ def _write_page(
     scale: str,
     trainings: int | None,
     backend: str,
-    output: Path,
+    output: Path | None,
     storage: str | None,
     tracking_uri: str | None,
     workspace: Path,
     words: Sequence[str],
 ) -> None:
-    """Write the page of a paper; commands in it have these further options."""
+    """Write the page of a paper, if anywhere; commands in it have these further options."""
     import optuna
 
     from rgf_keras.experiments.studies.storage import find_studies, journal_url, sqlite_url
@@ -164,25 +165,19 @@ def _write_page(
     import_keras()
     from rgf_keras.cache import Cache
     from rgf_keras.reproduce.cost import estimate
-    from rgf_keras.runtime.progress import on_console
+    from rgf_keras.runtime.progress import duration
 
     measured: dict[str, float] = {}
-    with on_console(err) as progress:
+    with options.progress() as progress:
         cache = Cache()
         view = page.paper_page(
             paper,
             scale,
             found,
-            lambda configs: _duration(estimate(configs, cache, progress, measured).seconds),
+            lambda configs: duration(estimate(configs, cache, progress, measured).seconds),
             options=words,
         )
-    render.write(view, output, "html")
     note(view.answer)
-    note(f"page: {output}")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
+    if output:
+        render.write(view, output, "html")
+        note(f"page: {output}")

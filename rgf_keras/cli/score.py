@@ -38,6 +38,7 @@ def score_command(
     tracking_uri: options.TrackingUri = None,
     workspace: options.Workspace = Path("mlruns"),
     dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Train with and without each image and compare its likelihoods. The same command continues."""
@@ -57,6 +58,7 @@ def score_command(
     resources = Resources(workers, threads, share, import_keras, ensemble)
     images, held_out = load_images(chosen.data)
     planned = scores.plan(chosen, images, resources)
+    note(f"cost: {planned['fits']} trainings, {planned['cost']}")
     folders = against or []
     names = Counter([report.OWN, *(folder.name for folder in folders)])
     others = {

@@ -41,26 +41,28 @@ def study_run(
     tracking_uri: options.TrackingUri = None,
     workspace: options.Workspace = Path("mlruns"),
     dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
     """Run a study, or what is left of it. The same command continues it."""
     chosen = choose_backend(backend)
     from rgf_keras.experiments.studies.study import load_study, plan
+    from rgf_keras.reports import cost
 
     study = load_study(file).with_options(num_trials=n_trials, repeats=repeats, sampler=sampler)
     name = check_name(f"{study.name}-{chosen}" if name is None else name, "--name")
     planned = plan(study)
     if not dry_run:
         check_writable(workspace)
-    if study.is_assessment:
-        options.check_data(study.baseline)  # type: ignore[arg-type]
+    num_images = options.check_data(study.baseline) if study.is_assessment else None  # type: ignore[arg-type]
+    note(f"study '{name}': {study.question}")
+    note(cost.of_study(study, num_images))
     if dry_run:
         show_plan(as_json, {"name": name, **planned, "workspace": str(workspace)})
         return
     check_settings()
     load = partial(load_study, file.resolve())
     where = jobs.workers_spec(workers, cluster, cpus_per_worker, gpus_per_worker)
-    note(f"study '{name}': {study.question}")
     _, summary = jobs.run_study(load, study, name, where, storage, tracking_uri, workspace, seed)
     _show(summary, as_json)
     address = options.mlflow_address(tracking_uri, workspace)

@@ -6,12 +6,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rgf_keras.figures.images import save
+from rgf_keras.figures.style import styled, turn_names
 from rgf_keras.metrics.calibration import WANTED, Calibration
 from rgf_keras.metrics.power import power
 
 TRAININGS = range(2, 17)
 
 
+@styled
 def plot(path: Path, calibration: Calibration) -> Path:
     """Save false calls by test, gaps of equal and of skewed models, and power by trainings."""
     calls, gaps, found = Figure((13, 4)).subplots(1, 3)
@@ -23,14 +25,14 @@ def plot(path: Path, calibration: Calibration) -> Path:
     calls.errorbar(places, rates, yerr=spread, fmt="o", capsize=2, label="equal models (false)")
     if calibration.found:
         shares = [c.rate for c in calibration.found]
-        calls.plot(places, shares, "s", color="C3", label="skewed models (found)")
+        calls.plot(places, shares, "s", color="C1", label="skewed models (found)")
     calls.axhline(0.05, color="grey", linewidth=0.8, linestyle="--")
     calls.set_xticks(places, names, fontsize=7)
     calls.set(ylabel="share of classes that are called", ylim=(-0.02, 1.02))
     for place, each in enumerate(calibration.gaps):
         for values, colour, label in (
             (each.balanced, "C0", "equal models"),
-            (each.skewed, "C3", "skewed models"),
+            (each.skewed, "C1", "skewed models"),
         ):
             gaps.plot(
                 [place] * len(values), values, "o", color=colour, alpha=0.5,
@@ -48,4 +50,5 @@ def plot(path: Path, calibration: Calibration) -> Path:
     found.legend(title="difference", fontsize=7)
     calls.legend(fontsize=7)
     gaps.legend(fontsize=7)
+    turn_names(calls)
     return save(calls, path)

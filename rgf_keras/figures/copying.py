@@ -1,13 +1,15 @@
 """Copies of training images: nearest pairs, densities of distances, samples by distance."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rgf_keras.figures.images import save, tile
+from rgf_keras.figures.images import save, save_plot, tile
+from rgf_keras.figures.style import styled
 from rgf_keras.metrics import copies
 from rgf_keras.metrics.copying import Copying
 
@@ -31,6 +33,7 @@ def plot_pairs(path: Path, generated: np.ndarray, train: np.ndarray, copying: Co
     return plot_rows_of_pairs(path, generated[worst], nearest, copying.generated[worst], title)
 
 
+@styled
 def plot_rows_of_pairs(
     path: Path, generated: np.ndarray, train: np.ndarray, distances: np.ndarray, title: str
 ) -> Path:
@@ -49,18 +52,22 @@ def plot_rows_of_pairs(
     return save(axis, path)
 
 
-def plot_distances(path: Path, copying: Copying, test_name: str = "test images") -> Path:
+def plot_distances(path: Path, copying: Copying) -> Path:
     """Save densities of nearest-neighbour distances (arXiv 2210.12231, Figures 1 and 5)."""
+    return save_plot(path, partial(plot_densities, copying=copying), (6, 3))
+
+
+def plot_densities(axis: Axes, copying: Copying, test_name: str = "test images") -> None:
+    """Plot densities of nearest-neighbour distances, see :func:`plot_distances`."""
     edges, densities = copies.histogram(copying.generated, copying.test, num_bins=60)
-    axis = Figure((6, 3)).subplots()
     for density, label in zip(densities, ("generated images", test_name), strict=True):
         axis.stairs(density, edges, fill=True, alpha=0.5, label=label)
     x_label = f"cosine distance in {copying.space} to the nearest training image"
     axis.set(xlabel=x_label, yticks=[])
     axis.legend()
-    return save(axis, path)
 
 
+@styled
 def plot_spectrum(path: Path, generated: Mapping[str, np.ndarray], test: np.ndarray) -> Path:
     """Save densities of nearest-neighbour distances over τ (arXiv 2210.12231, Figures 1 and 5).
 
@@ -79,6 +86,7 @@ def plot_spectrum(path: Path, generated: Mapping[str, np.ndarray], test: np.ndar
     return save(axis, path)
 
 
+@styled
 def plot_percentiles(
     path: Path,
     generated: np.ndarray,

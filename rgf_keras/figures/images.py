@@ -1,7 +1,8 @@
 """Grids of images, and what saves every figure: without pyplot, so that nothing global changes."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from rgf_keras import outputs
 from rgf_keras.errors import ArgumentError
 from rgf_keras.figures import charts
+from rgf_keras.figures.style import styled
 
 
 def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
@@ -44,6 +46,7 @@ def grid(path: Path, images: np.ndarray, columns: int = 8, zoom: int = 2) -> Pat
     return path
 
 
+@styled
 def grids(path: Path, titled: Mapping[str, np.ndarray], columns: int = 8) -> Path:
     """Save several grids of images (n, H, W, C) uint8 side by side, with titles."""
     axes = Figure((4 * len(titled), 4.4)).subplots(1, len(titled), squeeze=False)[0]
@@ -54,6 +57,7 @@ def grids(path: Path, titled: Mapping[str, np.ndarray], columns: int = 8) -> Pat
     return save(axes[0], path)
 
 
+@styled
 def join(path: Path, titled: Mapping[str, bytes], columns: int = 4) -> Path:
     """Save several pictures, as files' contents, in one, with titles."""
     rows = -(-len(titled) // columns)
@@ -69,8 +73,14 @@ def join(path: Path, titled: Mapping[str, bytes], columns: int = 4) -> Path:
 
 def real_loss(path: Path, curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Path:
     """Save Figure 3, see :func:`rgf_keras.figures.charts.plot_real_loss`."""
-    axis = Figure((6, 4)).subplots()
-    charts.plot_real_loss(axis, curves)
+    return save_plot(path, partial(charts.plot_real_loss, curves=curves))
+
+
+@styled
+def save_plot(path: Path, plot: Callable[[Axes], None], size: tuple[float, float] = (6, 4)) -> Path:
+    """Save one chart, in inches."""
+    axis = Figure(size).subplots()
+    plot(axis)
     return save(axis, path)
 
 

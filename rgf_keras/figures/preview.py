@@ -7,10 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rgf_keras.figures.images import save, tile
+from rgf_keras.figures.style import styled
 
 IMAGES_PER_CELL = 4
 
 
+@styled
 def plot_preview(
     path: Path,
     images: np.ndarray,

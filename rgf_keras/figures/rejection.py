@@ -7,26 +7,29 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rgf_keras.figures.images import save
+from rgf_keras.figures.style import label_points, styled, turn_names
 from rgf_keras.metrics.frechet import Estimate
 
 NUM_PANELS = 4  # checkpoints in a row of the t-SNE figure
 NUM_EMBEDDED = 400  # images per set in it
 
 
+@styled
 def plot_tradeoff(
     path: Path, points: Mapping[str, tuple[float, Estimate]], x_label: str, y_label: str
 ) -> Path:
     """Save copying (y, with its interval) against quality (x), by threshold."""
     axis = Figure((6, 4)).subplots()
-    for label, (x, y) in points.items():
+    for x, y in points.values():
         spread = np.abs([[y.value - y.low], [y.high - y.value]])
         axis.errorbar(x, y.value, yerr=spread, fmt="o", color="C0", capsize=2)
-        axis.annotate(f"τ = {label}", (x, y.value), xytext=(5, 5), textcoords="offset points")
     axis.axhline(0, color="grey", linewidth=0.8)
     axis.set(xlabel=x_label, ylabel=y_label)
+    label_points(axis, [(f"τ = {name}", x, y.value, False) for name, (x, y) in points.items()])
     return save(axis, path)
 
 
+@styled
 def plot_repeats(path: Path, runs: Mapping[str, np.ndarray], x_label: str, y_label: str) -> Path:
     """Save means over trainings with their standard deviations (Figures 6 and 9).
 
@@ -36,16 +39,18 @@ def plot_repeats(path: Path, runs: Mapping[str, np.ndarray], x_label: str, y_lab
         x_label, y_label: what they are.
     """
     axis = Figure((6, 4)).subplots()
-    for label, points in runs.items():
+    for points in runs.values():
         x, y = points.mean(axis=0)
         spread = points.std(axis=0, ddof=1) if len(points) > 1 else np.zeros(2)
         axis.errorbar(x, y, spread[1], spread[0], fmt="o", color="C0", capsize=2)
-        axis.annotate(label, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=7)
     axis.axhline(0, color="grey", linewidth=0.8)
     axis.set(xlabel=x_label, ylabel=y_label)
+    means = {name: points.mean(axis=0) for name, points in runs.items()}
+    label_points(axis, [(name, x, y, False) for name, (x, y) in means.items()])
     return save(axis, path)
 
 
+@styled
 def plot_bars(path: Path, c_t: Mapping[str, Mapping[str, float]], x_label: str) -> Path:
     """Save C_T by threshold and, within, by name: a group of bars for each name."""
     names = sorted({name for values in c_t.values() for name in values})
@@ -58,9 +63,11 @@ def plot_bars(path: Path, c_t: Mapping[str, Mapping[str, float]], x_label: str) 
     axis.set_xticks(np.arange(len(names)) + 0.4 - width / 2, names)
     axis.set(xlabel=x_label, ylabel="C_T")
     axis.legend(fontsize=7)
+    turn_names(axis)
     return save(axis, path)
 
 
+@styled
 def plot_tsne(
     path: Path,
     title: str,
@@ -89,8 +96,8 @@ def plot_tsne(
     first, *others = np.split(embedded, np.cumsum([len(x) for x in sets])[:-1])
     axes = Figure((3 * len(chosen), 3.3)).subplots(1, len(chosen), squeeze=False)[0]
     for axis, epoch, samples in zip(axes, chosen, others, strict=True):
-        axis.scatter(*first.T, s=3, color="C7", label="training")
-        axis.scatter(*samples.T, s=3, color="C3", label="generated")
+        axis.scatter(*first.T, s=3, color="0.6", label="training")
+        axis.scatter(*samples.T, s=3, color="C1", label="generated")
         axis.set_title(f"{title}, epoch {epoch}", fontsize=9)
         axis.set(xticks=[], yticks=[])
     if near is not None and len(others):

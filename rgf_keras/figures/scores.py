@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rgf_keras.figures.images import grids, save, tile
+from rgf_keras.figures.style import styled
 
 GALLERY_SIZE = 64
 NUM_BINS = 20
@@ -32,6 +33,7 @@ def plot_gallery(path: Path, images: np.ndarray, score: np.ndarray) -> Path:
     )
 
 
+@styled
 def plot_log_prob(
     path: Path, log_prob: np.ndarray, high: np.ndarray, images: np.ndarray | None = None
 ) -> Path:
@@ -76,6 +78,7 @@ def plot_quantiles(
     return plot_quantiles_of_runs(path, {"": values})
 
 
+@styled
 def plot_quantiles_of_runs(
     path: Path, runs: Mapping[str, Mapping[float, Mapping[int, float]]]
 ) -> Path:
@@ -97,6 +100,7 @@ def plot_quantiles_of_runs(
     return save(axis, path)
 
 
+@styled
 def plot_densities(path: Path, scores: Mapping[str, np.ndarray]) -> Path:
     """Save distributions of several runs' scores, by name, and their 95 % lines (Figure 4 c)."""
     pooled = np.concatenate(list(scores.values()))
@@ -112,6 +116,7 @@ def plot_densities(path: Path, scores: Mapping[str, np.ndarray]) -> Path:
     return save(axis, path)
 
 
+@styled
 def plot_losses(path: Path, losses: np.ndarray, elbo: Mapping[str, Sequence[float]]) -> Path:
     """Save training losses (fits, epochs) of the folds and, by name, ELBOs by epoch (Figure 4)."""
     epochs = np.arange(1, losses.shape[1] + 1)
@@ -122,6 +127,7 @@ def plot_losses(path: Path, losses: np.ndarray, elbo: Mapping[str, Sequence[floa
     return save(axis, path)
 
 
+@styled
 def plot_losses_of_runs(path: Path, runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Path:
     """Save ELBOs by epoch, by run and by what they are of (Figure 4 a)."""
     axis = Figure((6, 4)).subplots()
@@ -137,6 +143,7 @@ def _plot_elbo(axis: Axes, elbo: Mapping[str, Sequence[float]]) -> None:
     axis.legend(fontsize=8)
 
 
+@styled
 def plot_neighbour_ratio(path: Path, score: np.ndarray, rho: np.ndarray) -> Path:
     """Save ρ (n,) against the score (n,), and ρ of highly memorized images (Figures 5, 12, 13).
 

@@ -3,18 +3,21 @@
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rgf_keras import outputs
 from rgf_keras.experiments.audit import audit as experiment
 from rgf_keras.experiments.audit.result import Audit, Audited, Copy
 from rgf_keras.figures import copying as figures
-from rgf_keras.figures.charts import data_url
+from rgf_keras.figures.charts import Picture, data_url, themed
 from rgf_keras.metrics import rgf_table
+from rgf_keras.metrics.copying import Copying
 from rgf_keras.reports import render, values
-from rgf_keras.reports.page import Page
+from rgf_keras.reports.page import Page, TitledPictures
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reports.values import MetricRow
 from rgf_keras.tracking.tracker import Run
@@ -106,7 +109,6 @@ def page(result: Audit, command: str = "") -> Page:
     answers = [headline(each, has_test) for each in result.samples]
     if len(answers) > 1:
         answers = [f"{s.name}: {a}" for s, a in zip(result.samples, answers, strict=True)]
-    titled, pictures = _pictures(result)
     return Page(
         kind=f"Audit of {', '.join(each.name for each in result.samples)}",
         question=QUESTION,
@@ -115,8 +117,8 @@ def page(result: Audit, command: str = "") -> Page:
         models=[each.name for each in result.samples],
         metrics=_rows(result),
         tables=_tables(result),
-        copies=titled,
-        pictures=pictures,
+        copies=_pictures(result),
+        charts=_charts(result),
         command=command,
         environment={key: str(value) for key, value in result.settings.items()}
         | {f"images: {name}": str(size) for name, size in result.sizes.items()}
@@ -240,24 +242,34 @@ def _copies(result: Audit) -> PaperTable:
     return PaperTable("copies", "Copies", columns, rows, note)
 
 
-def _pictures(result: Audit) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """The worst pairs of each set, and densities of distances, as titled URLs."""
-    pairs, densities = [], []
+def _pictures(result: Audit) -> TitledPictures:
+    """The worst pairs of each set."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "picture.png"
-        for each in result.samples:
-            pairs.append((each.name, _url(_plot_pairs(path, each))))
-            for space, copying in each.copying.items():
-                figures.plot_distances(path, copying, "held-out images")
-                densities.append((f"{each.name}: distances in {space}", _url(path)))
-    return pairs, densities
+        pairs = ((each.name, _plot_pairs(path, each)) for each in result.samples)
+        return [(name, data_url(file.read_bytes(), "image/png")) for name, file in pairs]
+
+
+def _charts(result: Audit) -> list[tuple[str, Picture]]:
+    """Densities of the distances of each set."""
+    return [
+        (f"{each.name}: distances in {space}", _densities(copying))
+        for each in result.samples
+        for space, copying in each.copying.items()
+    ]
+
+
+def _densities(copying: Copying) -> Picture:
+    medians = [f"{np.median(x):.3g}" for x in (copying.generated, copying.test)]
+    text = (
+        f"densities of distances to the nearest training image in {copying.space}; median "
+        f"{medians[0]} of generated images, {medians[1]} of held-out ones"
+    )
+    plot = partial(figures.plot_densities, copying=copying, test_name="held-out images")
+    return themed(plot, text=text, size=(6, 3))
 
 
 def _plot_pairs(path: Path, sample: Audited) -> Path:
     pairs = sample.pairs
     title = f"nearest to a training image first, with their ratio in {pairs.space}"
     return figures.plot_rows_of_pairs(path, pairs.generated, pairs.train, pairs.ratios, title)
-
-
-def _url(path: Path) -> str:
-    return data_url(path.read_bytes(), "image/png")

@@ -187,7 +187,9 @@ def page(optuna_study: "optuna.Study", records: "Records") -> "Page":
             for name in pages.shown_metrics(summary)
         ],
         pareto=charts.themed(
-            partial(plot, summary=summary), values.about_intervals(summary["minimize"][0])
+            partial(plot, summary=summary),
+            values.about_intervals(summary["minimize"][0]),
+            "all trials by the first two objectives",
         ),
         pareto_line="the grey stairs are the front." if is_plane else "two of the objectives.",
         trials=pages.trials_table(summary),

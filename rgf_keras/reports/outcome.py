@@ -6,6 +6,7 @@ Importing it imports neither Keras, MLflow, matplotlib nor SciPy: ``rgf study sh
 import re
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
@@ -190,15 +191,9 @@ def objectives(summary: Summary) -> list[str]:
 
 def study_figure(path: Path, summary: Summary) -> Path | None:
     """Save the trials' objective against their quality; None if none has a quality."""
-    from matplotlib.figure import Figure
+    from rgf_keras.figures.images import save_plot
 
-    from rgf_keras.figures.images import save
-
-    if not summary["quality"]:
-        return None
-    axis = Figure((6, 4)).subplots()
-    plot_trials(axis, summary)
-    return save(axis, path)
+    return save_plot(path, partial(plot_trials, summary=summary)) if summary["quality"] else None
 
 
 def plot_trials(axis: "Axes", summary: Summary) -> None:

@@ -23,6 +23,8 @@ from rgf_keras.reports.values import MetricRow
 from rgf_keras.tracking.records import Records, RunRecord
 
 MAX_COLUMNS = 8
+MAX_PICTURED = 24  # trials whose samples can be looked at
+MAX_TRIALS = 500  # in the table of trials
 ENVIRONMENT = (
     *("backend", "platform", "source/rgf_keras", "commit/current_folder"),
     *("git_commit", "data_sha256"),  # git_commit: the folder's, before 0.2
@@ -32,6 +34,7 @@ SHOWN_ABOVE = {
     *("samples.png", "samples-balanced.png", "samples-skewed.png"),
     *("copies.png", "real_loss.png"),
 }
+SAMPLES = "samples-skewed.png"
 TitledPictures = list[tuple[str, str]]
 
 
@@ -60,6 +63,10 @@ class Page:
         differing: parameters that differ, a text for each model.
         curves: Figure 3.
         grids, copies, pictures: titled pictures of samples, of nearest pairs, of other kinds.
+        folded: titles of samples that are shown on demand.
+        compared_with: the title of the samples beside which those on demand are shown.
+        left_out: which trials the table does not have.
+        charts: titled charts.
         command: what to type to get the same.
         config: of the best or only model, YAML.
         environment: versions and such.
@@ -81,6 +88,10 @@ class Page:
     grids: TitledPictures = field(default_factory=list)
     copies: TitledPictures = field(default_factory=list)
     pictures: TitledPictures = field(default_factory=list)
+    folded: frozenset[str] = frozenset()
+    compared_with: str = ""
+    left_out: str = ""
+    charts: list[tuple[str, Picture]] = field(default_factory=list)
     command: str = ""
     config: str = ""
     environment: dict[str, str] = field(default_factory=dict)
@@ -101,19 +112,22 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
     baseline = next(trial for trial in ranked if trial["baseline"])
     winner = next(trial for trial in ranked if trial["trial"] == summary["best"])
     with_result = [trial for trial in (baseline, *ranked) if not trial["reason"]]
-    columns = list({trial["trial"]: trial for trial in with_result}.values())[:MAX_COLUMNS]
+    pictured = list({trial["trial"]: trial for trial in with_result}.values())[:MAX_PICTURED]
     runs = {
         t["trial"]: records.run(
             t["mlflow_run_id"], outcome.trial_name(t), (t["metrics"], t["parameters"])
         )
-        for t in columns
+        for t in pictured
     }
     shown = {trial["trial"]: trial for trial in (baseline, winner)}
-    tables = paper_tables(list(runs.values()))
-    if tables and len(runs) < len(ranked):
+    tables = paper_tables([*runs.values()][:MAX_COLUMNS])
+    if tables and min(len(runs), MAX_COLUMNS) < len(ranked):
         note = f"{tables[0].note} Of {len(ranked)} trials the baseline and the best."
         tables[0] = replace(tables[0], note=note)
     parent = records.run(optuna_study.user_attrs["mlflow_run_id"], summary["study"])
+    shown_samples = evidence([runs[number] for number in shown])
+    on_demand = _pictures([run for n, run in runs.items() if n not in shown], SAMPLES)
+    shown_samples["grids"] += on_demand
     return Page(
         kind=f"Study {summary['study']}",
         question=summary["question"],
@@ -125,8 +139,11 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
         importance=importance(optuna_study),
         trials=trials_table(summary),
         tables=tables,
+        folded=frozenset(title for title, _ in on_demand),
+        compared_with=outcome.trial_name(baseline),
+        left_out=f"The best {MAX_TRIALS} of {len(ranked)}." if len(ranked) > MAX_TRIALS else "",
         command=parent.tags.get("command", ""),
-        **evidence([runs[number] for number in shown]),
+        **shown_samples,
     )
 
 
@@ -254,7 +271,9 @@ def _pareto(summary: Summary) -> Picture | None:
     if not any(summary["quality"] in trial["metrics"] for trial in summary["trials"]):
         return None
     plot = partial(outcome.plot_trials, summary=summary)
-    return charts.themed(plot, values.about_intervals(summary["minimize"]))
+    text = f"{values.label(summary['minimize'])} of each trial against its "
+    text += f"{values.label(summary['quality'])}; the table of trials has the numbers"
+    return charts.themed(plot, values.about_intervals(summary["minimize"]), text)
 
 
 def trials_table(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
@@ -262,7 +281,7 @@ def trials_table(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
     metrics, trials = shown_metrics(summary), summary["trials"]
     parameters = list(dict.fromkeys(name for trial in trials for name in trial["parameters"]))
     rows = []
-    for trial in trials:
+    for trial in trials[:MAX_TRIALS]:
         own = trial["metrics"]
         cells = [Cell(outcome.trial_name(trial), trial["trial"])]
         cells += [_parameter(trial["parameters"].get(name)) for name in parameters]
@@ -290,7 +309,7 @@ def evidence(runs: Sequence[RunRecord]) -> dict[str, Any]:
     balanced = [("balanced", url) for _, url in _pictures(runs[:1], "samples-balanced.png")]
     versions = {key: value for key, value in last.tags.items() if key.startswith("version/")}
     return {
-        "grids": [*balanced, *_pictures(runs, "samples-skewed.png")],
+        "grids": [*balanced, *_pictures(runs, SAMPLES)],
         "copies": _pictures(runs, "copies.png"),
         "pictures": [
             (f"{label}: {name.removesuffix('.png').replace('_', ' ')}", url)
@@ -299,10 +318,20 @@ def evidence(runs: Sequence[RunRecord]) -> dict[str, Any]:
             if name.endswith(".png") and not ("rgf_table.json" in run.files and name in SHOWN_ABOVE)
             for label, url in _pictures([run], name)
         ],
-        "curves": with_loss and charts.themed(partial(charts.plot_real_loss, curves=with_loss)),
+        "curves": with_loss and _loss_curves(with_loss),
         "config": (last.file("config.yaml") or b"").decode(),
         "environment": {key: last.tags[key] for key in ENVIRONMENT if key in last.tags} | versions,
     }
+
+
+def _loss_curves(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Picture:
+    last = (
+        f"{name} {epochs[-1]['real_loss/f1']:.2f} with the factor and "
+        f"{epochs[-1]['real_loss/f0']:.2f} without"
+        for name, epochs in curves.items()
+    )
+    text = f"discriminator loss by epoch; in the end {'; '.join(last)}"
+    return charts.themed(partial(charts.plot_real_loss, curves=curves), text=text)
 
 
 def _pictures(runs: Sequence[RunRecord], name: str) -> TitledPictures:

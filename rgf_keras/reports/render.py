@@ -8,6 +8,7 @@ import jinja2
 
 from rgf_keras import __version__, outputs
 from rgf_keras.errors import RgfError
+from rgf_keras.reports import pictures
 from rgf_keras.reports.page import Page
 from rgf_keras.reports.paper_tables import PaperTable
 
@@ -35,7 +36,7 @@ def _csv(table: PaperTable) -> str:
 
 
 def render(page: Page, kind: Literal["html", "md", "latex"]) -> str:
-    """A report as text; HTML is escaped throughout."""
+    """A report as text; HTML is escaped throughout, and has at most 3 MB."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rgf_keras.reports"),
         autoescape=kind == "html",
@@ -45,7 +46,11 @@ def render(page: Page, kind: Literal["html", "md", "latex"]) -> str:
     )
     environment.filters |= {"latex": _latex, "markdown": _markdown}
     name = {"html": "report.html", "md": "report.md", "latex": "report.tex"}[kind]
-    return environment.get_template(name).render(page=page, version=__version__)
+    template = environment.get_template(name)
+    text = template.render(page=page, version=__version__)
+    if kind == "html" and (size := len(text.encode())) > pictures.MAX_BYTES:
+        text = template.render(page=pictures.fit(page, size), version=__version__)
+    return text
 
 
 # What Markdown reads as markup: an underscore within a word is none, nor a bracket alone.

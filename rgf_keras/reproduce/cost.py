@@ -1,22 +1,21 @@
 """What trainings would cost, from a few steps of each kind."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig, ExperimentConfig, ScoreConfig
 from rgf_keras.datasets import Dataset, shape_factors
-from rgf_keras.experiments.assessment.data import planted, source
+from rgf_keras.experiments.assessment.data import planted
 from rgf_keras.experiments.assessment.models import build_model
-from rgf_keras.experiments.scores.folds import load_images, number_of_folds
+from rgf_keras.experiments.scores.folds import load_images
+from rgf_keras.reports.cost import Experiment, trainings
 from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.training import Trainer
 
 MEASURED_STEPS = 4
 MEASURED_SECONDS = 1.0
-
-Experiment = AssessConfig | ScoreConfig
 
 
 @dataclass(frozen=True)
@@ -59,55 +58,20 @@ def estimate(
     kinds: dict[str, tuple[Experiment, set[str]]] = {}  # trainings whose steps take as long
     for config in configs:
         assert isinstance(config, AssessConfig | ScoreConfig)
-        new = {name: number for name, number in _trainings(config, sizes) if name not in steps}
+        new = {name: number for name, number in trainings(config, sizes) if name not in steps}
         steps |= new
         training = config.training
         kind = f"{config.model} {training.batch_size} {training.player_turns} {config.data.name}"
         kinds.setdefault(kind, (config, set()))[1].update(new)
     task = progress.task("measuring steps of each model", "models")
     seconds = 0.0
-    for i, (kind, (config, trainings)) in enumerate(kinds.items(), 1):
+    for i, (kind, (config, names)) in enumerate(kinds.items(), 1):
         if kind not in measured:
             measured[kind] = _seconds_per_step(config, cache)
-        seconds += measured[kind] * sum(steps[name] for name in trainings)
+        seconds += measured[kind] * sum(steps[name] for name in names)
         task(i, len(kinds))
     total = sum(steps.values())
     return Cost(total, seconds / max(total, 1))
-
-
-def _trainings(config: Experiment, sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
-    """Each training of an experiment: what tells it from others, and its steps.
-
-    Args:
-        config: of the experiment.
-        sizes: numbers of training images, as far as they are known; is added to.
-    """
-    if isinstance(config, ScoreConfig):
-        num = _size(config.data.key, sizes, lambda: load_images(config.data)[0])
-        num_folds = number_of_folds(config, num)
-        fits = config.num_repeats * num_folds
-        yield config.key, fits * _steps(config, num - num // num_folds)
-        if config.full_run:
-            yield f"full {config.key}", _steps(config, num)
-    else:
-        data = config.data.model_copy(update={"rare_class": 0, "rarity": 1.0})
-        num = _size(data.key, sizes, lambda: source(data, "train"))
-        balanced = config.unmitigated() if config.evaluation.reference == "shared" else config
-        for number in range(config.evaluation.num_trainings):
-            yield config.of_training(number).key, _steps(config, num)
-        for number in range(config.evaluation.references):
-            yield f"balanced {balanced.of_training(number).key}", _steps(config, num)
-
-
-def _size(name: str, sizes: dict[str, int], load: Callable[[], Dataset]) -> int:
-    if name not in sizes:
-        sizes[name] = len(load())
-    return sizes[name]
-
-
-def _steps(config: Experiment, num_images: int) -> int:
-    training = config.training
-    return num_images * training.passes_per_epoch // training.images_per_step * training.epochs
 
 
 def _seconds_per_step(config: Experiment, cache: Cache) -> float:

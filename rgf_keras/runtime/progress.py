@@ -15,7 +15,8 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-SECONDS_PER_LINE = 15.0
+SECONDS_PER_LINE = 15.0  # at first
+LINES_PER_DOUBLING = 10  # of long work, at most: ten hours are no thousand lines
 
 
 class Progress:
@@ -34,6 +35,18 @@ class Progress:
 
 
 SILENT = Progress()
+
+
+def duration(seconds: float) -> str:
+    """A duration in words.
+
+    >>> [duration(each) for each in (3.2, 200, 4000, 360_000)]
+    ['3 s', '3 min', '67 min', '100 h']
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
 
 
 class Watched(Progress):
@@ -58,7 +71,7 @@ class Watched(Progress):
 @contextmanager
 def on_console(console: Console) -> Iterator[Progress]:
     """Yields a progress that is shown on the console."""
-    if not console.is_terminal:
+    if not console.is_interactive:  # no terminal, or one that cannot go back
         yield _Lines(console)
         return
     columns = (
@@ -100,12 +113,12 @@ class _Lines(Progress):
         # The first call's time includes compiling: the ETA counts from its end.
         self.first = self.first or (done, now)
         if done == total:
-            seconds = now - self.began
-            self._print(f"{total} {self.unit} in {seconds:.0f} s")
-        elif now - self.told >= SECONDS_PER_LINE:
-            self.told = now
-            left = (now - self.first[1]) * (total - done) / max(done - self.first[0], 1)
-            self._print(f"{done} of {total} {self.unit}, {left:.0f} s left")
+            self._print(f"{total} {self.unit} in {duration(now - self.began)}")
+        elif now - self.told >= max(SECONDS_PER_LINE, (now - self.began) / LINES_PER_DOUBLING):
+            self.told, new = now, done - self.first[0]
+            left = (now - self.first[1]) * (total - done) / new if new > 0 else None
+            told = "" if left is None else f", about {duration(left)} left"
+            self._print(f"{done} of {total} {self.unit}{told}")
 
     def _print(self, line: str) -> None:
         self.console.print(Text(f"{self.description}: {line}"), soft_wrap=True)

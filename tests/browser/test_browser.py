@@ -15,11 +15,17 @@ import urllib.request
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import optuna
 import pytest
 from reported_study import NAME, QUESTION
 
-from rgf_keras.reports import page, render
+from rgf_keras.figures.charts import data_url, plot_real_loss, themed
+from rgf_keras.figures.images import grid
+from rgf_keras.reports import page, pictures, render
+from rgf_keras.reports.page import Cell, Page
+from rgf_keras.reports.paper_tables import PaperTable
+from rgf_keras.reports.values import MetricRow
 from rgf_keras.tracking.records import Records
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium (extra 'test')")
@@ -190,8 +196,7 @@ def test_the_report_answers_in_its_first_screen(
     browser, report, record, screenshots, device, size, scheme
 ):
     resize(browser, *size)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    emulate(browser, scheme)
     browser.get(report.as_uri())
     if record.study_name == NAME:
         assert browser.execute_script("return document.querySelector('h1').innerText") == QUESTION
@@ -210,7 +215,7 @@ def test_the_report_answers_in_its_first_screen(
 def test_a_click_on_a_heading_sorts_the_trials(browser, report):
     resize(browser, 1280, 800)
     browser.get(report.as_uri())
-    click = "document.querySelectorAll('.sortable th')[arguments[0]].click()"
+    click = "document.querySelectorAll('.sortable thead button')[arguments[0]].click()"
     column = (
         "return [...document.querySelectorAll('.sortable tbody tr')]"
         ".map(row => row.cells[arguments[0]].dataset.key)"
@@ -223,3 +228,107 @@ def test_a_click_on_a_heading_sorts_the_trials(browser, report):
         down = [float(key) for key in browser.execute_script(column, place) if key]
         assert down == sorted(down, reverse=True)
         assert len(down) > 3
+
+
+def test_samples_of_trials_are_shown_side_by_side_by_keyboard(browser, report, record, screenshots):
+    from selenium.webdriver.common.keys import Keys
+
+    resize(browser, 1280, 1000)
+    browser.get(report.as_uri())
+    buttons = browser.find_elements("css selector", ".sortable tbody button")
+    assert len(buttons) == len(record.trials)
+    button = next(each for each in buttons if each.text.endswith("trial 3"))
+    button.send_keys(Keys.ENTER)
+    beside = "return [...document.querySelectorAll('.beside figure')].map(each => each.innerText)"
+    assert browser.execute_script(beside) == ["baseline", "trial 3"]
+    widths = "return [...document.querySelectorAll('.beside img')].map(each => each.clientWidth)"
+    assert min(browser.execute_script(widths)) > 150
+    assert button.get_attribute("aria-expanded") == "true"
+    shoot(browser, screenshots / "report-samples.png")
+    other = next(each for each in buttons if each.text.endswith("trial 1"))
+    other.send_keys(Keys.SPACE)  # several may be open
+    assert len(browser.execute_script(beside)) == 4
+    button.send_keys(Keys.ENTER)
+    assert browser.execute_script(beside) == ["baseline", "trial 1"]
+    browser.find_element("css selector", ".sortable thead button").send_keys(Keys.ENTER)
+    assert browser.execute_script(beside) == []  # what is sorted is rows of trials
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """A page that has all that a page can have, with dozens of trials and large pictures."""
+    folder = tmp_path_factory.mktemp("everything")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 3), np.uint8)
+    photos = data_url(grid(folder / "noise.png", noise).read_bytes(), "image/png")
+    epochs = [{"real_loss/f0": 0.7, "real_loss/f1": 1.0}] * 4
+    curves = {"balanced": epochs, "trial 1": epochs}
+    chart = themed(lambda axis: plot_real_loss(axis, curves), "A note.", "losses that stay")
+    names = ["baseline", *(f"trial {i}" for i in range(1, 60))]
+    cells = [[Cell(x, i), *[Cell(f"{i}.5 [{i}, {i + 1}]", i)] * 6] for i, x in enumerate(names)]
+    rows = [[f"{i} •", "M", "D", "0.5 [0.4, 0.6]"] for i in range(10)]
+    made = Page(
+        kind="Study everything",
+        question="What does a page look like that has all that there can be?",
+        answer="Like this.",
+        caution="Not confirmed: other seeds may turn this round.",
+        models=names[:2],
+        metrics=[MetricRow("gap", ["0.4 [0.3, 0.5]", "0.2 [0.1, 0.3]"], "mean of 3 seeds")],
+        pareto=chart,
+        importance={"weight": 0.7, "rate": 0.3},
+        trials=(["trial", *(f"metric {i}" for i in range(6))], cells),
+        tables=[PaperTable("z", "Table 1", ["", "a", "b", "c"], rows, "A note.")],
+        differing=[MetricRow("training.epochs", ["3", "4"])],
+        curves=chart,
+        grids=[(name, photos) for name in ("balanced", *names[:24])],
+        folded=frozenset(names[2:]),
+        compared_with="baseline",
+        copies=[("trial 1", photos)],
+        charts=[("distances", chart)],
+        pictures=[("gallery", photos)],
+        command="rgf study run quickstart " + "--set training.epochs=3 " * 20,
+        config="data:\n  name: mnist\n",
+        environment={"backend": "torch", "commit": "0" * 40},
+    )
+    path = folder / "everything.html"
+    render.write(made, path, "html")
+    assert path.stat().st_size <= pictures.MAX_BYTES < 3e6
+    return path
+
+
+def emulate(browser, scheme, media="screen"):
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+
+
+@pytest.mark.parametrize("name", ["everything", "report"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_axe_finds_nothing_serious(browser, request, screenshots, width, scheme, name):
+    axe = Path(pytest.importorskip("axe_core_python", reason="extra 'test'").__file__).parent
+    path = request.getfixturevalue(name)
+    resize(browser, width, 900)
+    emulate(browser, scheme)
+    browser.get(path.as_uri())
+    for button in browser.find_elements("css selector", ".sortable tbody button")[:2]:
+        button.click()
+    browser.execute_script((axe / "axe.min.js").read_text())
+    found = browser.execute_async_script(
+        "axe.run(document).then(found => arguments[0](found.violations.map(each =>"
+        " [each.impact, each.id, each.nodes.map(node => node.html).slice(0, 3)])))"
+    )
+    assert [each for each in found if each[0] in ("serious", "critical")] == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    shoot(browser, screenshots / f"{name}-{width}-{scheme}.png")
+
+
+def test_on_paper_all_is_dark_on_white(browser, everything, screenshots):
+    resize(browser, 800, 1100)
+    emulate(browser, "dark", "print")
+    browser.get(everything.as_uri())
+    colour = "return getComputedStyle(document.body)[arguments[0]]"
+    assert browser.execute_script(colour, "backgroundColor") == "rgb(253, 253, 251)"
+    shown = "return document.querySelector('picture img').currentSrc"
+    light = "return document.querySelector('picture img').src"
+    assert browser.execute_script(shown) == browser.execute_script(light)
+    shoot(browser, screenshots / "everything-print.png")
+    emulate(browser, "light")

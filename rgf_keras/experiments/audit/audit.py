@@ -13,10 +13,11 @@ from rgf_keras import archive, outputs
 from rgf_keras.cache import Cache
 from rgf_keras.datasets import image_sets
 from rgf_keras.datasets.image_sets import Canvas, ImageSet
-from rgf_keras.datasets.image_sources import Source, open_source
+from rgf_keras.datasets.image_sources import Source
 from rgf_keras.errors import ArgumentError
 from rgf_keras.experiments.audit import findings, measures, notes, shares, spaces, workers
 from rgf_keras.experiments.audit.findings import Finding, Known, Mirror
+from rgf_keras.experiments.audit.given import Images, check_counts, named, open_images
 from rgf_keras.experiments.audit.result import LEVEL, Audit, Audited, Copy, Pairs, worst
 from rgf_keras.experiments.audit.spaces import PIXELS, Pixels, Space
 from rgf_keras.metrics import approximate as approximations
@@ -31,8 +32,6 @@ from rgf_keras.runtime.workers import WorkersSpec
 ALONE = WorkersSpec()
 NUM_PAIRS = 12
 NUM_TESTS = 3  # kinds that may raise an alarm: named copies, C_T, few copies
-
-Images = str | Path | np.ndarray | Source
 
 
 @dataclass(frozen=True)
@@ -137,18 +136,18 @@ def audit(
     extractors = spaces.find_extractors(names, weights)
     cache = cache or Cache()
     reading = {"value_range": value_range, "skip_broken": skip_broken}
-    read = partial(_open, value_range=value_range, skip_broken=skip_broken)
-    sources = {name: read(given) for name, given in _named(generated).items()}
+    read = partial(open_images, value_range=value_range, skip_broken=skip_broken)
+    sources = {name: read(given) for name, given in named(generated).items()}
     opened = read(train), None if test is None else read(test)
     known = [read(given) for given in references]
-    _check_counts(opened, sources)
+    check_counts(opened, sources)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     with outputs.scratch(folder or Path(tempfile.gettempdir())) as place:
         canvas = image_sets.survey(opened[0])
         tables = _compare_shares(sources, known, canvas, oracle, (rare, rare_class))
         if extractors and not resources.in_this_process:
-            sets = train, test, *_named(generated).values()
+            sets = train, test, *named(generated).values()
             files = [each for each in sets if isinstance(each, str | Path)]
             num = resources.num_workers
             ahead = workers.Ahead(tuple(names), weights, canvas, cache, reading, num)
@@ -176,43 +175,6 @@ def audit(
             "pixels": list(canvas.small.shape),
         }
         return Audit(data[0].name, sizes, tuple(audited), told, fingerprint, settings)
-
-
-def _named(generated: Any) -> dict[str, Images]:
-    """Generated sets by name."""
-    if isinstance(generated, Mapping):
-        return dict(generated)
-    several = generated if isinstance(generated, list | tuple) else [generated]
-    if not several:
-        raise ArgumentError("there are no generated images to audit; name some")
-    named: dict[str, Images] = {}
-    for i, each in enumerate(several, 1):
-        name = str(each) if isinstance(each, str | Path) else getattr(each, "name", "generated")
-        named[f"{name} ({i})" if name in named else name] = each
-    return named
-
-
-def _open(given: Images, value_range: Any, skip_broken: bool) -> Source:
-    if isinstance(given, Source):
-        return given
-    if isinstance(given, str | Path):
-        return open_source(given, value_range=value_range, skip_broken=skip_broken)
-    images = np.asarray(given)
-    images = images[..., np.newaxis] if images.ndim == 3 else images
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
-        received = f"{images.shape} {images.dtype}"
-        raise ArgumentError(f"images must be (n, H, W, 1 or 3) uint8, received {received}")
-    names = tuple(map(str, range(len(images))))
-    return Source("array", names, None, (), {}, lambda: iter(images))
-
-
-def _check_counts(opened: tuple[Source, Source | None], sources: Mapping[str, Source]) -> None:
-    train, test = opened
-    image_sets.check_count("training", train.name, len(train))
-    if test is not None:
-        image_sets.check_count("held-out", test.name, len(test))
-    for name, source in sources.items():
-        image_sets.check_count("generated", name, len(source))
 
 
 def _read_data(

@@ -86,8 +86,9 @@ def run_parallel(
 def _run_workers(
     spec: StudySpec, where: WorkersSpec, progress: Progress, on_trial: Callable[[FrozenTrial], None]
 ) -> optuna.Study:
-    trials, deaths, num_vain = progress.task("trials", "trials"), list[str](), 0
+    deaths, num_vain = list[str](), 0
     with closing(where.open(_run_trials, spec)) as workers, spec.open(on_trial) as runner:
+        runner.show(progress)
         with runner.forgiving(), closing(workers):  # they end before the runner does
             while not runner.done:
                 _start(runner, workers, progress)
@@ -97,17 +98,12 @@ def _run_workers(
                 if runner.tell():
                     deaths.clear()
                     num_vain = 0
-                    _show(trials, runner)
+                    runner.show(progress)
                 _check(deaths, num_vain)
         runner.tell()
+        runner.show(progress)
         runner.finish()
     return runner.optuna_study
-
-
-def _show(progress: Progress, runner: StudyRunner) -> None:
-    done, total = runner.counts()
-    if total:  # repeats may not be wanted
-        progress(done, total)
 
 
 def _run_trials(spec: StudySpec, num_trials: int, progress: Progress) -> None:

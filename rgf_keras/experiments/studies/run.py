@@ -124,10 +124,12 @@ class StudySpec:
     ) -> optuna.Study:
         """Run the study, or what is left of it, in this process; see :func:`run_study`."""
         with self.open(on_trial) as runner:
+            runner.show(progress)
             while not runner.done:
                 if not runner.run_next(progress):
                     time.sleep(SECONDS_BETWEEN_LOOKS)
                 runner.tell()
+                runner.show(progress)
             runner.finish()
         return runner.optuna_study
 
@@ -147,6 +149,8 @@ class StudyRunner:
         self.tracker, self.on_trial = tracker, on_trial
         self.pictures = Pictures(spec.pictures) if spec.pictures else None
         self._parent = self._start_parent()
+        self._tasks: dict[str, Progress] = {}
+        self._shown: dict[str, tuple[int, int]] = {}
         self._names_told, self._num_failures = set(self._ended_trials()), 0
         self._mend_records()
 
@@ -159,11 +163,20 @@ class StudyRunner:
     def done(self) -> bool:
         return self.search.done and self.repeats.done
 
-    def counts(self) -> tuple[int, int]:
-        """Trials of the present stage that have ended, and all of them as far as they are known."""
-        trials = self.stage.trials
-        num_ended = sum(trial.state in ENDED for trial in trials)
-        return num_ended, num_ended + len(running(trials)) + max(self.stage.room(trials), 0)
+    def show(self, progress: Progress) -> None:
+        """Tell how far the search is, and then its repeats if any are wanted."""
+        stages: dict[str, Stage] = {"trials": self.search}
+        if self.search.done:
+            stages["repeats"] = self.repeats
+        for name, stage in stages.items():
+            trials = stage.trials
+            num_ended = sum(trial.state in ENDED for trial in trials)
+            count = num_ended, num_ended + len(running(trials)) + max(stage.room(trials), 0)
+            if name not in self._tasks:
+                self._tasks[name] = progress.task(name, "trials")  # its time begins now
+            if num_ended and self._shown.get(name) != count:
+                self._shown[name] = count
+                self._tasks[name](*count)
 
     def run_next(self, progress: Progress) -> bool:
         """Run one trial; False if none is to be had now.

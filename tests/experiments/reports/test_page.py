@@ -186,3 +186,14 @@ def test_a_run_that_draws_few_classes_cannot_be_told(run, monkeypatch):
     monkeypatch.setitem(run.__dict__, "table", [*few, *run.table[8:]])  # it is a cached property
     answer = page.run_page(run).answer
     assert answer.startswith("Cannot tell: of 11 cases 8 too few samples")
+
+
+def test_samples_of_every_trial_can_be_shown_beside_the_baselines(study_page, record):
+    titles = [title for title, _ in study_page.grids]
+    names = [row[0].text for row in study_page.trials[1]]
+    assert set(titles) == {"balanced", *names}
+    assert len(study_page.folded) == len(record.trials) - 2
+    assert not {"balanced", "baseline", study_page.models[-1]} & study_page.folded
+    html = render.render(study_page, "html")
+    assert html.count('aria-expanded="false"') == len(record.trials)
+    assert "memorization gap" in study_page.pareto.text

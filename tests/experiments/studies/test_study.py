@@ -28,6 +28,7 @@ from rgf_keras.experiments.studies.run import StudySpec, run_study
 from rgf_keras.experiments.studies.storage import open_storage
 from rgf_keras.experiments.studies.study import load_study, plan
 from rgf_keras.reports import outcome
+from rgf_keras.runtime.progress import Progress
 from rgf_keras.tracking.tracker import MemoryTracker
 
 CHILD = Path(__file__).with_name("study_child.py")
@@ -495,3 +496,21 @@ def test_a_study_that_was_begun_before_trainings_were_compared_goes_on_as_it_was
         study, baseline=BASELINE.with_values({"evaluation.num_references": 8})
     )
     assert more.as_begun(before.key) is more
+
+
+class Told(Progress):
+    """Remembers what it is told, by task."""
+
+    def __init__(self):
+        self.told = {}
+
+    def task(self, description, unit="steps"):
+        return lambda *count: self.told.setdefault(description, []).append(count)
+
+
+@pytest.mark.parametrize(("repeats", "last"), [(0, None), (2, (4, 4))])
+def test_the_end_of_the_trials_and_of_the_repeats_is_told(tmp_path, repeats, last):
+    progress = Told()
+    run(tmp_path, dataclasses.replace(STUDY, repeats=repeats), progress=progress)
+    assert progress.told["trials"] == [(done, 6) for done in range(1, 7)]
+    assert progress.told.get("repeats", [None])[-1] == last

@@ -1,0 +1,96 @@
+"""What commands would train: counted without Keras, and told before it begins."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from rgf_keras.config import AssessConfig, ScoreConfig
+from rgf_keras.datasets import Dataset
+from rgf_keras.experiments.assessment.data import source
+from rgf_keras.experiments.scores.folds import load_images, number_of_folds
+
+if TYPE_CHECKING:
+    from rgf_keras.experiments.studies.study import Study
+
+Experiment = AssessConfig | ScoreConfig
+KEPT = "what was trained before is not trained again"
+
+
+def of_assessment(config: AssessConfig, num_images: int) -> str:
+    """What an assessment costs, in one line.
+
+    Args:
+        config: of the assessment.
+        num_images: that it trains on.
+    """
+    own, balanced = config.evaluation.num_trainings, config.evaluation.references
+    each = f"{own} on skewed and {balanced} on balanced data"
+    drawn = f"{config.evaluation.num_samples} samples of each"
+    training = _of_training(config, num_images)
+    return f"cost: {own + balanced} trainings of {training} ({each}), oracles, {drawn}; {KEPT}"
+
+
+def of_trainings(config: AssessConfig, num_images: int, num_trainings: int) -> str:
+    """What several trainings of a configuration cost, in one line."""
+    training = _of_training(config, num_images)
+    drawn = f"{config.evaluation.num_samples} samples of each"
+    return f"cost: {num_trainings} trainings of {training}, oracles, {drawn}; {KEPT}"
+
+
+def of_study(study: "Study", num_images: int | None = None) -> str:
+    """What a study costs at most, in one line.
+
+    Args:
+        study: what is to be run.
+        num_images: that the baseline trains on; None if what a trial does is the study's own.
+    """
+    again = study.repeats * (1 + study.candidates)
+    told = f"cost: {study.num_trials} trials"
+    told += f" and {again} repeats of the best and the baseline" if again else ""
+    if study.trainings > 1:
+        told += f", {study.trainings} seeds each"
+    if num_images is None or not isinstance(study.baseline, AssessConfig):
+        return f"{told}, {study.baseline.training.epochs} epochs in the baseline's training"
+    evaluation, training = study.baseline.evaluation, _of_training(study.baseline, num_images)
+    return (
+        f"{told}; the baseline has {evaluation.num_trainings} trainings of {training}, and "
+        f"{evaluation.references} on balanced data; {KEPT}"
+    )
+
+
+def _of_training(config: AssessConfig, num_images: int) -> str:
+    return f"{steps(config, num_images)} steps of {config.training.images_per_step} images"
+
+
+def trainings(config: Experiment, sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """Each training of an experiment: what tells it from others, and its steps.
+
+    Args:
+        config: of the experiment.
+        sizes: numbers of training images, as far as they are known; is added to.
+    """
+    if isinstance(config, ScoreConfig):
+        num = _size(config.data.key, sizes, lambda: load_images(config.data)[0])
+        num_folds = number_of_folds(config, num)
+        fits = config.num_repeats * num_folds
+        yield config.key, fits * steps(config, num - num // num_folds)
+        if config.full_run:
+            yield f"full {config.key}", steps(config, num)
+    else:
+        data = config.data.model_copy(update={"rare_class": 0, "rarity": 1.0})
+        num = _size(data.key, sizes, lambda: source(data, "train"))
+        balanced = config.unmitigated() if config.evaluation.reference == "shared" else config
+        for number in range(config.evaluation.num_trainings):
+            yield config.of_training(number).key, steps(config, num)
+        for number in range(config.evaluation.references):
+            yield f"balanced {balanced.of_training(number).key}", steps(config, num)
+
+
+def _size(name: str, sizes: dict[str, int], load: Callable[[], Dataset]) -> int:
+    if name not in sizes:
+        sizes[name] = len(load())
+    return sizes[name]
+
+
+def steps(config: Experiment, num_images: int) -> int:
+    training = config.training
+    return num_images * training.passes_per_epoch // training.images_per_step * training.epochs
