@@ -9,8 +9,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from rgf_keras.experiments.audit.result import ClassTest, Copy
 from rgf_keras.experiments.audit.result import Difference as SetDifference
-from rgf_keras.experiments.studies.differences import Difference, Mean
 from rgf_keras.metrics.calibration import Calibration
+from rgf_keras.metrics.differences import Difference, Mean
 from rgf_keras.metrics.rgf_table import Row
 
 METRICS = {"{metric}": "a number; null where there is none"}

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from rgf_keras.experiments.studies.differences import Difference
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
     SPACES,
@@ -10,6 +9,7 @@ from rgf_keras.experiments.studies.ranking import (
     baseline_metrics,
     baseline_trial,
 )
+from rgf_keras.metrics.differences import Difference
 from rgf_keras.reports import values
 
 if TYPE_CHECKING:

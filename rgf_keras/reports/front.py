@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rgf_keras.experiments.studies import ranking
-from rgf_keras.experiments.studies.differences import Mean
 from rgf_keras.experiments.studies.ranking import ENDED, TRAININGS
+from rgf_keras.metrics.differences import Mean
 from rgf_keras.reports import outcome, values
 from rgf_keras.reports.answers import parameters
 from rgf_keras.reports.outcome import Summary, Trial

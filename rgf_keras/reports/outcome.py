@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from optuna.trial import TrialState
 
 from rgf_keras import outputs, strict_json
-from rgf_keras.experiments.studies.differences import Mean
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
     RepeatSummary,
@@ -23,6 +22,7 @@ from rgf_keras.experiments.studies.ranking import (
     feasible,
     repeats,
 )
+from rgf_keras.metrics.differences import Mean
 from rgf_keras.reports import answers, values
 from rgf_keras.reports.answers import parameters
 from rgf_keras.reports.terminal import Table

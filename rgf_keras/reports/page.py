@@ -10,10 +10,10 @@ import numpy as np
 import optuna
 import scipy
 
-from rgf_keras.experiments.studies.differences import Difference, Spread
 from rgf_keras.experiments.studies.ranking import TRAININGS, finished, spread
 from rgf_keras.figures import charts
 from rgf_keras.figures.charts import Picture, data_url
+from rgf_keras.metrics.differences import Difference, Spread
 from rgf_keras.metrics.rgf import TOO_FEW_TRAININGS
 from rgf_keras.metrics.rgf_table import mostly_too_few
 from rgf_keras.reports import outcome, values

@@ -18,8 +18,8 @@ from optuna.samplers import TPESampler
 from optuna.trial import create_trial
 
 from rgf_keras.experiments.studies import samplers
-from rgf_keras.experiments.studies.differences import Mean
 from rgf_keras.experiments.studies.optuna_adapter import quiet
+from rgf_keras.metrics.differences import Mean
 
 AFTER = 10, 20, 40
 # Beside those that have names.

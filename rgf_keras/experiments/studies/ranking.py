@@ -11,8 +11,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rgf_keras.errors import RgfError
-from rgf_keras.experiments.studies.differences import Difference, Mean, Spread, bounded, mean_of
 from rgf_keras.experiments.studies.optuna_adapter import storage_of
+from rgf_keras.metrics.differences import Difference, Mean, Spread, bounded, mean_of
 
 Runs = dict[int, FrozenTrial]  # by seed
 

@@ -10,7 +10,6 @@ from toy_study import RANDOM, assessment
 
 from rgf_keras.cache import Cache
 from rgf_keras.errors import Diverged, RgfError
-from rgf_keras.experiments.studies.differences import Difference, Mean
 from rgf_keras.experiments.studies.ranking import (
     best,
     feasible,
@@ -19,6 +18,7 @@ from rgf_keras.experiments.studies.ranking import (
 )
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.storage import open_storage
+from rgf_keras.metrics.differences import Difference, Mean
 from rgf_keras.reports import outcome
 from rgf_keras.tracking.tracker import MemoryTracker
 
