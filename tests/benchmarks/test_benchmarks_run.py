@@ -42,8 +42,8 @@ QUICK = {
     "bench_morphology.py --num-images 65 --num-baseline 1": [
         rf"{name}.* \d+x" for name in ("thin", "thicken", "swell", "fracture")
     ],
-    "bench_audit.py memory --references 300 --width 8": [r"300 × 8: .* \d+\.\d\d times its time"],
-    "bench_audit.py approximate --references 3000 --width 8": [r"recall@1 \d\.\d\d\d \["],
+    "bench_audit.py memory --references 300 --width 64": [r"300 × 64: .* \d+\.\d\d times its time"],
+    "bench_audit.py approximate --references 3000 --width 64": [r"recall@1 \d\.\d\d\d \["],
 }
 SLOW = {
     f"bench_diffusion.py {ONCE} {SMALL_UNET}": [
