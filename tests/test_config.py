@@ -44,6 +44,10 @@ def test_the_empty_configuration_is_the_default():
             {"model": {"family": "diffusion", "width": 40, "backbone": "keras_cv"}},
             "multiple of 32, received 40",
         ),
+        (
+            {"model": {"family": "diffusion", "width": 48, "backbone": "keras_cv_attention"}},
+            "multiple of 32, received 48",
+        ),
         ({"model": {"family": "diffusion", "augment": ["cutout"]}}, "model.diffusion.augment"),
         ({"training": {"ema_start": -1}}, "training.ema_start"),
         ({"training": {"epochs": 0}}, "training.epochs"),

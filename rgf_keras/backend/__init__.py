@@ -22,7 +22,8 @@ def _load(name: str) -> Backend:
 
 
 _backend = _load(keras.backend.backend())
-put, jit, minimize = _backend.put, _backend.jit, _backend.minimize
+put, memory = _backend.put, _backend.memory
+jit, minimize = _backend.jit, _backend.minimize
 compile, compile_ensemble = _backend.compile, _backend.compile_ensemble
 per_example_gradients = _backend.per_example_gradients
 
@@ -30,6 +31,7 @@ __all__ = [
     "compile",
     "compile_ensemble",
     "jit",
+    "memory",
     "minimize",
     "per_example_gradients",
     "put",

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from rgf_keras.backend.protocol import Function, Run, RunEnsemble, Tensor, Tensors, Variables
+from rgf_keras.runtime import machine
 
 # The scope of the update being traced: what minimize must see and must pass on.
 _scope: ContextVar[keras.StatelessScope] = ContextVar("_scope")
@@ -17,6 +18,12 @@ _scope: ContextVar[keras.StatelessScope] = ContextVar("_scope")
 
 def put(arrays: Mapping[str, np.ndarray]) -> Tensors:
     return {name: jnp.asarray(array) for name, array in arrays.items()}
+
+
+def memory() -> int | None:
+    if jax.default_backend() == "cpu":
+        return machine.memory()
+    return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
 
 
 def jit(function: Function, variables: Variables) -> Function:

@@ -34,6 +34,9 @@ class Backend(Protocol):
     def put(self, arrays: Mapping[str, np.ndarray]) -> Tensors:
         """Place arrays on the device, once."""
 
+    def memory(self) -> int | None:
+        """Bytes of memory that the device has; None if that is not known."""
+
     def jit(self, function: Function, variables: Variables) -> Function:
         """Compile ``function(*tensors)``, Keras code without gradients or changes of state.
 

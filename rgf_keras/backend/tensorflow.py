@@ -14,12 +14,17 @@ import tensorflow as tf
 from rgf_keras.backend.protocol import Function, Run, Tensor, Tensors, Variables
 from rgf_keras.backend.protocol import compile_ensemble as compile_ensemble
 from rgf_keras.backend.protocol import per_example_gradients as per_example_gradients
+from rgf_keras.runtime import machine
 
 ON_CPU = not tf.config.list_physical_devices("GPU")
 
 
 def put(arrays: Mapping[str, np.ndarray]) -> Tensors:
     return {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
+
+
+def memory() -> int | None:
+    return machine.memory() if ON_CPU else None  # TensorFlow tells what of a GPU is in use, no more
 
 
 def jit(function: Function, variables: Variables) -> Function:

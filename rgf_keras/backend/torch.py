@@ -13,10 +13,15 @@ from torch.optim.adam import adam
 from rgf_keras.backend.protocol import Function, Run, Tensor, Tensors, Variables
 from rgf_keras.backend.protocol import compile_ensemble as compile_ensemble
 from rgf_keras.backend.protocol import per_example_gradients as per_example_gradients
+from rgf_keras.runtime import machine
 
 
 def put(arrays: Mapping[str, np.ndarray]) -> Tensors:
     return {name: ops.convert_to_tensor(array) for name, array in arrays.items()}
+
+
+def memory() -> int | None:
+    return torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else machine.memory()
 
 
 def jit(function: Function, variables: Variables) -> Function:

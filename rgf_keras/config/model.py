@@ -207,7 +207,7 @@ class DiffusionConfig(FamilyConfig):
     family: Literal["diffusion"] = "diffusion"
     size: Literal["tiny", "small", "base"] = "small"
     width: int | None = Field(None, ge=4, multiple_of=4)
-    backbone: Literal["keras", "keras_cv"] = "keras"
+    backbone: Literal["keras", "keras_cv_attention", "keras_cv"] = "keras"
     prediction: Literal["epsilon", "v"] = "epsilon"
     noise_schedule: Literal["linear", "cosine"] = "linear"
     timesteps: int = Field(1000, ge=2)
@@ -227,9 +227,9 @@ class DiffusionConfig(FamilyConfig):
             raise ValueError(
                 f"num_steps must be at most timesteps ({self.timesteps}), received {self.num_steps}"
             )
-        if self.backbone == "keras_cv" and (self.width or 32) % 32:
+        if self.backbone != "keras" and (self.width or 32) % 32:
             raise ValueError(
-                f"the backbone keras_cv needs a width that is a multiple of 32, "
+                f"the backbone {self.backbone} needs a width that is a multiple of 32, "
                 f"received {self.width}; use such a width or the backbone keras"
             )
         return self

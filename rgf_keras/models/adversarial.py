@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from rgf_keras.models.base import Batch, GenerativeModel, Loss, Player, Tensor
+from rgf_keras.models.inference import infer
 
 LogitLoss = Callable[[Tensor], Tensor]
 
@@ -106,4 +107,4 @@ class AdversarialModel(GenerativeModel):
         return self.generate(batch if has_noise else self.draw_noise(ops.shape(batch["images"])[0]))
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        return self.generator.predict(latents, batch_size=500, verbose=0)
+        return infer(self.generator, latents)

@@ -11,6 +11,7 @@ from rgf_keras.models.adversarial import HINGE, AdversarialModel
 from rgf_keras.models.arguments import require
 from rgf_keras.models.augmentation import diff_augment, flip
 from rgf_keras.models.base import Batch, Loss, Tensor
+from rgf_keras.models.inference import infer
 from rgf_keras.runtime.progress import SILENT, Progress
 
 
@@ -123,7 +124,7 @@ class ConditionalGAN(AdversarialModel):
             not len(strangers),
             f"labels must be integers in [0, {classes[-1]}], received {strangers[:1].tolist()}",
         )
-        return self.generator.predict([latents, labels.astype(np.int32)], batch_size=500, verbose=0)
+        return infer(self.generator, latents, labels.astype(np.int32))
 
 
 @keras.saving.register_keras_serializable("rgf_keras")

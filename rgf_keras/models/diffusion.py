@@ -25,7 +25,7 @@ AUGMENTATIONS = {
     "contrast": augmentation.contrast,
 }
 Augmentation = Literal["flip", "translation", "brightness", "saturation", "contrast"]
-Backbone = Literal["keras", "keras_cv"]
+Backbone = Literal["keras", "keras_cv_attention", "keras_cv"]
 
 
 @keras.saving.register_keras_serializable("rgf_keras")
@@ -41,8 +41,9 @@ class DDPM(LikelihoodModel):
         size: ``"tiny"``, ``"small"`` (for a CPU) or ``"base"`` (Ho et al.'s), see
             :data:`unet.SIZES`.
         width: channels at the image's size, if not those of the size; a multiple of 4.
-        backbone: the U-Net's layers: ``"keras"``, or ``"keras_cv"`` (needs KerasCV and TensorFlow,
-            and a width that is a multiple of 32).
+        backbone: the U-Net's layers: ``"keras"`` for plain ones, ``"keras_cv_attention"`` for
+            KerasCV's blocks, or ``"keras_cv"`` for these with KerasCV's spatial transformers, which
+            cost more. Both need KerasCV and TensorFlow, and a width that is a multiple of 32.
         prediction: what the network predicts: ``"epsilon"``, the noise, or ``"v"``,
             α_t ε − σ_t x_0 (Salimans and Ho 2022).
         noise_schedule: ``"linear"`` or ``"cosine"``.
@@ -104,10 +105,10 @@ class DDPM(LikelihoodModel):
         check_sampler(self.num_steps, self.eta, self.timesteps)
 
     def _build_network(self, size: unet.Size) -> None:
-        if self.backbone == "keras_cv":
+        if self.backbone != "keras":
             from rgf_keras.models import unet_keras_cv
 
-            cv_blocks = unet_keras_cv.KerasCVBlocks(size.width, self.dropout, self.seed)
+            cv_blocks = unet_keras_cv.BLOCKS[self.backbone](size.width, self.dropout, self.seed)
             self.network = unet.unet(self.image_shape, size, cv_blocks, self.seed)
             unet_keras_cv.initialize(self.network, self.seed)
             self.add_noise = unet_keras_cv.noise_scheduler(self.schedule).add_noise

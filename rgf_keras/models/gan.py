@@ -9,7 +9,8 @@ from keras import ops
 
 from rgf_keras.models.adversarial import NON_SATURATING, AdversarialModel
 from rgf_keras.models.arguments import require_choice, require_range
-from rgf_keras.models.base import Batch, Tensor, to_float
+from rgf_keras.models.base import Batch, Tensor
+from rgf_keras.models.inference import infer
 from rgf_keras.models.networks import conv_decoder, conv_encoder, mlp
 
 Architecture = Literal["mlp", "conv"]
@@ -82,5 +83,5 @@ class GAN(AdversarialModel):
 
         Images are (n, H, W, C) uint8; the loss is log 2 where the discriminator is undecided.
         """
-        logits = self.discriminator.predict(to_float(images), batch_size=500, verbose=0)
+        logits = infer(self.discriminator, images)
         return np.logaddexp(0.0, -logits[:, 0])

@@ -10,7 +10,8 @@ from keras import layers, ops
 from rgf_keras.backend.protocol import require_settings
 from rgf_keras.image_sizes import ORACLE_SIDE
 from rgf_keras.models.arguments import require
-from rgf_keras.models.base import Batch, Loss, Player, constructor_arguments, to_float
+from rgf_keras.models.base import Batch, Loss, Player, constructor_arguments
+from rgf_keras.models.inference import infer
 from rgf_keras.models.networks import initializers
 
 
@@ -82,7 +83,7 @@ class Oracle(keras.Model):
 
         The confidence (n,) in [0, 1] is the label's softmax; features are (n, feature_dim) float32.
         """
-        features, logits = self.network.predict(to_float(images), batch_size=500, verbose=0)
+        features, logits = infer(self.network, images)
         probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
         probabilities /= probabilities.sum(axis=-1, keepdims=True)
         return logits.argmax(axis=-1), probabilities.max(axis=-1), features

@@ -17,6 +17,7 @@ from keras import ops
 from rgf_keras import backend
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
+from rgf_keras.models.inference import whole_batches
 from rgf_keras.models.noise_schedules import NoiseSchedule
 from rgf_keras.runtime.progress import Progress
 
@@ -126,7 +127,7 @@ class Sampler:
         The seed is that of the noise; progress counts passes of the network over a batch.
         """
         steps = sampling_steps(self.denoiser.schedule, num_steps, eta)
-        batches = whole_batches(len(latents))
+        batches = whole_batches(len(latents), IMAGES_PER_BATCH)
         done, total = 0, len(batches) * num_steps
         images = []
         for batch in batches:
@@ -167,10 +168,3 @@ def _parts(
             for rng in (generators if part.noise.any() else [])
         ]
         yield (*part, np.stack(noise, axis=1) if noise else np.zeros((num, 1, 1, 1, 1), np.float32))
-
-
-def whole_batches(num: int) -> np.ndarray:
-    """Positions in [0, num) as batches of equal size, (batches, size); the last one is repeated."""
-    num_batches = -(-num // IMAGES_PER_BATCH)
-    size = -(-num // num_batches)
-    return np.minimum(np.arange(num_batches * size), num - 1).reshape(num_batches, size)

@@ -20,6 +20,7 @@ from rgf_keras.models.unet import Blocks
 try:
     from keras_cv.models.stable_diffusion import NoiseScheduler
     from keras_cv.src.models.stable_diffusion.diffusion_model import (
+        CrossAttention,
         PaddedConv2D,
         ResBlock,
         SpatialTransformer,
@@ -36,11 +37,9 @@ HEAD_SIZE = 32
 
 
 class KerasCVBlocks(Blocks):
-    """KerasCV's ResBlock, SpatialTransformer, PaddedConv2D and Upsample.
+    """KerasCV's ResBlock, CrossAttention without a context, PaddedConv2D and Upsample.
 
-    The transformer's cross-attention wants a context: it gets constant tokens, which add the same
-    learned vector everywhere. They are two, as Keras warns of a softmax over one. The width of the
-    U-Net is a multiple of 32, and the seed is that of dropout alone.
+    The width of the U-Net is a multiple of 32, and the seed is that of dropout alone.
     """
 
     def __init__(self, width: int, dropout: float, seed: int):
@@ -61,16 +60,36 @@ class KerasCVBlocks(Blocks):
         return block([x, embedding])
 
     def attention(self, x: Tensor) -> Tensor:
-        context = ops.ones_like(x[:, :2, 0, :1])
-        return SpatialTransformer(x.shape[-1] // HEAD_SIZE, HEAD_SIZE)([x, context])
+        height, width, filters = x.shape[1:]
+        positions = layers.Reshape((height * width, filters))(_normalize(x))
+        mixture = CrossAttention(filters // HEAD_SIZE, HEAD_SIZE)(positions)
+        return x + layers.Reshape((height, width, filters))(mixture)
 
     def upsample(self, x: Tensor) -> Tensor:
         return Upsample(x.shape[-1])(x)
 
     def output(self, x: Tensor, channels: int) -> Tensor:
-        return self.convolution(
-            ops.silu(layers.GroupNormalization(GROUPS, epsilon=1e-5)(x)), channels
-        )
+        return self.convolution(ops.silu(_normalize(x)), channels)
+
+
+class KerasCVTransformers(KerasCVBlocks):
+    """As :class:`KerasCVBlocks`, with KerasCV's SpatialTransformer for attention.
+
+    Its cross-attention wants a context: it gets constant tokens, which add the same learned vector
+    everywhere. They are two, as Keras warns of a softmax over one.
+    """
+
+    def attention(self, x: Tensor) -> Tensor:
+        context = ops.ones_like(x[:, :2, 0, :1])
+        return SpatialTransformer(x.shape[-1] // HEAD_SIZE, HEAD_SIZE)([x, context])
+
+
+def _normalize(x: Tensor) -> Tensor:
+    return layers.GroupNormalization(GROUPS, epsilon=1e-5)(x)
+
+
+# By a model's backbone; a name stands for one architecture, as saved models are built by it.
+BLOCKS = {"keras_cv_attention": KerasCVBlocks, "keras_cv": KerasCVTransformers}
 
 
 def initialize(network: keras.Model, seed: int) -> None:

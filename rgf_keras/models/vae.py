@@ -13,6 +13,7 @@ from rgf_keras.models.architectures import ARCHITECTURES, ArchitectureName, netw
 from rgf_keras.models.arguments import require, require_choice, require_range
 from rgf_keras.models.base import Batch, LikelihoodModel, Loss, Player, Tensor, to_float
 from rgf_keras.models.importance import LogWeights, log_mean_weight
+from rgf_keras.models.inference import infer
 from rgf_keras.models.likelihoods import (
     OBSERVATIONS,
     Bernoulli,
@@ -288,7 +289,7 @@ class VAE(LikelihoodModel):
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Latents (n, latent_dim) to the likelihood's mean images (n, H, W, C) in [−1, 1]."""
-        outputs = self.decoder.predict(latents, batch_size=500, verbose=0)
+        outputs = infer(self.decoder, latents)
         pixels = self._observation.pixels(self._density.mean(outputs))
         (top, _), (left, _) = self._padding
         height, width = self.image_shape[:2]

@@ -12,8 +12,9 @@ from scipy.special import log_ndtr
 
 from rgf_keras import backend
 from rgf_keras.models.base import Tensor, to_float
+from rgf_keras.models.inference import whole_batches
 from rgf_keras.models.noise_schedules import NoiseSchedule
-from rgf_keras.models.sampling import STEPS_PER_CALL, Denoiser, whole_batches
+from rgf_keras.models.sampling import IMAGES_PER_BATCH, STEPS_PER_CALL, Denoiser
 
 HALF_BIN = 1 / 255  # of 8-bit pixels in [−1, 1]
 
@@ -40,7 +41,7 @@ class VariationalBound:
         rows = np.minimum(np.arange(num_calls * length), num_samples).reshape(num_calls, length)
         draws = (np.append(timesteps, np.int32(0)), np.append(weights, 0).astype("f4"), noise)
         bounds = []
-        for batch in whole_batches(len(images)):
+        for batch in whole_batches(len(images), IMAGES_PER_BATCH):
             pixels = to_float(images[batch])
             calls = (self._run(pixels, *(x[part] for x in draws)) for part in rows)
             parts = [[ops.convert_to_numpy(x) for x in results] for results in calls]

@@ -68,6 +68,14 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
+def memory() -> int | None:
+    """Bytes of memory that this machine has; None if its system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
 def visible_gpus() -> list[str]:
     """GPUs that may be used; asking does not occupy them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

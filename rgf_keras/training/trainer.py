@@ -19,6 +19,7 @@ from rgf_keras.models.base import Batch, Loss, Player, Tensor, to_float
 from rgf_keras.training.privacy import Privacy
 from rgf_keras.training.regularizers import Regularizer
 from rgf_keras.training.state import Checkpoints, Order, State
+from rgf_keras.training.streaming import place
 
 # One call into the fused loop should take about this long: long enough that Python costs nothing,
 # short enough that progress moves and an interrupt is answered.
@@ -41,7 +42,7 @@ class History:
 
 
 class Trainer:
-    """Trains the players of a model, each with its own optimizer, on data that lies on the device.
+    """Trains the players of a model, each with its own optimizer.
 
     Each step gives every player its turns, in order. Every turn takes a batch; a player with fewer
     turns than another sees the first ones. An epoch is one pass in a fresh order that depends on
@@ -68,6 +69,9 @@ class Trainer:
             the weights themselves.
         checkpoint_dir: where checkpoints go; None for none.
         checkpoint_seconds: time between checkpoints; one is also written at the end.
+        streamed: whether data stays where it is, e.g. in a memory-mapped file, and is taken to the
+            device in parts, in the same order and to the same end; if None, data that would take
+            more than half of the device's memory.
 
     Raises:
         ArgumentError: data of unequal length or too little for a step, an optimizer missing or
@@ -93,6 +97,7 @@ class Trainer:
         ema_start: int = 0,
         checkpoint_dir: str | Path | None = None,
         checkpoint_seconds: float = 30.0,
+        streamed: bool | None = None,
     ):
         self.model = model
         self.players: list[Player] = model.players()
@@ -116,7 +121,7 @@ class Trainer:
         self.metric_names = [name for player in self.players for name in self._names(player)]
         self._run = self.state.compile(self._update, len(self.metric_names))
         self.restart(model, seed, rows, checkpoint_dir)
-        self._data = backend.put(data)
+        self._data = place(data, streamed)
         self._fixed = backend.put(
             {name: array for hook in self.regularizers for name, array in hook.arrays.items()}
         )
@@ -199,9 +204,10 @@ class Trainer:
         start = len(self.history.steps) - epoch * self.steps_per_epoch
         chunk = 1
         while start < self.steps_per_epoch:
-            stop = min(start + chunk, self.steps_per_epoch)
             began = time.monotonic()
-            self._record(self._run(self._data, self._fixed, order, start, stop))
+            data, positions, first = self._data.part(order, start)
+            stop = min(start + chunk, first + len(positions), self.steps_per_epoch)
+            self._record(self._run(data, self._fixed, positions, start - first, stop - first))
             chunk = self._next_chunk(chunk, time.monotonic() - began)
             start = stop
             for callback in callbacks:

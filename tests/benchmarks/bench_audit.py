@@ -162,7 +162,7 @@ def search_apart(path: str, how: str) -> dict[str, float]:
         while not done.wait(0.02):
             peak[0] = max(peak[0], peak_megabytes())
 
-    thread = threading.Thread(target=watch)
+    thread = threading.Thread(target=watch, daemon=True)  # a search that fails ends the process
     thread.start()
     start = time.perf_counter()
     if how == "faiss":

@@ -28,7 +28,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = ("tensorflow", "jax", "torch")
-BACKBONES = ("keras", "keras_cv")
+BACKBONES = ("keras", "keras_cv_attention", "keras_cv")
 ROUNDS = 3  # of the two loops
 
 

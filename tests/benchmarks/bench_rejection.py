@@ -2,10 +2,10 @@
 
     python tests/benchmarks/bench_rejection.py [--backends jax tensorflow] [--mode resample] ...
 
-A DCGAN at 32×32×3 with batches of 64 and five discriminator turns per generator turn; 60,000
-references in the features of a digit oracle (width 64). Each backend is a subprocess, in which both
-trainings take turns, so that a drift of the machine favours none; the median of the ratios of
-neighbouring turns is reported. Compilation is not timed.
+A DCGAN at 32×32×3 with batches of 64 and five discriminator turns per generator turn, unless other
+ones are asked for; 60,000 references in the features of a digit oracle (width 64). Each backend is
+a subprocess, in which both trainings take turns, so that a drift of the machine favours none; the
+median of the ratios of neighbouring turns is reported. Compilation is not timed.
 """
 
 import argparse
@@ -21,11 +21,11 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = ("tensorflow", "jax", "torch")
-BATCH, TURNS, STEPS, WIDTH = 64, 5, 2, 64
+STEPS, WIDTH = 2, 64
 BAR = 1.15
 
 
-def trainer(images: np.ndarray, hooks: list):
+def trainer(images: np.ndarray, hooks: list, args: argparse.Namespace):
     import keras
 
     from rgf_keras.models import GAN
@@ -33,8 +33,8 @@ def trainer(images: np.ndarray, hooks: list):
 
     gan = GAN(images.shape[1:], "conv", latent_dim=64, width=64)
     optimizers = {player.name: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in gan.players()}
-    turns = {"discriminator": TURNS}
-    return Trainer(gan, {"images": images}, optimizers, BATCH, regularizers=hooks, turns=turns)
+    turns = {"discriminator": args.turns}
+    return Trainer(gan, {"images": images}, optimizers, args.batch, regularizers=hooks, turns=turns)
 
 
 def child(args: argparse.Namespace) -> None:
@@ -44,12 +44,12 @@ def child(args: argparse.Namespace) -> None:
     from rgf_keras.training import MemorizationRejection
 
     rng = np.random.default_rng(0)
-    shape = (BATCH * TURNS * STEPS, 32, 32, 3)
+    shape = (args.batch * args.turns * STEPS, 32, 32, 3)
     images = rng.integers(0, 256, shape, dtype=np.uint8)
     references = np.maximum(rng.normal(size=(args.num_references, WIDTH)), 0).astype(np.float32)
     embedding = OracleFeatures(Oracle(shape[1:], 10, feature_dim=WIDTH))
     hook = MemorizationRejection(0.1, embedding, references, mode=args.mode)
-    trainers = {"without": trainer(images, []), "with": trainer(images, [hook])}
+    trainers = {"without": trainer(images, [], args), "with": trainer(images, [hook], args)}
     seconds: dict[str, list[float]] = {name: [] for name in trainers}
     for repeat in range(args.repeats + 2):  # the first two compile and warm up
         for name in list(trainers)[:: -1 if repeat % 2 else 1]:
@@ -71,8 +71,9 @@ def main() -> None:
     installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=installed)
     parser.add_argument("--mode", choices=("mask", "resample"), default="mask")
-    parser.add_argument("--num-references", type=int, default=60_000)
-    parser.add_argument("--repeats", type=int, default=10)
+    numbers = {"num-references": 60_000, "repeats": 10, "batch": 64, "turns": 5}
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
@@ -82,7 +83,8 @@ def main() -> None:
     for backend in args.backends:
         environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, __file__, "--child", "--mode", args.mode]
-        command += ["--num-references", str(args.num_references), "--repeats", str(args.repeats)]
+        for name in numbers:
+            command += [f"--{name}", str(getattr(args, name.replace("-", "_")))]
         subprocess.run(command, env=environment, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
 
 

@@ -20,7 +20,11 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("quick_compilation")]
 
 SHAPE = (8, 8, 3)
 BATCH, STEPS = 4, 5
-SMALLEST = {"keras": {"width": 8}, "keras_cv": {"width": 32, "backbone": "keras_cv"}}
+SMALLEST = {
+    "keras": {"width": 8},
+    "keras_cv_attention": {"width": 32, "backbone": "keras_cv_attention"},
+    "keras_cv": {"width": 32, "backbone": "keras_cv"},
+}
 BACKBONES = [*SMALLEST]
 
 
@@ -66,6 +70,16 @@ def test_every_state_variable_moves(trained, backbone):
     assert len(still) <= (16 if backbone == "keras_cv" else 0), still
     assert all("basic_transformer_block" in path for path in still)
     assert [w for w in warned if "softmax" in str(w.message)] == []
+
+
+def test_a_backbones_name_stands_for_one_architecture(trained):
+    """Models that were saved are built by it."""
+    attention = {"keras_cv_attention": "cross_attention", "keras_cv": "spatial_transformer"}
+    for backbone, kind in attention.items():
+        model = trained[backbone][0].model
+        assert model.get_config()["backbone"] == backbone
+        layers = {v.path.split("/")[0].rstrip("_0123456789") for v in model.network.variables}
+        assert layers & {*attention.values()} == {kind}
 
 
 def test_saved_models_draw_the_same_on_another_backend(trained, tmp_path):
@@ -254,7 +268,10 @@ def test_kerascv_has_the_same_linear_betas():
         ({"size": "huge"}, "unknown size 'huge'; known: tiny, small, base"),
         ({"prediction": "x"}, "unknown prediction 'x'; known: epsilon, v"),
         ({"noise_schedule": "cosin"}, "unknown noise_schedule 'cosin'; .* did you mean 'cosine'"),
-        ({"backbone": "torch"}, "unknown backbone 'torch'; known: keras, keras_cv"),
+        (
+            {"backbone": "torch"},
+            "unknown backbone 'torch'; known: keras, keras_cv_attention, keras_cv",
+        ),
         ({"augment": ("zoom",)}, "unknown augment 'zoom'; known: flip, translation"),
     ],
 )

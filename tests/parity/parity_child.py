@@ -48,6 +48,7 @@ MODELS = {
     "vae": lambda: gan_or_vae(VAE),
     "diffusion": lambda: diffusion("keras", 8),
     "diffusion_keras_cv": lambda: diffusion("keras_cv", 32),
+    "diffusion_keras_cv_attention": lambda: diffusion("keras_cv_attention", 32),
 }
 results = {}
 with np.load(source) as given:

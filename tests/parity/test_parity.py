@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -61,10 +62,9 @@ def test_losses_agree_with_tensorflow(losses, backend, model):
 
 @pytest.mark.slow
 def test_losses_of_kerascv_agree_with_tensorflow(given):
-    losses = trained_everywhere(given, "diffusion_keras_cv")
-    for backend in ("jax", "torch"):
+    names = ("diffusion_keras_cv", "diffusion_keras_cv_attention")
+    losses = trained_everywhere(given, *names)
+    for backend, name in product(("jax", "torch"), names):
         np.testing.assert_allclose(
-            losses[backend]["diffusion_keras_cv"],
-            losses["tensorflow"]["diffusion_keras_cv"],
-            rtol=1e-3,
+            losses[backend][name], losses["tensorflow"][name], rtol=1e-3, err_msg=name
         )
