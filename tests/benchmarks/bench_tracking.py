@@ -17,9 +17,9 @@ from pathlib import Path
 
 from rgf_keras.cache import Cache
 from rgf_keras.experiments.assessment.assess import assess
-from rgf_keras.experiments.assessment.materials import prepare, reference_model
+from rgf_keras.experiments.assessment.materials import prepare
+from rgf_keras.experiments.assessment.trainings import Trainings
 from rgf_keras.experiments.studies.study import load_study
-from rgf_keras.runtime.progress import SILENT
 from rgf_keras.tracking.mlflow_tracker import MlflowTracker
 from rgf_keras.tracking.spool import Spool
 from rgf_keras.tracking.tracker import Context
@@ -50,7 +50,6 @@ def main() -> None:
     if arguments.epochs:
         config = config.with_values({"training.epochs": arguments.epochs, "evaluation.every": 2})
     cache = Cache()
-    reference_model(config, prepare(config, cache), cache, SILENT)
     waited: list[float] = []
     sent: list[float] = []
     for name in ("append", "keep"):
@@ -58,6 +57,8 @@ def main() -> None:
     Spool.send = timed(Spool.send, sent, time.thread_time)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
+        made = Trainings(config, prepare(config, cache), work)
+        made.get("balanced", range(config.evaluation.num_references))
         uri = arguments.tracking_uri or f"sqlite:///{work}/mlflow.db"
         artifacts = None if arguments.tracking_uri else work / "artifacts"
         tracker = MlflowTracker(uri, "bench_tracking", work / "spool", artifacts)

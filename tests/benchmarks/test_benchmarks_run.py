@@ -44,6 +44,7 @@ QUICK = {
     ],
     "bench_audit.py memory --references 300 --width 64": [r"300 × 64: .* \d+\.\d\d times its time"],
     "bench_audit.py approximate --references 3000 --width 64": [r"recall@1 \d\.\d\d\d \["],
+    "bench_samplers.py --seeds 2 --samplers random": [r"\| valley \| random \| \d\.\d+ \["],
 }
 SLOW = {
     f"bench_diffusion.py {ONCE} {SMALL_UNET}": [

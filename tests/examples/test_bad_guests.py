@@ -98,7 +98,7 @@ def complaint(bad_folder, monkeypatch, rgf_here):
     def run(*settings):
         values = ("data.num_train=320", "data.num_test=200", *settings)
         options = [part for value in values for part in ("--set", value)]
-        ended = rgf_here(bad_folder, "assess", *options)
+        ended = rgf_here(bad_folder, "assess", "--quiet", *options)
         assert ended.returncode == 2, ended.stderr
         (line,) = ended.stderr.strip().splitlines()
         return line
