@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from rgf_keras import reproduce
 from rgf_keras.cli import app
 from rgf_keras.config import published
+from rgf_keras.reports import cost as counted
 from rgf_keras.reproduce import cost
 from rgf_keras.training import Trainer
 
@@ -24,7 +25,7 @@ class Untrained(Trainer):
 def _files(tmp_path_factory):
     """All data sets, each loaded once; models are narrow, and each kind is built once."""
     seconds, known = cost._seconds_per_step, {}
-    load, loaded = cost.source, {}
+    load, loaded = counted.source, {}
 
     def load_once(data, split):
         if data.key not in loaded:
@@ -44,7 +45,7 @@ def _files(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         true_formats.save_all(tmp_path_factory.mktemp("data"), patch)
         patch.setattr(cost, "_seconds_per_step", measure)
-        patch.setattr(cost, "source", load_once)
+        patch.setattr(counted, "source", load_once)
         patch.setattr(cost, "Trainer", Untrained)
         patch.setitem(published.RGF["data"], "per_class", 80)
         patch.setattr(cost, "MEASURED_SECONDS", 1e-9)

@@ -59,7 +59,7 @@ def test_a_result_that_is_not_finite_counts_and_says_so(tmp_path, name, value):
     assert len(given) == 3
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
     assert study.trials[2].user_attrs["reason"] == f"{name} is {float(value)}"
-    assert study.trials[2].value == 1.0
+    assert study.trials[2].value == math.nextafter(1.0, math.inf)  # worse than the others' 1.0
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
