@@ -36,7 +36,7 @@ TABLE = _within("table[]", "the z-table, a row per class and one of all; NaN as 
 STUDY = {
     "study": "its name",
     "question": "what is asked",
-    "minimize": "the objective's metric",
+    "minimize": "the objective's metric; of several a list",
     "subject_to[]": "bounds, as text",
     "quality": "the metric that stands for quality, or null",
     **_within(
@@ -75,6 +75,15 @@ STUDY = {
     ),
     "caution": "what to know before believing it, else empty",
 }
+FRONT = STUDY | {
+    "best": "null",
+    "front[]": "numbers of the trials that no other beats in all objectives",
+    **_within(
+        "trials[].over_trainings",
+        "where a trial has several",
+        _within("{metric}", "an objective's mean and interval", _of(Mean)),
+    ),
+}
 PLANS = {
     "assess --dry-run": {"{key}": "the configuration"},
     "calibrate --dry-run": {
@@ -103,9 +112,10 @@ PLANS = {
     "study run --dry-run": {
         "name": "of the study",
         "question": "what is asked",
-        "minimize": "the objective's metric",
+        "minimize": "the objective's metric; of several a list",
         "subject_to[]": "bounds, as text",
         **_within("search_space", "in words", {"{name}": "what it may be"}),
+        "sampler": "its name",
         "num_trials": "budget",
         "trainings": "seeds of each trial",
         "repeats": "fresh seeds in the end",
@@ -122,6 +132,7 @@ PLANS = {
 RECORDS: dict[str, dict[str, str]] = {
     "study run": STUDY,
     "study show": STUDY,
+    "study show (several objectives)": FRONT,
     "study list": {"{name}": "title of a study that comes with the package"},
     "data preview": {
         "[]": "a row per set and class",

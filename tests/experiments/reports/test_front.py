@@ -4,6 +4,7 @@ import dataclasses
 import json
 from types import SimpleNamespace
 
+import json_records
 import optuna
 import pytest
 from rich.console import Console
@@ -107,6 +108,7 @@ def test_members_have_intervals_over_their_trainings(tmp_path):
     assert gap["high"] - gap["low"] == pytest.approx(2 * 4.3027 * 0.01 / 3**0.5, rel=1e-4)
     assert baseline["metrics"]["rgf/gap_low"] == gap["low"]
     assert "flatter" in summary["caution"]
+    json_records.check("study show (several objectives)", json.loads(json.dumps(summary)))
 
 
 def test_trials_without_a_result_are_never_on_the_front(tmp_path):
