@@ -4,24 +4,21 @@ Nothing is called a finding: which trials are on a front was chosen from the sam
 """
 
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rgf_keras.experiments.studies import ranking
 from rgf_keras.experiments.studies.ranking import ENDED, TRAININGS
 from rgf_keras.metrics.differences import Mean
-from rgf_keras.reports import outcome, values
+from rgf_keras.reports import values
 from rgf_keras.reports.answers import parameters
-from rgf_keras.reports.outcome import Summary, Trial
 from rgf_keras.reports.terminal import Table
+from rgf_keras.reports.trials import Summary, Trial, bounds, trial_name, trial_record, verdict
 
 if TYPE_CHECKING:
     import optuna
     from matplotlib.axes import Axes
     from optuna.trial import FrozenTrial
 
-    from rgf_keras.reports.page import Page
-    from rgf_keras.tracking.records import Records
 
 ONCE = (
     "Each trial was trained once: other seeds may order them differently. Study(trainings=3) gives "
@@ -60,7 +57,7 @@ def summarize(optuna_study: "optuna.Study") -> Summary:
 def _record(trial: "FrozenTrial", names: list[str]) -> Trial:
     """A trial, whose objectives have intervals over trainings where it has several."""
     trainings = trial.user_attrs.get(TRAININGS, [])
-    record = outcome.trial_record(trial, None)
+    record = trial_record(trial, None)
     means: dict[str, Mean] = {}
     if len(trainings) > 1 and not record["reason"]:
         means = {name: Mean.of([numbers[name] for numbers in trainings]) for name in names}
@@ -87,7 +84,7 @@ def _answer(names: list[str], members: list[int], trials: list[Trial]) -> str:
         ends = sorted((trial["metrics"] for trial in front), key=lambda metrics: metrics[name])
         low, high = (values.value(metrics, name) for metrics in (ends[0], ends[-1]))
         ranges.append(f"{values.label(name)} from {low} to {high}")
-    listed = ", ".join(map(outcome.trial_name, front))
+    listed = ", ".join(map(trial_name, front))
     within = " within the bounds" if front[0]["limits"] else ""
     return (
         f"{len(front)} of {kept} trials{within} are on the front of {what}: {listed}; "
@@ -96,7 +93,7 @@ def _answer(names: list[str], members: list[int], trials: list[Trial]) -> str:
 
 
 def _title(trial: Trial) -> str:
-    name = outcome.trial_name(trial)
+    name = trial_name(trial)
     return name if trial["baseline"] else f"{name} ({parameters(trial['parameters'])})"
 
 
@@ -117,7 +114,7 @@ def table(summary: Summary) -> Table:
         title=f"{summary['study']}: {summary['question']}",
         caption=f"{summary['answer']} {summary['caution']}",
     )
-    names = list(dict.fromkeys((*summary["minimize"], *outcome.bounds(summary))))
+    names = list(dict.fromkeys((*summary["minimize"], *bounds(summary))))
     for column in ("trial", "parameters", *map(values.label, names), "front", "feasible"):
         view.add_column(column, justify="left" if column == "parameters" else "right")
     for trial in ordered(summary):
@@ -127,7 +124,7 @@ def table(summary: Summary) -> Table:
             "baseline" if trial["baseline"] else parameters(trial["parameters"]),
             *(values.interval(trial["metrics"], name) for name in names),
             "yes" if is_member else "",
-            outcome.verdict(trial),
+            verdict(trial),
             style="bold" if is_member else None,
         )
     return view
@@ -142,7 +139,7 @@ def plot(axis: "Axes", summary: Summary) -> None:
     for trial in summary["trials"]:
         if {first, second} <= trial["metrics"].keys() and not trial["reason"]:
             x, y = (values.with_bounds(trial["metrics"], name) for name in (second, first))
-            name, is_member = outcome.trial_name(trial), trial["trial"] in summary["front"]
+            name, is_member = trial_name(trial), trial["trial"] in summary["front"]
             name = name.removeprefix("trial ")
             points.append(charts.Point(name, x, y, trial["feasible"], trial["baseline"], is_member))
     x_label, y_label = (f"{values.label(name)} (lower is better)" for name in (second, first))
@@ -150,50 +147,3 @@ def plot(axis: "Axes", summary: Summary) -> None:
     front = sorted((point.x[0], point.y[0]) for point in points if point.best)
     if front and not others:
         axis.step(*zip(*front, strict=True), where="post", color="grey", linewidth=0.8, zorder=1)
-
-
-def page(optuna_study: "optuna.Study", records: "Records") -> "Page":
-    """The report: the baseline and the front's trials side by side, and the front.
-
-    Raises:
-        RgfError: no trial has finished, or a run is not in MLflow.
-    """
-    from rgf_keras.figures import charts
-    from rgf_keras.reports import page as pages
-    from rgf_keras.reports.paper_tables import paper_tables
-
-    summary = summarize(optuna_study)
-    summary["trials"] = ordered(summary)
-    baseline = next(trial for trial in summary["trials"] if trial["baseline"])
-    members = [trial for trial in summary["trials"] if trial["trial"] in summary["front"]]
-    shown = list({trial["trial"]: trial for trial in (baseline, *members)}.values())
-    shown = shown[: pages.MAX_COLUMNS]
-    runs = [
-        records.run(t["mlflow_run_id"], outcome.trial_name(t), (t["metrics"], t["parameters"]))
-        for t in shown
-    ]
-    bounds = {name: f"bound {bound}" for name, bound in outcome.bounds(summary).items()}
-    remarks = bounds | dict.fromkeys(summary["minimize"], "an objective")
-    parent = records.run(optuna_study.user_attrs["mlflow_run_id"], summary["study"])
-    is_plane = len(summary["minimize"]) == 2
-    return pages.Page(
-        kind=f"Study {summary['study']}",
-        question=summary["question"],
-        answer=summary["answer"],
-        caution=summary["caution"],
-        models=[outcome.trial_name(trial) for trial in shown],
-        metrics=[
-            values.row(name, [trial["metrics"] for trial in shown], remarks.get(name, ""))
-            for name in pages.shown_metrics(summary)
-        ],
-        pareto=charts.themed(
-            partial(plot, summary=summary),
-            values.about_intervals(summary["minimize"][0]),
-            "all trials by the first two objectives",
-        ),
-        pareto_line="the grey stairs are the front." if is_plane else "two of the objectives.",
-        trials=pages.trials_table(summary),
-        tables=paper_tables(runs),
-        command=parent.tags.get("command", ""),
-        **pages.evidence(runs),
-    )

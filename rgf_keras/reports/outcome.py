@@ -3,29 +3,37 @@
 Importing it imports neither Keras, MLflow, matplotlib nor SciPy: ``rgf study show`` is quick.
 """
 
-import re
 from collections import Counter
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from optuna.trial import TrialState
 
 from rgf_keras import outputs, strict_json
 from rgf_keras.experiments.studies.ranking import (
     ENDED,
-    RepeatSummary,
     best,
     differences,
     feasible,
     repeats,
 )
 from rgf_keras.metrics.differences import Mean
-from rgf_keras.reports import answers, values
+from rgf_keras.reports import answers, front, values
 from rgf_keras.reports.answers import parameters
 from rgf_keras.reports.terminal import Table
+from rgf_keras.reports.trials import (
+    Summary,
+    Trial,
+    bounds,
+    objectives,
+    ranking,
+    trial_name,
+    trial_record,
+    verdict,
+)
 from rgf_keras.tracking import views
 from rgf_keras.tracking.mlflow_names import NOTE_TAG
 
@@ -36,9 +44,6 @@ if TYPE_CHECKING:
 
     from rgf_keras.metrics.rgf_table import Row
     from rgf_keras.tracking.tracker import Tracker
-
-Summary = dict[str, Any]
-Trial = dict[str, Any]
 
 
 def assessment_table(table: "list[Row]") -> Table:
@@ -106,8 +111,6 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
         RgfError: no trial has finished.
     """
     if len(optuna_study.directions) > 1:
-        from rgf_keras.reports import front
-
         return front.summarize(optuna_study)
     winner = best(optuna_study)
     again = repeats(optuna_study)
@@ -135,8 +138,6 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
 def study_table(summary: Summary) -> Table:
     """Trials, the best first; infeasible ones last."""
     if "front" in summary:
-        from rgf_keras.reports import front
-
         return front.table(summary)
     view = Table(
         title=f"{summary['study']}: {summary['question']}",
@@ -159,36 +160,6 @@ def study_table(summary: Summary) -> Table:
     return view
 
 
-def trial_name(trial: Trial) -> str:
-    """What a trial is called in tables."""
-    return "baseline" if trial["baseline"] else f"trial {trial['trial']}"
-
-
-def verdict(trial: Trial) -> str:
-    """Why a trial has no result, or which bounds it breaks, or yes."""
-    return trial["reason"] or ", ".join(trial["broken"]) or "yes"
-
-
-def bounds(summary: Summary) -> dict[str, str]:
-    """What metrics are bounded by, e.g. ``≤ 1.1 × baseline``."""
-    limits: dict[str, str] = {}
-    for bound in summary["subject_to"]:
-        name, sign, limit = re.fullmatch("(.*) ([≤≥]) (.*)", bound, re.DOTALL).groups()  # type: ignore[union-attr]
-        limits[name] = " and ".join(filter(None, (limits.get(name), f"{sign} {limit}")))
-    return limits
-
-
-def ranking(summary: Summary) -> list[Trial]:
-    """Trials, the best first; infeasible ones last."""
-    return sorted(summary["trials"], key=_rank)
-
-
-def objectives(summary: Summary) -> list[str]:
-    """The metrics that are minimized."""
-    names = summary["minimize"]
-    return [names] if isinstance(names, str) else names
-
-
 def study_figure(path: Path, summary: Summary) -> Path | None:
     """Save the trials' objective against their quality; None if none has a quality."""
     from rgf_keras.figures.images import save_plot
@@ -199,8 +170,6 @@ def study_figure(path: Path, summary: Summary) -> Path | None:
 def plot_trials(axis: "Axes", summary: Summary) -> None:
     """Plot the objective against quality: a point per trial that has both, with its intervals."""
     if "front" in summary:
-        from rgf_keras.reports import front
-
         front.plot(axis, summary)
         return
     from rgf_keras.figures import charts
@@ -279,37 +248,6 @@ def _quality(optuna_study: "optuna.Study", measured: dict[str, float]) -> str | 
     names = [name for name in (*bounded, *values.ordered(measured)) if name.startswith("quality/")]
     names = [name for name in names or bounded if name != attributes["minimize"]]
     return next(iter(names), None)
-
-
-def trial_record(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
-    """A trial that has ended, JSON-able; its value is that of a single objective."""
-    metrics = trial.user_attrs["metrics"]
-    violations = again.violations if again else trial.constraints
-    pruned = trial.state == TrialState.PRUNED
-    return {
-        "trial": trial.number,
-        "baseline": trial.user_attrs["baseline"],
-        "parameters": trial.params,
-        # what was reported of a pruned trial is for the pruner, and no result
-        "value": None if pruned or len(trial.values) > 1 else trial.value,
-        "pruned": pruned,
-        "feasible": again.feasible if again else feasible(trial),
-        "reason": trial.user_attrs["reason"],
-        "broken": [f"no: {values.label(name)}" for name, v in violations.items() if v > 0],
-        # a violation is value − limit, so the limit is their difference
-        "limits": {n: metrics[n] - v for n, v in trial.constraints.items() if n in metrics},
-        "metrics": metrics,
-        "repeats": asdict(again) if again else None,
-        "mlflow_run_id": trial.user_attrs["mlflow_run_id"],
-    }
-
-
-def _rank(trial: Trial) -> tuple[Any, ...]:
-    """Repeated trials before those that were not, pruned ones last."""
-    again = trial["repeats"]
-    value = again["objective"]["value"] if again else trial["value"]
-    missing = value is None
-    return trial["pruned"], not trial["feasible"], again is None, missing, value
 
 
 def _objective(trial: Trial) -> str:

@@ -16,9 +16,17 @@ from rgf_keras.figures.charts import Picture, data_url
 from rgf_keras.metrics.differences import Difference, Spread
 from rgf_keras.metrics.rgf import TOO_FEW_TRAININGS
 from rgf_keras.metrics.rgf_table import mostly_too_few
-from rgf_keras.reports import outcome, values
-from rgf_keras.reports.outcome import Summary, Trial
+from rgf_keras.reports import front, outcome, values
 from rgf_keras.reports.paper_tables import PaperTable, paper_tables
+from rgf_keras.reports.trials import (
+    Summary,
+    Trial,
+    bounds,
+    objectives,
+    ranking,
+    trial_name,
+    verdict,
+)
 from rgf_keras.reports.values import MetricRow
 from rgf_keras.tracking.records import Records, RunRecord
 
@@ -104,9 +112,7 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
         RgfError: no trial has finished, or a run is not in MLflow.
     """
     if len(optuna_study.directions) > 1:
-        from rgf_keras.reports import front
-
-        return front.page(optuna_study, records)
+        return _page_of_front(optuna_study, records)
     summary = _with_means(outcome.study_summary(optuna_study))
     ranked = summary["trials"]
     baseline = next(trial for trial in ranked if trial["baseline"])
@@ -114,9 +120,7 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
     with_result = [trial for trial in (baseline, *ranked) if not trial["reason"]]
     pictured = list({trial["trial"]: trial for trial in with_result}.values())[:MAX_PICTURED]
     runs = {
-        t["trial"]: records.run(
-            t["mlflow_run_id"], outcome.trial_name(t), (t["metrics"], t["parameters"])
-        )
+        t["trial"]: records.run(t["mlflow_run_id"], trial_name(t), (t["metrics"], t["parameters"]))
         for t in pictured
     }
     shown = {trial["trial"]: trial for trial in (baseline, winner)}
@@ -133,17 +137,60 @@ def study_page(optuna_study: optuna.Study, records: Records) -> Page:
         question=summary["question"],
         answer=summary["answer"],
         caution=summary["caution"],
-        models=[outcome.trial_name(trial) for trial in shown.values()],
+        models=[trial_name(trial) for trial in shown.values()],
         metrics=_study_metrics(summary, list(shown.values())),
         pareto=_pareto(summary),
         importance=importance(optuna_study),
         trials=trials_table(summary),
         tables=tables,
         folded=frozenset(title for title, _ in on_demand),
-        compared_with=outcome.trial_name(baseline),
+        compared_with=trial_name(baseline),
         left_out=f"The best {MAX_TRIALS} of {len(ranked)}." if len(ranked) > MAX_TRIALS else "",
         command=parent.tags.get("command", ""),
         **shown_samples,
+    )
+
+
+def _page_of_front(optuna_study: optuna.Study, records: Records) -> Page:
+    """The report: the baseline and the front's trials side by side, and the front.
+
+    Raises:
+        RgfError: no trial has finished, or a run is not in MLflow.
+    """
+    summary = front.summarize(optuna_study)
+    summary["trials"] = front.ordered(summary)
+    baseline = next(trial for trial in summary["trials"] if trial["baseline"])
+    members = [trial for trial in summary["trials"] if trial["trial"] in summary["front"]]
+    shown = list({trial["trial"]: trial for trial in (baseline, *members)}.values())
+    shown = shown[:MAX_COLUMNS]
+    runs = [
+        records.run(t["mlflow_run_id"], trial_name(t), (t["metrics"], t["parameters"]))
+        for t in shown
+    ]
+    remarks = {name: f"bound {bound}" for name, bound in bounds(summary).items()}
+    remarks |= dict.fromkeys(summary["minimize"], "an objective")
+    parent = records.run(optuna_study.user_attrs["mlflow_run_id"], summary["study"])
+    is_plane = len(summary["minimize"]) == 2
+    return Page(
+        kind=f"Study {summary['study']}",
+        question=summary["question"],
+        answer=summary["answer"],
+        caution=summary["caution"],
+        models=[trial_name(trial) for trial in shown],
+        metrics=[
+            values.row(name, [trial["metrics"] for trial in shown], remarks.get(name, ""))
+            for name in shown_metrics(summary)
+        ],
+        pareto=charts.themed(
+            partial(front.plot, summary=summary),
+            values.about_intervals(summary["minimize"][0]),
+            "all trials by the first two objectives",
+        ),
+        pareto_line="the grey stairs are the front." if is_plane else "two of the objectives.",
+        trials=trials_table(summary),
+        tables=paper_tables(runs),
+        command=parent.tags.get("command", ""),
+        **evidence(runs),
     )
 
 
@@ -233,7 +280,7 @@ def _with_means(summary: Summary) -> Summary:
     """The summary, best trials first, with repeats' means for the objective where there are any."""
     name = summary["minimize"]
     trials = []
-    for trial in outcome.ranking(summary):
+    for trial in ranking(summary):
         if again := trial["repeats"]:
             mean = again["objective"]
             ends = {f"{name}_low": mean["low"], f"{name}_high": mean["high"]}
@@ -247,13 +294,11 @@ def shown_metrics(summary: Summary) -> list[str]:
     """The objectives, what is bounded, and what else belongs to the first screen."""
     measured = {name: None for trial in summary["trials"] for name in trial["metrics"]}
     first_screen = values.ordered(measured, first_screen=True)
-    return list(
-        dict.fromkeys((*outcome.objectives(summary), *outcome.bounds(summary), *first_screen))
-    )
+    return list(dict.fromkeys((*objectives(summary), *bounds(summary), *first_screen)))
 
 
 def _study_metrics(summary: Summary, trials: Sequence[Trial]) -> list[MetricRow]:
-    remarks = {name: f"bound {bound}" for name, bound in outcome.bounds(summary).items()}
+    remarks = {name: f"bound {bound}" for name, bound in bounds(summary).items()}
     again = trials[-1]["repeats"]
     how = f"mean of {again['objective']['n']} seeds" if again else "searched for its minimum"
     remarks[summary["minimize"]] = how
@@ -283,10 +328,10 @@ def trials_table(summary: Summary) -> tuple[list[str], list[list[Cell]]]:
     rows = []
     for trial in trials[:MAX_TRIALS]:
         own = trial["metrics"]
-        cells = [Cell(outcome.trial_name(trial), trial["trial"])]
+        cells = [Cell(trial_name(trial), trial["trial"])]
         cells += [_parameter(trial["parameters"].get(name)) for name in parameters]
         cells += [Cell(values.interval(own, name), own.get(name, "")) for name in metrics]
-        rows.append([*cells, Cell(outcome.verdict(trial), outcome.verdict(trial))])
+        rows.append([*cells, Cell(verdict(trial), verdict(trial))])
     return ["trial", *parameters, *map(values.label, metrics), "within bounds"], rows
 
 

@@ -20,7 +20,7 @@ from rgf_keras.experiments import Bound, Study
 from rgf_keras.experiments.studies.run import run_study
 from rgf_keras.experiments.studies.stages import COUNTED
 from rgf_keras.experiments.studies.storage import Journal, open_storage
-from rgf_keras.reports import outcome
+from rgf_keras.reports import outcome, trials
 from rgf_keras.tracking.tracker import MemoryTracker
 
 NAMES = ("rgf/gap", "quality/frechet_oracle", "rgf/class_coverage")
@@ -177,7 +177,7 @@ def test_two_bounds_on_one_metric_hold_both(tmp_path):
     results = [{"rgf/gap": 0.5, "mine/x (a b)": x} for x in (0.5, 2.0, -1.0)]
     study, _ = outcomes(tmp_path, results, subject_to=bounds, repeats=0)
     assert [trial.constraints["mine/x (a b)"] for trial in study.trials] == [-0.5, 1.0, 1.0]
-    assert outcome.bounds(outcome.study_summary(study)) == {"mine/x (a b)": "≥ 0 and ≤ 1"}
+    assert trials.bounds(outcome.study_summary(study)) == {"mine/x (a b)": "≥ 0 and ≤ 1"}
 
 
 def test_changed_choices_are_named_before_a_trial_is_begun(tmp_path):
