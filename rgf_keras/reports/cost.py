@@ -26,14 +26,15 @@ def of_assessment(config: AssessConfig, num_images: int) -> str:
     each = f"{own} on skewed and {balanced} on balanced data"
     drawn = f"{config.evaluation.num_samples} samples of each"
     training = _of_training(config, num_images)
-    return f"cost: {own + balanced} trainings of {training} ({each}), oracles, {drawn}; {KEPT}"
+    all_of_them = _count(own + balanced, "training")
+    return f"cost: {all_of_them} of {training} ({each}), oracles, {drawn}; {KEPT}"
 
 
 def of_trainings(config: AssessConfig, num_images: int, num_trainings: int) -> str:
     """What several trainings of a configuration cost, in one line."""
     training = _of_training(config, num_images)
     drawn = f"{config.evaluation.num_samples} samples of each"
-    return f"cost: {num_trainings} trainings of {training}, oracles, {drawn}; {KEPT}"
+    return f"cost: {_count(num_trainings, 'training')} of {training}, oracles, {drawn}; {KEPT}"
 
 
 def of_study(study: "Study", num_images: int | None = None) -> str:
@@ -44,17 +45,22 @@ def of_study(study: "Study", num_images: int | None = None) -> str:
         num_images: that the baseline trains on; None if what a trial does is the study's own.
     """
     again = study.repeats * (1 + study.candidates)
-    told = f"cost: {study.num_trials} trials"
-    told += f" and {again} repeats of the best and the baseline" if again else ""
+    told = f"cost: {_count(study.num_trials, 'trial')}"
+    told += f" and {_count(again, 'repeat')} of the best and the baseline" if again else ""
     if study.trainings > 1:
         told += f", {study.trainings} seeds each"
     if num_images is None or not isinstance(study.baseline, AssessConfig):
         return f"{told}, {study.baseline.training.epochs} epochs in the baseline's training"
     evaluation, training = study.baseline.evaluation, _of_training(study.baseline, num_images)
+    own = _count(evaluation.num_trainings, "training")
     return (
-        f"{told}; the baseline has {evaluation.num_trainings} trainings of {training}, and "
-        f"{evaluation.references} on balanced data; {KEPT}"
+        f"{told}; the baseline has {own} of {training}, and {evaluation.references} on balanced "
+        f"data; {KEPT}"
     )
+
+
+def _count(num: int, what: str) -> str:
+    return f"{num} {what}" if num == 1 else f"{num} {what}s"
 
 
 def _of_training(config: AssessConfig, num_images: int) -> str:
