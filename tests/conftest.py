@@ -64,6 +64,7 @@ def rgf_here(monkeypatch, capsys):
 
     def run(folder, *arguments, **environment):
         from rgf_keras import cli
+        from rgf_keras.cli.options import err, out
 
         arguments = ["rgf", *map(str, arguments)]
         with monkeypatch.context() as patch:
@@ -71,6 +72,9 @@ def rgf_here(monkeypatch, capsys):
             patch.setattr(sys, "argv", arguments)
             for name, value in environment.items():
                 patch.setenv(name, str(value))
+            if columns := environment.get("COLUMNS"):  # consoles are made once a test process
+                for console in (out, err):
+                    patch.setattr(console, "size", (columns, 25))
             capsys.readouterr()
             with pytest.raises(SystemExit) as ended:
                 cli.main()

@@ -120,7 +120,7 @@ def test_results_of_trainings_have_the_documented_keys():
 @pytest.mark.parametrize("arguments", [("--json",), ()])
 def test_a_study_is_shown_in_60_columns_without_colours(rgf, finished_workspace, arguments):
     shown = ("study", "show", "reported", "--workspace", finished_workspace)
-    done = rgf(*shown, *arguments, COLUMNS=60, NO_COLOR=1, TERM="xterm")
+    done = rgf(*shown, *arguments, COLUMNS=60, NO_COLOR=1)
     assert not CONTROL.search(done.stdout)
     assert done.stderr == ""
     if arguments:
