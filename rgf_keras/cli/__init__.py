@@ -112,8 +112,9 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit) as error:  # Typer and Rich end so if nobody reads on
-        code = getattr(error, "code", 1)
-        code = READER_GONE if code == 1 else code
+        code = READER_GONE
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, OSError):
+            code = error.code  # a user's file ends the process
     except TyperException as error:  # options and arguments that are none
         if message := error.format_message():  # else its help is shown
             context = getattr(error, "ctx", None)
