@@ -23,7 +23,13 @@ from rgf_keras.experiments import (
 
 BASELINE = AssessConfig(
     data=DataConfig(name="mnist-10k", factor="colour", rare_class=1),
-    model=DiffusionConfig(size="small", prediction="v", noise_schedule="cosine", num_steps=50),
+    model=DiffusionConfig(
+        size="small",
+        backbone="keras",  # of any width
+        prediction="v",
+        noise_schedule="cosine",
+        num_steps=50,
+    ),
     training=TrainingConfig(
         epochs=12,  # of 8,000 digits: 3,000 steps
         batch_size=32,

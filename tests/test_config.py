@@ -94,7 +94,7 @@ def test_spectral_decoupling_needs_a_discriminator():
 EXAMPLES = {
     "default": {},
     "vae": {"model": {"family": "vae", "units": [32, 16], "beta": 4}},
-    "diffusion": {"model": {"family": "diffusion", "width": 16, "augment": ["translation"]}},
+    "diffusion": {"model": {"family": "diffusion", "width": 64, "augment": ["translation"]}},
     "biggan": {
         "model": {"family": "biggan", "augment": True},
         "training": {"ema_decay": 0.9999, "ema_start": 1000},

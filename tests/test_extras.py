@@ -27,7 +27,7 @@ NEEDS = {
     "cluster": ("ray", lambda: ray._connect("auto")),
     "cmaes": ("cmaes", lambda: samplers.make("cmaes", 0)),
 }
-TESTED_WHERE_IT_IS_USED = {"keras-cv", "privacy"}  # models/test_diffusion, experiments/test_privacy
+TESTED_WHERE_IT_IS_USED = {"privacy"}  # experiments/test_privacy
 
 
 @pytest.mark.parametrize("extra", NEEDS)

@@ -17,7 +17,11 @@ _scope: ContextVar[keras.StatelessScope] = ContextVar("_scope")
 
 
 def put(arrays: Mapping[str, np.ndarray]) -> Tensors:
-    return {name: jnp.asarray(array) for name, array in arrays.items()}
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return {name: jnp.asarray(array) for name, array in arrays.items()}
+    everywhere = keras.distribution.TensorLayout([], distribution.device_mesh).backend_layout
+    return {name: jax.device_put(array, everywhere) for name, array in arrays.items()}
 
 
 def memory() -> int | None:

@@ -126,7 +126,15 @@ PLANS = {
     "reproduce --dry-run": {
         "name": "of the study",
         "runs[]": "their names",
-        **_within("cost", "training", {"steps": "all", "seconds_per_step": "here"}),
+        **_within(
+            "cost",
+            "if nothing is kept from before",
+            {
+                "steps": "of training",
+                "training_seconds": "that these take here",
+                "seconds": "that all takes here",
+            },
+        ),
     },
 }
 RECORDS: dict[str, dict[str, str]] = {

@@ -76,23 +76,13 @@ def reject_command(
             work,
             Cache(),
             progress,
-            _references(chosen.data.name, reference),
+            reject.newer_test_images(chosen.data.name) if reference is None else reference,
             samples_per_class,
         )
         train = make_sets(chosen.data, chosen.seed, Cache(), progress).skewed
     report.write(work, points, train.images)
     show(as_json, report.records(points), report.table(points))
     note(f"pictures, tables and models: {work}")
-
-
-def _references(name: str, given: list[str] | None) -> list[str]:
-    """Those given; else CIFAR-10.1 for CIFAR-10, as the paper has it, if its files are there."""
-    from rgf_keras.datasets.sources import DATASETS, FileSource
-
-    newer = DATASETS["cifar10.1"]
-    assert isinstance(newer, FileSource)
-    is_there = name == "cifar10" and newer.place(None) is not None
-    return ["cifar10.1"] if given is None and is_there else given or []
 
 
 def _parse(text: str) -> float | str | None:

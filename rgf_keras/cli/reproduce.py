@@ -99,8 +99,8 @@ def reproduce_command(
         return
     note(
         f"{reproduction.question}\n{len(runs)} runs: {', '.join(runs)}\n"
-        f"training takes about {duration(cost.seconds)} here ({cost.steps} steps of "
-        f"{1000 * cost.seconds_per_step:.0f} ms); oracles, sampling and measuring come on top",
+        f"cost: about {duration(cost.seconds)} here, of which {duration(cost.training_seconds)} "
+        f"for {cost.steps} steps of training; what is kept from before is not made again",
     )
     if dry_run:
         return
@@ -164,10 +164,10 @@ def _write_page(
     found = page.parts(paper, scale, trainings, find, records)
     import_keras()
     from rgf_keras.cache import Cache
-    from rgf_keras.reproduce.cost import estimate
+    from rgf_keras.reproduce.cost import Speed, estimate
     from rgf_keras.runtime.progress import duration
 
-    measured: dict[str, float] = {}
+    measured: dict[str, Speed] = {}
     with options.progress() as progress:
         cache = Cache()
         view = page.paper_page(

@@ -207,7 +207,7 @@ class DiffusionConfig(FamilyConfig):
     family: Literal["diffusion"] = "diffusion"
     size: Literal["tiny", "small", "base"] = "small"
     width: int | None = Field(None, ge=4, multiple_of=4)
-    backbone: Literal["keras", "keras_cv_attention", "keras_cv"] = "keras"
+    backbone: Literal["keras", "keras_cv_attention", "keras_cv"] = "keras_cv_attention"
     prediction: Literal["epsilon", "v"] = "epsilon"
     noise_schedule: Literal["linear", "cosine"] = "linear"
     timesteps: int = Field(1000, ge=2)

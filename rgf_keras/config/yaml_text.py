@@ -102,11 +102,11 @@ class _Loader(yaml.SafeLoader):
         )
 
 
-def _refusal(problem: str, node: Any) -> "Refused":
-    return Refused(None, None, problem, node.start_mark)
+def _refusal(problem: str, node: Any) -> "RefusedText":
+    return RefusedText(None, None, problem, node.start_mark)
 
 
-class Refused(yaml.constructor.ConstructorError):
+class RefusedText(yaml.constructor.ConstructorError):
     """What YAML allows, and is not read here."""
 
 
@@ -130,7 +130,7 @@ def load(text: str) -> Any:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        own = isinstance(error, yaml.composer.ComposerError | Refused)
+        own = isinstance(error, yaml.composer.ComposerError | RefusedText)
         where = f" (line {mark.line + 1}{f': {error.problem}' if own else ''})" if mark else ""
         raise RgfError(f"is no YAML{where}") from None
     except (yaml.YAMLError, *BAD_VALUES) as error:

@@ -120,7 +120,11 @@ def open_source(
         return _of_files(name, list_folder(path, used), tables, ground, skip_broken)
     file = image_arrays.parse(name)[0]
     is_array = file.suffix.lower() in (".npy", ".npz")
-    if (is_array or name.lower().endswith(image_archives.SUFFIXES)) and file.exists():
+    is_file = is_array or name.lower().endswith(image_archives.SUFFIXES)
+    place = file if is_file else path
+    if (is_file or _is_path(name)) and not place.exists():
+        raise RgfError(f"there is no file or folder {place}; name {', '.join(FORMS)}")
+    if is_file:
         if not file.is_file():
             raise RgfError(f"{file} is a pipe or device; only files are read, copy it into one")
         if is_array:
@@ -129,6 +133,13 @@ def open_source(
     if path.exists():
         raise RgfError(f"{path} is none of {', '.join(FORMS[:-1])}; name one that holds images")
     return _of_name(name, value_range)
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name can only have been meant as a path."""
+    first, slash, _ = name.partition("/")
+    is_other = ":" in name or first in sources.DATASETS  # a function, or a split
+    return name.startswith("folder:") or bool(slash and not is_other)
 
 
 def _of_files(

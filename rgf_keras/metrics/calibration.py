@@ -70,7 +70,7 @@ class Gaps:
 
 
 @dataclass(frozen=True)
-class Needed:
+class SampleSize:
     """What finding a difference takes.
 
     Attributes:
@@ -101,7 +101,7 @@ class Calibration:
     found: list[Calls]
     gaps: list[Gaps]
     scatter: power.Scatter
-    needed: list[Needed]
+    needed: list[SampleSize]
 
     def record(self) -> dict[str, Any]:
         """All of it, JSON-able."""
@@ -242,8 +242,8 @@ def _gaps(
 
 def _needed(
     difference: float, known: power.Scatter, design: tuple[int, int], alpha: float
-) -> Needed:
-    return Needed(
+) -> SampleSize:
+    return SampleSize(
         difference,
         power.power(difference, known, *design, alpha=alpha),
         {

@@ -41,9 +41,10 @@ class DDPM(LikelihoodModel):
         size: ``"tiny"``, ``"small"`` (for a CPU) or ``"base"`` (Ho et al.'s), see
             :data:`unet.SIZES`.
         width: channels at the image's size, if not those of the size; a multiple of 4.
-        backbone: the U-Net's layers: ``"keras"`` for plain ones, ``"keras_cv_attention"`` for
-            KerasCV's blocks, or ``"keras_cv"`` for these with KerasCV's spatial transformers, which
-            cost more. Both need KerasCV and TensorFlow, and a width that is a multiple of 32.
+        backbone: the U-Net's layers: ``"keras_cv_attention"`` for KerasCV's blocks, ``"keras_cv"``
+            for these with its spatial transformers, which cost more, or ``"keras"`` for plain
+            ones. The first two need TensorFlow, on any backend, and a width that is a multiple of
+            32.
         prediction: what the network predicts: ``"epsilon"``, the noise, or ``"v"``,
             α_t ε − σ_t x_0 (Salimans and Ho 2022).
         noise_schedule: ``"linear"`` or ``"cosine"``.
@@ -70,7 +71,7 @@ class DDPM(LikelihoodModel):
         image_shape: Sequence[int],
         size: Literal["tiny", "small", "base"] = "small",
         width: int | None = None,
-        backbone: Backbone = "keras",
+        backbone: Backbone = "keras_cv_attention",
         prediction: Prediction = "epsilon",
         noise_schedule: Literal["linear", "cosine"] = "linear",
         timesteps: int = 1000,

@@ -1,12 +1,8 @@
 """What commands would train: counted without Keras, and told before it begins."""
 
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rgf_keras.config import AssessConfig, ScoreConfig
-from rgf_keras.datasets import Dataset
-from rgf_keras.experiments.assessment.data import source
-from rgf_keras.experiments.scores.folds import load_images, number_of_folds
 
 if TYPE_CHECKING:
     from rgf_keras.experiments.studies.study import Study
@@ -65,36 +61,6 @@ def _count(num: int, what: str) -> str:
 
 def _of_training(config: AssessConfig, num_images: int) -> str:
     return f"{steps(config, num_images)} steps of {config.training.images_per_step} images"
-
-
-def trainings(config: Experiment, sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
-    """Each training of an experiment: what tells it from others, and its steps.
-
-    Args:
-        config: of the experiment.
-        sizes: numbers of training images, as far as they are known; is added to.
-    """
-    if isinstance(config, ScoreConfig):
-        num = _size(config.data.key, sizes, lambda: load_images(config.data)[0])
-        num_folds = number_of_folds(config, num)
-        fits = config.num_repeats * num_folds
-        yield config.key, fits * steps(config, num - num // num_folds)
-        if config.full_run:
-            yield f"full {config.key}", steps(config, num)
-    else:
-        data = config.data.model_copy(update={"rare_class": 0, "rarity": 1.0})
-        num = _size(data.key, sizes, lambda: source(data, "train"))
-        balanced = config.unmitigated() if config.evaluation.reference == "shared" else config
-        for number in range(config.evaluation.num_trainings):
-            yield config.of_training(number).key, steps(config, num)
-        for number in range(config.evaluation.references):
-            yield f"balanced {balanced.of_training(number).key}", steps(config, num)
-
-
-def _size(name: str, sizes: dict[str, int], load: Callable[[], Dataset]) -> int:
-    if name not in sizes:
-        sizes[name] = len(load())
-    return sizes[name]
 
 
 def steps(config: Experiment, num_images: int) -> int:

@@ -88,20 +88,22 @@ def write(folder: Path, points: Sequence[Point], train: np.ndarray) -> list[Path
         c_t = {point.label: point.c_t_by[kind] for point in points}
         files.append(rejection.plot_bars(folder / name, c_t, x_label))
     for point in points:
-        paths = {
-            name: folder / f"{name}-{point.label}.png"
-            for name in ("percentiles", "class", "tsne", "distances", "copies")
-        }
-        rows = np.flatnonzero(point.classes == point.classes.min())  # of the first class
-        copying.plot_percentiles(
-            paths["class"], point.images, point.copying, (4, 8, 12, 16, 20, 40, 60, 80, 100), rows
-        )
-        title, features = f"τ = {point.label}", point.train_features
-        near = point.copying.generated <= point.mean_distance
-        rejection.plot_tsne(paths["tsne"], title, features, point.features, near)
-        copying.plot_percentiles(paths["percentiles"], point.images, point.copying)
-        copying.plot_distances(paths["distances"], point.copying)
-        copying.plot_pairs(paths["copies"], point.images, train, point.copying)
-        files += paths.values()
+        files += write_pictures(folder, point, train, f"-{point.label}")
     text = strict_json.dumps(records(points), indent=1)
     return [*files, outputs.write_text(folder / "reject.json", text)]
+
+
+def write_pictures(folder: Path, point: Point, train: np.ndarray, suffix: str = "") -> list[Path]:
+    """Write what the paper shows of a single model, with a suffix to the files' names."""
+    names = ("percentiles", "class", "class-nearest", "tsne", "distances", "copies")
+    paths = {name: folder / f"{name}{suffix}.png" for name in names}
+    images, copies, title = point.images, point.copying, f"τ = {point.label}"
+    rows = np.flatnonzero(point.classes == point.classes.min())  # of the first class
+    copying.plot_percentiles(paths["percentiles"], images, copies)
+    copying.plot_percentiles(paths["class"], images, copies, (20, 40, 60, 80, 100), rows)
+    copying.plot_percentiles(paths["class-nearest"], images, copies, (4, 8, 12, 16, 20), rows)
+    near = copies.generated <= point.mean_distance
+    rejection.plot_tsne(paths["tsne"], title, point.train_features, point.features, near)
+    copying.plot_distances(paths["distances"], copies)
+    copying.plot_pairs(paths["copies"], images, train, copies)
+    return [*paths.values()]

@@ -172,8 +172,8 @@ def _missing(
                 [part.title, numbers, _price(price, [*missing.values()]), shlex.join(words)]
             )
     note = (
-        "Training alone, on this machine; oracles, sampling and measuring come on top. What one "
-        "table has trained, no other trains again."
+        "On this machine, if nothing is kept from before. What one table has trained, no other "
+        "trains again."
     )
     columns = ["", "runs missing", "would cost", "command"]
     return [PaperTable("missing", "What is missing", columns, rows, note)] if rows else []

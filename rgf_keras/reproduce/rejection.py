@@ -6,13 +6,16 @@ compared is how quality and C_T change with τ, not their values.
 """
 
 import io
+import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 
+from rgf_keras import outputs, strict_json
 from rgf_keras.config import AssessConfig, parse, published
 from rgf_keras.experiments.studies.ranking import FAR_OUTSIDE
 from rgf_keras.figures import copying as copying_figures
@@ -20,12 +23,21 @@ from rgf_keras.figures import images
 from rgf_keras.figures import rejection as figures
 from rgf_keras.reports.paper_tables import PaperTable
 from rgf_keras.reports.values import number
-from rgf_keras.reproduce.reproduction import Reproduction, model_name
+from rgf_keras.reproduce.reproduction import Reproduction, assess_once, model_name
 from rgf_keras.tracking.records import RunRecord
 
+if TYPE_CHECKING:
+    from rgf_keras.tracking.tracker import Context
+
 TABLES = ("tau", "modes")
-FIGURES = ("1", "6", "7")  # 2 to 4, 8 and 10 to 12 are among the pictures of rgf reject
+# 5 and 9 are 1 and 6 of other models, and all models are in each.
+FIGURES = ("1", "2", "3", "4", "6", "7", "8", "10", "11", "12")
+# By figure, the picture of a single model that it joins; 12 is 4 with a third colour.
+PICTURES = {"2": "class.png", "3": "class-nearest.png", "4": "tsne.png", "12": "tsne.png"}
+BARS = {"8": "class", "10": "embedding", "11": "reference"}  # by what C_T is shown
+C_T_BY = "c_t_by.json"
 MEAN_DISTANCE = 0.15
+SAMPLES_PER_CLASS = 10_000  # for C_T by class, as published
 # By τ: FID of SAGAN and of BigGAN with DiffAugment, mean C_T against CIFAR-10.1 of the same.
 PAPER = {
     0.0: (12.41, 5.08, 0.05, -0.70),
@@ -81,8 +93,27 @@ def reproduction(item: str, scale: str, trainings: int | None = None) -> Reprodu
         agreement=agreement if name == "tau" else lambda runs: [],
         figures=lambda runs, folder: PLOTS[name](runs, folder) if kind and runs else [],
         minimize="copying/deficit",
+        evaluate=assess_and_compare,
         study_options={"worst": FAR_OUTSIDE},
     )
+
+
+def assess_and_compare(config: AssessConfig, context: "Context") -> Any:
+    """Assess, and record what the paper shows of each model beside."""
+    from rgf_keras.experiments.rejection.reject import Comparison, newer_test_images  # with Keras
+    from rgf_keras.reports.rejection import write_pictures
+
+    assessment = assess_once(config, context)
+    newer = newer_test_images(config.data.name)
+    of_class = SAMPLES_PER_CLASS if config.data.name == "cifar10" else None
+    comparison = Comparison.of(config, context.cache, context.progress, newer, of_class)
+    path = next(file for name, file in assessment.files.items() if name.startswith("model."))
+    threshold, train = config.rejection.threshold, comparison.materials.data.skewed.images
+    point = comparison.point(threshold, assessment.metrics, path, context.progress)
+    by = outputs.write_text(path.parent / C_T_BY, strict_json.dumps(point.c_t_by))
+    for file in (by, *write_pictures(path.parent, point, train)):
+        context.run.log_artifact(file)
+    return assessment
 
 
 def _runs(scale: str, repeats: int) -> dict[str, AssessConfig]:
@@ -163,10 +194,27 @@ def _plot_tradeoff(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
     return [figures.plot_repeats(folder / "figure-6.png", arrays, *labels)]
 
 
-def _plot_samples(runs: Sequence[RunRecord], folder: Path) -> list[Path]:
-    found = {run.label: run.file("samples-skewed.png") for run in runs if "seed" not in run.label}
+def _join(figure: str, picture: str, runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    """A picture of each model's first training, side by side."""
+    found = {run.label: run.file(picture) for run in runs if "seed" not in run.label}
     titled = {label: content for label, content in found.items() if content}
-    return [images.join(folder / "figure-7.png", titled)] if titled else []
+    return [images.join(folder / f"figure-{figure}.png", titled)] if titled else []
+
+
+def _plot_bars(figure: str, by: str, runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+    """C_T of each model's first training by class, embedding or test images."""
+    paths = []
+    for model, own in _by_model(runs).items():
+        found = {run.label: run.file(C_T_BY) for run in own if "seed" not in run.label}
+        read = {label: json.loads(content)[by] for label, content in found.items() if content}
+        c_t = {
+            f"{label.split()[1]} d̄": {name: x for name, x in each.items() if x is not None}
+            for label, each in read.items()
+        }
+        if c_t:
+            path = folder / f"figure-{figure}-{model}.png"
+            paths.append(figures.plot_bars(path, c_t, by))
+    return paths
 
 
 def _by_model(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
@@ -177,7 +225,9 @@ def _by_model(runs: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
 PLOTS: dict[str, Callable[[Sequence[RunRecord], Path], list[Path]]] = {
     "1": _plot_spectrum,
     "6": _plot_tradeoff,
-    "7": _plot_samples,
+    "7": partial(_join, "7", "samples-skewed.png"),
+    **{figure: partial(_join, figure, picture) for figure, picture in PICTURES.items()},
+    **{figure: partial(_plot_bars, figure, by) for figure, by in BARS.items()},
 }
 
 
@@ -197,9 +247,8 @@ def deviations(scale: str) -> list[str]:
         return [
             "The Fréchet distance is of the last weights, in the same space as C_T; the weights "
             "with the best one are kept beside (model-best.keras, best.json).",
-            "C_T is against CIFAR-10's test images; rgf reject has it against CIFAR-10.1 too, by "
-            "class with 10,000 samples of each (--samples-per-class), with Figures 2 to 4, 8 and "
-            "10 to 12.",
+            "C_T is against CIFAR-10's test images; where CIFAR-10.1's are there, Figures 8 and 11 "
+            "have it against them too, by class with 10,000 samples of each.",
         ]
     return [
         "At this scale a small GAN copies 100 digits; τ are the paper's multiples of d̄, in an "

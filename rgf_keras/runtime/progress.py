@@ -49,7 +49,7 @@ def duration(seconds: float) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
 
 
-class Watched(Progress):
+class CheckedProgress(Progress):
     """Progress that makes sure of something before it is told.
 
     Args:
@@ -61,7 +61,7 @@ class Watched(Progress):
         self.progress, self.check = progress, check
 
     def task(self, description: str, unit: str = "steps") -> Progress:
-        return Watched(self.progress.task(description, unit), self.check)
+        return CheckedProgress(self.progress.task(description, unit), self.check)
 
     def __call__(self, done: int, total: int) -> None:
         self.check()

@@ -51,6 +51,9 @@ class Trainer:
     With ``checkpoint_dir`` a run that was killed continues where its newest whole checkpoint was
     written, and ends with the same loss trace and weights as a run that was not.
 
+    Under ``keras.distribution`` (on JAX), set before the model is made, devices share each batch;
+    losses and weights are those of one device but for the order of sums.
+
     Args:
         model: anything with ``players()`` and Keras ``variables``.
         data: arrays of equal length N. ``images`` (N, H, W, C) uint8 reach the losses as float32
@@ -105,6 +108,7 @@ class Trainer:
         self.regularizers = list(regularizers)
         self.turns = {player.name: 1 for player in self.players} | dict(turns or {})
         self.batch_size, self.privacy = batch_size, privacy
+        self._distribution = keras.distribution.distribution()
         self.ema_decay, self.ema_start = ema_decay, ema_start
         self.checkpoint_seconds = checkpoint_seconds
         self._check(data)
@@ -256,7 +260,17 @@ class Trainer:
     def _part(self, batch: Batch, turn: int) -> Batch:
         """The batch of one of a step's turns."""
         rows = slice(turn * self.batch_size, (turn + 1) * self.batch_size)
-        return {name: x if name in self._fixed else x[rows] for name, x in batch.items()}
+        return {
+            name: x if name in self._fixed else self._distribute(x[rows])
+            for name, x in batch.items()
+        }
+
+    def _distribute(self, x: Tensor) -> Tensor:
+        """Each device's share of a turn's images."""
+        if self._distribution is None:
+            return x
+        layout = self._distribution.get_data_layout(x.shape)
+        return keras.distribution.distribute_tensor(x, layout)
 
     def _turn(self, player: Player, batch: Batch) -> dict[str, Tensor]:
         optimizer = self.optimizers[player.name]
@@ -348,6 +362,12 @@ class Trainer:
                 f"{type(hook).__name__} needs the player '{hook.player}', "
                 f"but {type(self.model).__name__} has {names}",
             )
+        devices = 1 if self._distribution is None else self._distribution.num_model_replicas
+        require(
+            self.batch_size % devices == 0,
+            f"batch_size must be a multiple of {devices}, the number of devices that share it "
+            f"(keras.distribution), received {self.batch_size}",
+        )
         if self.privacy:
             excess = "privacy and regularizers exclude each other; leave out one of them"
             require(not self.regularizers, excess)

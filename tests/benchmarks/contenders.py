@@ -97,7 +97,7 @@ def diffusion_model(settings: SimpleNamespace):
     from rgf_keras.models import DDPM
 
     keras.config.set_dtype_policy("mixed_bfloat16" if settings.bfloat16 else "float32")
-    return DDPM((settings.side, settings.side, 3), settings.size)
+    return DDPM((settings.side, settings.side, 3), settings.size, backbone="keras")
 
 
 def lean_diffusion(name: str, images: np.ndarray, settings: SimpleNamespace):

@@ -22,7 +22,10 @@ MODELS = {
         lambda: VAE(SMALL, "mlp", "gaussian", latent_dim=2, units=(4,), observation="logit"),
         SMALL,
     ),
-    "diffusion": (lambda: DDPM(SMALL, "tiny", width=4, timesteps=9, num_steps=2, eta=1.0), SMALL),
+    "diffusion": (
+        lambda: DDPM(SMALL, "tiny", 4, "keras", timesteps=9, num_steps=2, eta=1.0),
+        SMALL,
+    ),
 }
 
 

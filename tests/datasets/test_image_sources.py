@@ -546,7 +546,9 @@ def test_functions_of_ones_own(tmp_path, monkeypatch):
     ("spec", "message"),
     [
         ("nowhere", "unknown data set 'nowhere'; known: .*a folder, FILE.npy"),
-        ("nowhere.npy", r"unknown data set 'nowhere\.npy'"),
+        ("nowhere.npy", r"there is no file or folder nowhere\.npy; name a folder, FILE"),
+        ("/nowhere", "there is no file or folder /nowhere; name a folder"),
+        ("nowhere/train", "there is no file or folder nowhere/train; name a folder"),
         ("mnist-10k/val", "unknown data set 'mnist-10k/val'"),
         (__file__, r"is none of a folder, FILE\.npy"),
         ("/dev/null", "is none of a folder"),

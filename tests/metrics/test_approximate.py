@@ -16,10 +16,11 @@ def clouds(num: int, width: int = 24, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("leave_one_out", [False, True])
-def test_most_neighbours_are_found_at_exact_distances(metric, leave_one_out):
+@pytest.mark.parametrize("width", [24, 300])  # wider ones are searched by their components
+def test_most_neighbours_are_found_at_exact_distances(metric, leave_one_out, width):
     pytest.importorskip("faiss")
-    references = clouds(5000)
-    queries = references if leave_one_out else clouds(800, seed=1)
+    references = clouds(5000, width)
+    queries = references if leave_one_out else clouds(800, width, seed=1)
     exact = neighbours.nearest(queries, references, metric, 10, leave_one_out)
     found = approximate.nearest(queries, references, metric, 10, leave_one_out)
     same = found.indices == exact[1]

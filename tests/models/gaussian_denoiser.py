@@ -27,7 +27,7 @@ class GaussianNetwork(keras.layers.Layer):
 
 def gaussian_model(image_shape, mean, deviation, **options):
     """A diffusion model of 1000 timesteps with this network."""
-    model = DDPM(image_shape, "tiny", width=4, timesteps=1000, **{"num_steps": 3, **options})
+    model = DDPM(image_shape, "tiny", 4, "keras", timesteps=1000, **{"num_steps": 3, **options})
     network = GaussianNetwork(model, mean, deviation)
     model.denoiser = Denoiser(network, model.schedule, model.prediction)
     model.sampler, model.bound = Sampler(model.denoiser), VariationalBound(model.denoiser)

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("quick_compilation")]
 SHAPE = (8, 8, 3)
 BATCH, STEPS = 4, 5
 SMALLEST = {
-    "keras": {"width": 8},
+    "keras": {"width": 8, "backbone": "keras"},
     "keras_cv_attention": {"width": 32, "backbone": "keras_cv_attention"},
     "keras_cv": {"width": 32, "backbone": "keras_cv"},
 }
@@ -165,14 +165,14 @@ def test_weights_of_kerascv_depend_on_the_seed_alone(trained):
 
 def test_base_has_the_published_number_of_parameters():
     """35.7 million at 32×32 (Ho et al. 2020, Appendix B)."""
-    model = DDPM((32, 32, 3), "base")
+    model = DDPM((32, 32, 3), "base", backbone="keras")
     millions = sum(int(np.prod(v.shape)) for v in model.trainable_variables) / 1e6
     assert millions == pytest.approx(35.7, abs=0.1)
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 3), (30, 30, 1), (32, 16, 3)])
 def test_networks_fit_even_sizes(shape):
-    assert DDPM(shape, "small", width=4).network.output_shape == (None, *shape)
+    assert DDPM(shape, "small", width=4, backbone="keras").network.output_shape == (None, *shape)
 
 
 # --- A perfect denoiser of images whose values are independent N(MEAN, DEVIATION²) ----------------
@@ -258,7 +258,7 @@ def test_kerascv_has_the_same_linear_betas():
     ("arguments", "message"),
     [
         ({"image_shape": (27, 27, 3)}, "even height and width, received 27×27; pad or crop"),
-        ({"width": 30}, "multiple of 4, received 30"),
+        ({"width": 30, "backbone": "keras"}, "multiple of 4, received 30"),
         ({"width": 40, "backbone": "keras_cv"}, "multiple of 32, received 40; use such a width or"),
         ({"timesteps": 50}, r"num_steps must lie in \[1, 50\] .* received 100"),
         ({"num_steps": 0}, r"num_steps must lie in \[1, 1000\] .* received 0"),
@@ -299,7 +299,7 @@ def test_missing_kerascv_is_named_with_the_remedy(trained, monkeypatch, tmp_path
     monkeypatch.delitem(sys.modules, "rgf_keras.models.unet_keras_cv")
     monkeypatch.delattr("rgf_keras.models.unet_keras_cv")
     monkeypatch.setitem(sys.modules, "keras_cv.models.stable_diffusion", None)
-    remedy = r"KerasCV cannot be imported .* pip install 'rgf-keras\[keras-cv\]'"
+    remedy = "KerasCV cannot be imported .* needs TensorFlow .* or use the backbone 'keras'"
     with pytest.raises(RgfError, match=remedy):
         small("keras_cv")
     with pytest.raises(RgfError, match=remedy):

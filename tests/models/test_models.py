@@ -29,7 +29,7 @@ MODELS = {
     "biggan": lambda: BigGAN((16, 16, 3), width=4, latent_dim=8, shared_dim=2, augment=True),
     "vae": lambda: VAE((28, 28, 3), latent_dim=4, units=(32, 16)),
     "conv_vae": lambda: VAE((32, 32, 1), "conv", "gaussian", latent_dim=4, width=4),
-    "diffusion": lambda: DDPM((4, 4, 1), "tiny", width=4, timesteps=9, num_steps=2, eta=1.0),
+    "diffusion": lambda: DDPM((4, 4, 1), "tiny", 4, "keras", timesteps=9, num_steps=2, eta=1.0),
 }
 
 
@@ -140,7 +140,7 @@ DDPM_SAVED = {
         (lambda: VAE((8, 8, 1), "mnist_mlp", units=(4,), beta=2.0), VAE_SAVED | VAE_ADDED),
         (lambda: SAGAN((8, 8, 1), 2, 4, 3, flip=True), CONDITIONAL_SAVED),
         (lambda: BigGAN((8, 8, 1), 2, 4, 4, 3, True), CONDITIONAL_SAVED | {"shared_dim"}),
-        (lambda: DDPM((4, 4, 1), "tiny", 4, augment=("flip",), timesteps=100), DDPM_SAVED),
+        (lambda: DDPM((4, 4, 1), "tiny", 4, "keras", augment=("flip",), timesteps=100), DDPM_SAVED),
         (lambda: Oracle((16, 16, 1), 3, 2, 5, 1), {"num_outputs", "width", "feature_dim"}),
     ],
 )

@@ -21,7 +21,7 @@ from rgf_keras.experiments.assessment.materials import (
 )
 from rgf_keras.experiments.assessment.oracles import Labels
 from rgf_keras.experiments.assessment.result import Assessment
-from rgf_keras.experiments.assessment.trainings import ALONE, Trained, Trainings
+from rgf_keras.experiments.assessment.trainings import ALONE, TrainingResult, Trainings
 from rgf_keras.figures import copying as copying_figures
 from rgf_keras.figures import images as figures
 from rgf_keras.metrics import catalogue, rgf_table
@@ -91,7 +91,7 @@ class Evaluation:
             cache=materials.cache,
         )
 
-    def measure(self, evidence: Evidence, trained: Sequence[Trained]) -> dict[str, float]:
+    def measure(self, evidence: Evidence, trained: Sequence[TrainingResult]) -> dict[str, float]:
         """The metrics of all trainings; ``evidence`` has their table, and the first's samples."""
         measured = [catalogue.measure(evidence, self.metrics)]
         # What the table says is of all trainings together already.
@@ -170,7 +170,7 @@ def assess(config: AssessConfig, context: Context, resources: WorkersSpec = ALON
 
 def _first_training(
     evaluation: Evaluation, trainings: Trainings, context: Context
-) -> tuple[Trained, Evidence]:
+) -> tuple[TrainingResult, Evidence]:
     """The training that is evaluated and shown while it is under way, and its evidence."""
     run, folder, config = context.run, context.folder, evaluation.config
     number = config.evaluation.first_training
@@ -239,8 +239,8 @@ def _write(
     evaluation: Evaluation,
     evidence: Evidence,
     metrics: dict[str, float],
-    reference: Trained,
-    first: Trained,
+    reference: TrainingResult,
+    first: TrainingResult,
 ) -> dict[str, Path]:
     """Tables, and the first trainings' pictures, by name."""
     data, epochs = evaluation.materials.data, first.epochs

@@ -18,7 +18,7 @@ from rgf_keras.tracking.tracker import Context
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibrationResult:
     """What came of it.
 
     Attributes:
@@ -44,7 +44,7 @@ def calibrate(
     num_seeds: int = 8,
     num_skewed: int = 0,
     resources: WorkersSpec = ALONE,
-) -> Calibrated:
+) -> CalibrationResult:
     """Train equal models with several seeds and compare them.
 
     They are the references of an assessment of this configuration, and are kept with those.
@@ -74,7 +74,7 @@ def calibrate(
     rule = Rule(config.data.rare_class, evaluation.alpha, evaluation.min_class_samples)
     found = calibration.calibrate(balanced, skewed, compared, rule)
     paths = folder / "calibration.json", figures.plot(folder / "calibration.png", found)
-    calibrated = Calibrated(found, balanced, skewed, {path.name: path for path in paths})
+    calibrated = CalibrationResult(found, balanced, skewed, {path.name: path for path in paths})
     outputs.write_text(paths[0], strict_json.dumps(calibrated.record(), indent=1))
     for path in paths:
         run.log_artifact(path)

@@ -36,7 +36,7 @@ ALONE = WorkersSpec()
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What a training came to.
 
     Attributes:
@@ -62,7 +62,7 @@ class Trained:
         }
 
     @classmethod
-    def of(cls, arrays: Arrays) -> "Trained":
+    def of(cls, arrays: Arrays) -> "TrainingResult":
         """What was kept."""
         names = sorted(name for name in arrays if name.startswith("weight/"))
         epochs = json.loads(arrays["epochs"].tobytes())
@@ -88,7 +88,7 @@ class Trainings:
     folder: Path
     progress: Progress = SILENT
 
-    def get(self, side: Side, numbers: Sequence[int]) -> list[Trained]:
+    def get(self, side: Side, numbers: Sequence[int]) -> list[TrainingResult]:
         """Trainings by their numbers, trained if need be.
 
         Raises:
@@ -98,15 +98,17 @@ class Trainings:
             self._train_at_once(side, missing)
         cache, kind = self._kept(side)
         return [
-            Trained.of(cache.get(kind, self._description(side, n), partial(self._train, side, n)))
+            TrainingResult.of(
+                cache.get(kind, self._description(side, n), partial(self._train, side, n))
+            )
             for n in numbers
         ]
 
-    def find(self, side: Side, number: int) -> Trained | None:
+    def find(self, side: Side, number: int) -> TrainingResult | None:
         """A training that is kept."""
         cache, kind = self._kept(side)
         arrays = cache.load(kind, self._description(side, number))
-        return Trained.of(arrays) if arrays else None
+        return TrainingResult.of(arrays) if arrays else None
 
     def keep(
         self,
@@ -115,7 +117,7 @@ class Trainings:
         model: keras.Model,
         images: np.ndarray,
         epochs: list[dict[str, float]],
-    ) -> Trained:
+    ) -> TrainingResult:
         """Keep what a training came to."""
         cache, kind = self._kept(side)
         trained = self._trained(side, model, images, epochs)
@@ -141,7 +143,7 @@ class Trainings:
             for _ in run_all(workers, tasks, lambda task: self.progress, lambda task: _name(*task)):
                 pass
 
-    def model(self, trained: Trained) -> keras.Model:
+    def model(self, trained: TrainingResult) -> keras.Model:
         """The model under test as it was sampled."""
         model = build_model(self.config, self.materials.data.skewed)
         model.set_weights(trained.weights)
@@ -199,11 +201,11 @@ class Trainings:
 
     def _trained(
         self, side: Side, model: keras.Model, images: np.ndarray, epochs: list[dict[str, float]]
-    ) -> Trained:
+    ) -> TrainingResult:
         counts = self.materials.count(self.materials.oracles.label(images))
         if side == "balanced":
-            return Trained(counts, images[:GRID_SIZE], epochs, [])
-        return Trained(counts, images, epochs, model.get_weights())
+            return TrainingResult(counts, images[:GRID_SIZE], epochs, [])
+        return TrainingResult(counts, images, epochs, model.get_weights())
 
     def _fit_one_program(self, side: Side) -> bool:
         """Whether several trainings are faster as one program: on JAX with an accelerator.

@@ -21,7 +21,7 @@ Oracle = Callable[[np.ndarray], Any]
 
 
 @dataclass(frozen=True)
-class Labelled:
+class ImageLabels:
     """Images by what they show.
 
     Attributes:
@@ -33,7 +33,7 @@ class Labelled:
     values: Sequence[str]
 
 
-def label(source: Source, canvas: Canvas, oracle: str | Oracle | None = None) -> Labelled:
+def label(source: Source, canvas: Canvas, oracle: str | Oracle | None = None) -> ImageLabels:
     """What each image of a set shows.
 
     Args:
@@ -53,7 +53,7 @@ def label(source: Source, canvas: Canvas, oracle: str | Oracle | None = None) ->
                 "folders (or labels.csv of file,label) with factors.csv of file,NAME beside them, "
                 "or give an oracle"
             )
-        return Labelled([source.class_names[i] for i in source.labels], source.values())
+        return ImageLabels([source.class_names[i] for i in source.labels], source.values())
     name = oracle if isinstance(oracle, str) else getattr(oracle, "__name__", "the oracle")
     function = plugins.resolve("oracles", oracle) if isinstance(oracle, str) else oracle
     told: tuple[list[str], list[str]] = [], []
@@ -66,7 +66,7 @@ def label(source: Source, canvas: Canvas, oracle: str | Oracle | None = None) ->
             )
         for texts, answer in zip(told, answers, strict=True):
             texts.extend(answer)
-    return Labelled(*told)
+    return ImageLabels(*told)
 
 
 def _as_texts(answers: Any) -> list[list[str]]:
@@ -78,8 +78,8 @@ def _as_texts(answers: Any) -> list[list[str]]:
 
 
 def tables(
-    generated: Sequence[Labelled],
-    references: Sequence[Labelled],
+    generated: Sequence[ImageLabels],
+    references: Sequence[ImageLabels],
     rare: str | None = None,
     rare_class: str | None = None,
 ) -> list[list[Row]]:
@@ -108,7 +108,7 @@ def tables(
     if rare_class is not None and rare_class not in class_names:
         raise unknown_name("class", rare_class, class_names)
 
-    def count(each: Labelled) -> np.ndarray:
+    def count(each: ImageLabels) -> np.ndarray:
         classes = np.array([class_names.index(name) for name in each.classes])
         shown = np.array([values.index(value) for value in each.values])
         return rgf_table.count(classes, shown, len(class_names), len(values))

@@ -13,6 +13,7 @@ from rgf_keras import archive, outputs, strict_json
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig
 from rgf_keras.datasets import Dataset
+from rgf_keras.datasets.sources import DATASETS, FileSource
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment import models
 from rgf_keras.experiments.assessment.assess import BEST, assess
@@ -26,7 +27,7 @@ from rgf_keras.runtime.progress import SILENT, Progress
 from rgf_keras.tracking.tracker import Context, Tracker, environment_tags
 
 Threshold = float | str | None
-Labelled = tuple[np.ndarray, np.ndarray]  # features (n, d) and classes (n,)
+LabelledFeatures = tuple[np.ndarray, np.ndarray]  # features (n, d) and classes (n,)
 
 
 @dataclass(frozen=True)
@@ -101,25 +102,121 @@ def sweep(
     """
     if len(set(thresholds)) < len(thresholds):
         raise RgfError("a threshold is named twice")
-    data = check(config, cache, progress)
-    held_out = _held_out(config, references, data, cache, progress)
-    materials = prepare(config, cache, progress, data)
-    train = materials.embedding.extract(data.skewed.images, cache)
-    own, _ = neighbours.nearest(train, train, leave_one_out=True)
+    comparison = Comparison.of(config, cache, progress, references, samples_per_class)
     points = []
     for threshold in thresholds:
         folder = work / f"threshold-{_label(threshold)}"
         folder.mkdir(parents=True, exist_ok=True)
-        record = _assess_once(config, threshold, data.skewed, tracker, folder, cache, progress)
-        model = models.load(folder / record["model"])
-        drawn = _draw(model, config, materials, samples_per_class, progress.task("samples"))
-        best = folder / BEST
-        known = float(own.mean()), json.loads(best.read_text()) if best.exists() else {}
-        metrics = record["metrics"]
-        points.append(
-            _point(threshold, metrics, drawn, known, folder, materials, held_out, config.seed)
-        )
+        train = comparison.materials.data.skewed
+        record = _assess_once(config, threshold, train, tracker, folder, cache, progress)
+        path = folder / record["model"]
+        points.append(comparison.point(threshold, record["metrics"], path, progress))
     return points
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What models of a configuration are compared with, once they are trained.
+
+    Attributes:
+        config: how they were trained, but for the threshold.
+        materials: what they share.
+        held_out: test images by the name of their data set, the data's own first.
+        mean_distance: d̄.
+        samples_per_class: see :func:`sweep`.
+    """
+
+    config: AssessConfig
+    materials: Materials
+    held_out: Mapping[str, Dataset]
+    mean_distance: float
+    samples_per_class: int | None
+
+    @classmethod
+    def of(
+        cls,
+        config: AssessConfig,
+        cache: Cache,
+        progress: Progress,
+        references: Sequence[str] = (),
+        samples_per_class: int | None = None,
+    ) -> "Comparison":
+        """Load and measure all that does not depend on the threshold, see :func:`sweep`."""
+        data = check(config, cache, progress)
+        held_out = _held_out(config, references, data, cache, progress)
+        materials = prepare(config, cache, progress, data)
+        train = materials.embedding.extract(data.skewed.images, cache)
+        own, _ = neighbours.nearest(train, train, leave_one_out=True)
+        return cls(config, materials, held_out, float(own.mean()), samples_per_class)
+
+    def point(
+        self, threshold: Threshold, metrics: dict[str, float], path: Path, progress: Progress
+    ) -> Point:
+        """How a model copies.
+
+        Args:
+            threshold: that it was trained with.
+            metrics: of its assessment.
+            path: its file, beside those of its assessment.
+            progress: is told how far the work is.
+        """
+        best = path.parent / BEST
+        drawn = self._draw(models.load(path), progress.task("samples"))
+        train, cache, embedding = self.materials.data.skewed, self.materials.cache, self.embedding
+
+        def nearness(extractor: FeatureExtractor, test: Dataset) -> Copying:
+            of_train, of_test = (extractor.extract(each.images, cache) for each in (train, test))
+            generated = extractor.extract(drawn.images)
+            return copying.measure(of_train, of_test, generated, self.config.seed, extractor.name)
+
+        by_reference = {name: nearness(embedding, test) for name, test in self.held_out.items()}
+        (name, test), *_ = self.held_out.items()
+        own, pixels = by_reference[name], nearness(Pixels(), test)
+        by_class = embedding.extract(drawn.of_classes), drawn.their_classes
+        whole = embedding.extract(train.images, cache), train.labels
+        sets = {
+            name: (whole, (embedding.extract(each.images, cache), each.labels), by_class)
+            for name, each in self.held_out.items()
+        }
+        return Point(
+            threshold,
+            metrics,
+            metrics[f"quality/frechet_{embedding.name}"],
+            {
+                "embedding": {embedding.name: own.c_t.value, "pixels": pixels.c_t.value},
+                "reference": {name: each.c_t.value for name, each in by_reference.items()},
+                "class": _by_class(sets[name], train.class_names),
+                "class mean": _class_means(sets, train.num_classes, self.config.seed),
+            },
+            drawn.images,
+            own,
+            whole[0],
+            {
+                int(file.stem.split("-")[1]): archive.load(file)[0]["features"]
+                for file in sorted(path.parent.glob("features-*.npz"))
+            },
+            drawn.classes,
+            self.mean_distance,
+            json.loads(best.read_text()) if best.exists() else {},
+        )
+
+    @property
+    def embedding(self) -> FeatureExtractor:
+        """In which distances are measured."""
+        return self.materials.embedding
+
+    def _draw(self, model: Any, progress: Progress) -> "Drawn":
+        images = models.draw_samples(model, self.config, progress)
+        if not hasattr(model, "requested_labels"):
+            classes = self.materials.oracles.label(images).classes
+            return Drawn(images, classes, images, classes)
+        classes = model.requested_labels(len(images))
+        if self.samples_per_class is None:
+            return Drawn(images, classes, images, classes)
+        num_classes = self.materials.data.skewed.num_classes
+        every = np.repeat(np.arange(num_classes), self.samples_per_class)
+        drawn = to_uint8(model.sample(len(every), self.config.seed, labels=every))
+        return Drawn(images, classes, drawn, every)
 
 
 @dataclass(frozen=True)
@@ -139,23 +236,11 @@ class Drawn:
     their_classes: np.ndarray
 
 
-def _draw(
-    model: Any,
-    config: AssessConfig,
-    materials: Materials,
-    per_class: int | None,
-    progress: Progress,
-) -> Drawn:
-    images = models.draw_samples(model, config, progress)
-    if not hasattr(model, "requested_labels"):
-        classes = materials.oracles.label(images).classes
-        return Drawn(images, classes, images, classes)
-    classes = model.requested_labels(len(images))
-    if per_class is None:
-        return Drawn(images, classes, images, classes)
-    every = np.repeat(np.arange(materials.data.skewed.num_classes), per_class)
-    drawn = to_uint8(model.sample(len(every), config.seed, labels=every))
-    return Drawn(images, classes, drawn, every)
+def newer_test_images(name: str) -> list[str]:
+    """CIFAR-10.1 for CIFAR-10, as the paper has it, if its files are there; else none."""
+    newer = DATASETS["cifar10.1"]
+    assert isinstance(newer, FileSource)
+    return ["cifar10.1"] if name == "cifar10" and newer.place(None) is not None else []
 
 
 def _held_out(
@@ -213,58 +298,7 @@ def _label(threshold: Threshold) -> str:
     return "none" if threshold is None else str(threshold)
 
 
-def _point(
-    threshold: Threshold,
-    metrics: dict[str, float],
-    drawn: Drawn,
-    known: tuple[float, dict[str, Any]],
-    folder: Path,
-    materials: Materials,
-    held_out: Mapping[str, Dataset],
-    seed: int,
-) -> Point:
-    train, cache, embedding = materials.data.skewed, materials.cache, materials.embedding
-
-    def features(extractor: FeatureExtractor, test: Dataset) -> list[np.ndarray]:
-        of_sets = [extractor.extract(each.images, cache) for each in (train, test)]
-        return [*of_sets, extractor.extract(drawn.images)]
-
-    def nearness(extractor: FeatureExtractor, test: Dataset) -> Copying:
-        of_train, of_test, generated = features(extractor, test)
-        return copying.measure(of_train, of_test, generated, seed, extractor.name)
-
-    by_reference = {name: nearness(embedding, test) for name, test in held_out.items()}
-    (name, test), *_ = held_out.items()
-    own, pixels = by_reference[name], nearness(Pixels(), test)
-    by_class = embedding.extract(drawn.of_classes), drawn.their_classes
-    whole = embedding.extract(train.images, cache), train.labels
-    sets = {
-        name: (whole, (embedding.extract(each.images, cache), each.labels), by_class)
-        for name, each in held_out.items()
-    }
-    return Point(
-        threshold,
-        metrics,
-        metrics[f"quality/frechet_{embedding.name}"],
-        {
-            "embedding": {embedding.name: own.c_t.value, "pixels": pixels.c_t.value},
-            "reference": {name: each.c_t.value for name, each in by_reference.items()},
-            "class": _by_class(sets[name], train.class_names),
-            "class mean": _class_means(sets, train.num_classes, seed),
-        },
-        drawn.images,
-        own,
-        whole[0],
-        {
-            int(path.stem.split("-")[1]): archive.load(path)[0]["features"]
-            for path in sorted(folder.glob("features-*.npz"))
-        },
-        drawn.classes,
-        *known,
-    )
-
-
-def _by_class(sets: Sequence[Labelled], class_names: Sequence[str]) -> dict[str, float]:
+def _by_class(sets: Sequence[LabelledFeatures], class_names: Sequence[str]) -> dict[str, float]:
     """C_T of training, test and generated features of each class, as one cell."""
     values = {}
     for label, name in enumerate(class_names):
@@ -276,7 +310,7 @@ def _by_class(sets: Sequence[Labelled], class_names: Sequence[str]) -> dict[str,
 
 
 def _class_means(
-    sets: Mapping[str, Sequence[Labelled]], num_classes: int, seed: int
+    sets: Mapping[str, Sequence[LabelledFeatures]], num_classes: int, seed: int
 ) -> dict[str, float]:
     """The mean of the classes' C_T by reference set, where every class has enough."""
     values = {}

@@ -23,7 +23,7 @@ from rgf_keras.experiments.studies.storage import leases, open_storage
 from rgf_keras.experiments.studies.study import Evaluate, Study
 from rgf_keras.experiments.studies.trial import Outcome, TrialRun, evaluate
 from rgf_keras.names import check_name
-from rgf_keras.runtime.progress import SILENT, Progress, Watched
+from rgf_keras.runtime.progress import SILENT, CheckedProgress, Progress
 from rgf_keras.tracking import views
 from rgf_keras.tracking.tracker import (
     LOCAL,
@@ -196,7 +196,7 @@ class StudyRunner:
         with self.tracker.run(name, tags, self._parent, _run_id(trial)) as run:
             trial.set_user_attr(RUN_ID, run.id)
             trial_run = TrialRun(run, trial, self.study, check, self.pictures)
-            context = Context(trial_run, folder, self.spec.cache, Watched(progress, check))
+            context = Context(trial_run, folder, self.spec.cache, CheckedProgress(progress, check))
             outcome = self._known_outcome(stage, trial, folder)
             outcome = outcome or self._evaluate(stage, trial, context)
             if outcome:

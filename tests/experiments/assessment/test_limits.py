@@ -22,9 +22,9 @@ MODELS = [
     {"family": "vae", "architecture": "celeba_conv", "width": 1},
     {"family": "sagan", "width": 4},
     {"family": "biggan", "width": 4, "latent_dim": 4, "shared_dim": 2},
-    {"family": "diffusion", "size": "tiny", "width": 4},
-    {"family": "diffusion", "size": "small", "width": 4},
-    {"family": "diffusion", "size": "base", "width": 4},
+    {"family": "diffusion", "size": "tiny", "backbone": "keras", "width": 4},
+    {"family": "diffusion", "size": "small", "backbone": "keras", "width": 4},
+    {"family": "diffusion", "size": "base", "backbone": "keras", "width": 4},
 ]
 
 

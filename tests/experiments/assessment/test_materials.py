@@ -51,7 +51,9 @@ def test_oracles_may_see_more_images_than_the_generator(tmp_path, monkeypatch, n
 def test_diffusion_models_are_built_and_drawn_as_configured():
     images = np.zeros((4, 8, 8, 3), np.uint8)
     dataset = Dataset("black", images, np.arange(4) % 2, np.arange(4), ("a", "b"))
-    model = DiffusionConfig(size="tiny", width=4, timesteps=30, num_steps=3, augment=("flip",))
+    model = DiffusionConfig(
+        size="tiny", backbone="keras", width=4, timesteps=30, num_steps=3, augment=("flip",)
+    )
     config = AssessConfig(model=model, evaluation=EvaluationConfig(num_samples=2, fast=True))
     told = []
     built = build_model(config, dataset)

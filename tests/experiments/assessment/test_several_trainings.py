@@ -172,7 +172,7 @@ def test_vaes_are_trained_as_one_program_on_an_accelerator(tmp_path, monkeypatch
     "model",
     [
         {"family": "gan", "units": [16]},
-        {"family": "diffusion", "size": "tiny", "width": 4, "num_steps": 2},
+        {"family": "diffusion", "backbone": "keras", "size": "tiny", "width": 4, "num_steps": 2},
     ],
     ids=lambda model: model["family"],
 )

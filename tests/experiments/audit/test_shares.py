@@ -11,21 +11,21 @@ from rgf_keras.datasets.image_sources import open_source
 from rgf_keras.errors import ArgumentError, RgfError
 from rgf_keras.experiments.audit import shares
 from rgf_keras.experiments.audit.audit import audit
-from rgf_keras.experiments.audit.shares import Labelled
+from rgf_keras.experiments.audit.shares import ImageLabels
 from rgf_keras.metrics.trainings import compare_trainings
 
 CANVAS = Canvas(28, 28, 1)
 
 
-def drawn(share: float, seed: int, num: int = 400) -> Labelled:
+def drawn(share: float, seed: int, num: int = 400) -> ImageLabels:
     """Samples of two classes; of the dogs ``share`` are red."""
     rng = np.random.default_rng(seed)
     classes = np.where(rng.random(num) < 0.5, "dog", "cat")
     red = rng.random(num) < np.where(classes == "dog", share, 0.5)
-    return Labelled(classes.tolist(), np.where(red, "red", "green").tolist())
+    return ImageLabels(classes.tolist(), np.where(red, "red", "green").tolist())
 
 
-def counted(images: Labelled) -> np.ndarray:
+def counted(images: ImageLabels) -> np.ndarray:
     """(3, 2): cats, dogs and both, green and red."""
     pairs = list(zip(images.classes, images.values, strict=True))
     rows = np.array([[pairs.count((c, v)) for v in ("green", "red")] for c in ("cat", "dog")])
@@ -64,7 +64,7 @@ def test_unknown_names_are_refused(change, message):
 
 
 def test_a_single_value_is_no_factor():
-    images = Labelled(["a"] * 20, ["red"] * 20)
+    images = ImageLabels(["a"] * 20, ["red"] * 20)
     with pytest.raises(ArgumentError, match="all images show 'red'"):
         shares.tables([images], [images])
 
@@ -82,7 +82,7 @@ def write(folder, values: list[str]) -> None:
 def test_classes_come_from_folders_and_values_from_the_table(tmp_path):
     write(tmp_path / "d", ["red", "green", "green", "red"])
     told = shares.label(open_source(tmp_path / "d"), CANVAS)
-    assert told == Labelled(["cat", "cat", "dog", "dog"], ["red", "green", "green", "red"])
+    assert told == ImageLabels(["cat", "cat", "dog", "dog"], ["red", "green", "green", "red"])
 
 
 def test_what_nothing_tells_is_asked_for(tmp_path):
@@ -101,7 +101,7 @@ def test_an_oracle_tells_them(tmp_path):
         "    return ['odd' if x % 2 else 'even' for x in levels], levels > 1\n"
     )
     told = shares.label(open_source(tmp_path / "d"), CANVAS, f"{oracle}:tell")
-    assert told == Labelled(["even", "even", "odd", "odd"], ["False", "True", "False", "True"])
+    assert told == ImageLabels(["even", "even", "odd", "odd"], ["False", "True", "False", "True"])
 
 
 def test_an_oracle_of_other_answers_is_refused(tmp_path):

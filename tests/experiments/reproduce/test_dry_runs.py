@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from rgf_keras import reproduce
 from rgf_keras.cli import app
 from rgf_keras.config import published
-from rgf_keras.reports import cost as counted
 from rgf_keras.reproduce import cost
 from rgf_keras.training import Trainer
 
@@ -24,28 +23,29 @@ class Untrained(Trainer):
 @pytest.fixture(scope="module")
 def _files(tmp_path_factory):
     """All data sets, each loaded once; models are narrow, and each kind is built once."""
-    seconds, known = cost._seconds_per_step, {}
-    load, loaded = counted.source, {}
+    train, known = cost._train, {}
+    load, loaded = cost.source, {}
 
     def load_once(data, split):
         if data.key not in loaded:
             loaded[data.key] = load(data, split)
         return loaded[data.key]
 
-    def measure(config, cache):
+    def train_once(config, images):
         small = {"width": 4, "units": (8,), "size": "tiny"}
         fields = type(config.model).model_fields
         sizes = {name: x for name, x in small.items() if name in fields}
         narrow = config.model_copy(update={"model": config.model.model_copy(update=sizes)})
         kind = f"{narrow.model} {config.training} {config.data.name}"
         if kind not in known:
-            known[kind] = seconds(narrow, cache)
+            known[kind] = train(narrow, images)
         return known[kind]
 
     with pytest.MonkeyPatch.context() as patch:
         true_formats.save_all(tmp_path_factory.mktemp("data"), patch)
-        patch.setattr(cost, "_seconds_per_step", measure)
-        patch.setattr(counted, "source", load_once)
+        patch.setattr(cost, "_train", train_once)
+        patch.setattr(cost, "_second_call", lambda function: 0.1)
+        patch.setattr(cost, "source", load_once)
         patch.setattr(cost, "Trainer", Untrained)
         patch.setitem(published.RGF["data"], "per_class", 80)
         patch.setattr(cost, "MEASURED_SECONDS", 1e-9)

@@ -1,12 +1,14 @@
 """Memorization rejection's figures and its table of modes, of runs that are made by hand."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from rgf_keras import archive, reproduce
 from rgf_keras.figures import images
+from rgf_keras.reproduce import rejection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +34,13 @@ def make(tmp_path_factory):
         arrays = {
             f"{kind}/{x}": rng.uniform(size=30) for x in spaces for kind in ("generated", "test")
         }
+        picture = images.grid(folder / "samples.png", np.zeros((4, 8, 8, 3), np.uint8))
+        named = ("samples-skewed.png", *rejection.PICTURES.values())
+        by = {"class": {"0": 0.5, "1": None}, "embedding": {"pixels": -9}, "reference": {"x": 1}}
         files = {
+            **{name: picture.read_bytes() for name in named},
+            "c_t_by.json": json.dumps(by).encode(),
             "distances.npz": archive.save(folder / "distances.npz", arrays).read_bytes(),
-            "samples-skewed.png": images.grid(
-                folder / "samples.png", np.zeros((4, 8, 8, 3), np.uint8)
-            ).read_bytes(),
         }
         numbers = {"copying/c_t": -1.0, "copying/c_t_low": -2.0, "copying/c_t_high": 0.5}
         metrics = {"quality/frechet_oracle": 9.0, **numbers, "generator/acceptance": 0.5}
