@@ -56,11 +56,16 @@ def resolve(group: str, name: str, known: Mapping[str, Any] | None = None) -> An
             nearest = did_you_mean(attribute, names)
             raise ArgumentError(f"'{name}': {place} has no '{attribute}'{nearest}")
         return getattr(module, attribute)
-    installed = {point.name: point for point in metadata.entry_points(group=f"rgf_keras.{group}")}
-    if name in installed:
-        return attempt(name, installed[name].load)
-    names = [*(known or {}), *installed]
+    points = installed(group)
+    if name in points:
+        return attempt(name, points[name].load)
+    names = [*(known or {}), *points]
     raise unknown_name(GROUPS[group], name, names, ("module:attr", "file.py:attr"))
+
+
+def installed(group: str) -> dict[str, metadata.EntryPoint]:
+    """What installed packages offer, by name."""
+    return {point.name: point for point in metadata.entry_points(group=f"rgf_keras.{group}")}
 
 
 def is_guest(name: str) -> bool:

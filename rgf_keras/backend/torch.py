@@ -55,17 +55,23 @@ def _update_in_one_pass(
 ) -> None:
     """Keras' update of Adam with PyTorch's fused kernel, where Keras passes over all weights a
     dozen times. Keras multiplies the learning rate by the bias corrections; PyTorch's own ones
-    are 1 at a late step."""
+    are 1 at a late step. The kernel walks through memory, whatever the strides are: those of a
+    convolution's gradients are not its kernel's."""
     values = [variable.value for variable in variables]
     indices = [optimizer._get_variable_index(variable) for variable in variables]
+    momentums = [optimizer._momentums[i].value for i in indices]
+    velocities = [optimizer._velocities[i].value for i in indices]
+    if not all(x.is_contiguous() for x in (*values, *momentums, *velocities)):
+        type(optimizer)._parallel_update_step(optimizer, gradients, variables, learning_rate)
+        return
     step = ops.cast(optimizer.iterations + 1, "float32")
     correction = ops.sqrt(1 - optimizer.beta_2**step) / (1 - optimizer.beta_1**step)
     late = torch.tensor(1e9, device=values[0].device)
     adam(
         values,
-        list(gradients),
-        [optimizer._momentums[i].value for i in indices],
-        [optimizer._velocities[i].value for i in indices],
+        [gradient.contiguous() for gradient in gradients],
+        momentums,
+        velocities,
         max_exp_avg_sqs=[],
         state_steps=[late] * len(values),
         fused=True,

@@ -89,7 +89,7 @@ def reproduce_command(
         check_writable(workspace)
     import_keras()
     from rgf_keras.cache import Cache
-    from rgf_keras.reproduce.cost import estimate
+    from rgf_keras.reproduce.cost import ON_TOP, estimate
     from rgf_keras.runtime.progress import duration
 
     with options.progress() as progress:
@@ -100,7 +100,7 @@ def reproduce_command(
     note(
         f"{reproduction.question}\n{len(runs)} runs: {', '.join(runs)}\n"
         f"cost: about {duration(cost.seconds)} here, of which {duration(cost.training_seconds)} "
-        f"for {cost.steps} steps of training; what is kept from before is not made again",
+        f"for {cost.steps} steps of training, if nothing is kept from before; {ON_TOP}",
     )
     if dry_run:
         return

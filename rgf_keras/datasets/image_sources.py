@@ -138,8 +138,9 @@ def open_source(
 def _is_path(name: str) -> bool:
     """Whether a name can only have been meant as a path."""
     first, slash, _ = name.partition("/")
-    is_other = ":" in name or first in sources.DATASETS  # a function, or a split
-    return name.startswith("folder:") or bool(slash and not is_other)
+    if ":" in name or not slash:
+        return name.startswith("folder:")
+    return first not in {*sources.DATASETS, *plugins.installed("datasets")}  # with a split
 
 
 def _of_files(

@@ -26,7 +26,8 @@ from rgf_keras.metrics.rgf import wilson_interval
 ROWS = 2**14  # that are copied at a time
 PER_CELL = 64  # rows from which a cell's centre is computed
 MOST_COMPONENTS = 256  # of a row, by which candidates are chosen
-ROWS_FOR_COMPONENTS = 20_000  # from which they are computed
+ROWS_FOR_COMPONENTS = 20_000  # from which they are computed, at most
+ROWS_PER_COMPONENT = 4  # at least
 SPARE = 4  # times k candidates are ranked, for those that are put too far behind
 FEWEST_PROBES = 8  # cells that are looked into
 NUM_TRIED, NUM_CHECKED = 200, 500  # queries by which cells are chosen, and recall is measured
@@ -61,7 +62,7 @@ def nearest(
     """References that are, most probably, the k nearest of each query.
 
     Memory beside what is given and returned: d bytes, but at most 256, for each reference, and
-    about ``max_bytes``.
+    about ``max_bytes``; of rows wider than 256 also a few copies of 20,000 of them for a while.
 
     Args:
         queries, references, metric, k, leave_one_out, max_bytes: as for
@@ -141,7 +142,7 @@ class Index:
             return np.sort(rng.choice(total, min(num, total), replace=False))
 
         project, kept = _as_they_are, width
-        if width > MOST_COMPONENTS:
+        if width > MOST_COMPONENTS and total > ROWS_PER_COMPONENT * MOST_COMPONENTS:
             kept = MOST_COMPONENTS
             components = faiss.PCAMatrix(width, kept)
             components.train(_rows(references[some(ROWS_FOR_COMPONENTS)], metric))

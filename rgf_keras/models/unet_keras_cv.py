@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from rgf_keras.errors import RgfError
+from rgf_keras.errors import RgfError, first_line
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
@@ -28,8 +28,8 @@ try:
     )
 except ImportError as error:
     raise RgfError(
-        f"KerasCV cannot be imported ({error}), which needs TensorFlow on every backend; install "
-        "both, or use the backbone 'keras'"
+        f"KerasCV cannot be imported ({first_line(error)}); it needs TensorFlow on every backend: "
+        "pip install keras-cv==0.9.0 tensorflow, or use the backbone 'keras'"
     ) from None
 
 GROUPS = 32  # of KerasCV's group normalizations

@@ -88,14 +88,19 @@ def write(folder: Path, points: Sequence[Point], train: np.ndarray) -> list[Path
         c_t = {point.label: point.c_t_by[kind] for point in points}
         files.append(rejection.plot_bars(folder / name, c_t, x_label))
     for point in points:
-        files += write_pictures(folder, point, train, f"-{point.label}")
+        files += write_pictures(folder, point, f"-{point.label}")
+        distances, pairs = (
+            folder / f"{name}-{point.label}.png" for name in ("distances", "copies")
+        )
+        files.append(copying.plot_distances(distances, point.copying))
+        files.append(copying.plot_pairs(pairs, point.images, train, point.copying))
     text = strict_json.dumps(records(points), indent=1)
     return [*files, outputs.write_text(folder / "reject.json", text)]
 
 
-def write_pictures(folder: Path, point: Point, train: np.ndarray, suffix: str = "") -> list[Path]:
+def write_pictures(folder: Path, point: Point, suffix: str = "") -> list[Path]:
     """Write what the paper shows of a single model, with a suffix to the files' names."""
-    names = ("percentiles", "class", "class-nearest", "tsne", "distances", "copies")
+    names = ("percentiles", "class", "class-nearest", "tsne")
     paths = {name: folder / f"{name}{suffix}.png" for name in names}
     images, copies, title = point.images, point.copying, f"τ = {point.label}"
     rows = np.flatnonzero(point.classes == point.classes.min())  # of the first class
@@ -104,6 +109,4 @@ def write_pictures(folder: Path, point: Point, train: np.ndarray, suffix: str = 
     copying.plot_percentiles(paths["class-nearest"], images, copies, (4, 8, 12, 16, 20), rows)
     near = copies.generated <= point.mean_distance
     rejection.plot_tsne(paths["tsne"], title, point.train_features, point.features, near)
-    copying.plot_distances(paths["distances"], copies)
-    copying.plot_pairs(paths["copies"], images, train, copies)
     return [*paths.values()]

@@ -24,7 +24,8 @@ from rgf_keras.training import Trainer
 MEASURED_STEPS = 4
 MEASURED_SECONDS = 1.0
 MEASURED_IMAGES = 32
-SECONDS_PER_RUN = 4.0  # features, tests, pictures and records of a small run, on two cores
+ON_TOP = "data to be prepared, mitigations and comparing many images come on top"
+SECONDS_PER_RUN = 8.0  # features, tests, pictures and records of a small run, on two cores
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Speed:
     """How long parts of a training take, in seconds.
 
     Attributes:
-        start: from the model's making to the end of the first step, which compiles.
+        start: of making and compiling a model.
         step: one of training.
         draw: an image that is sampled, or a draw of an image's log p.
     """
@@ -85,10 +86,10 @@ def estimate(
     progress: Progress = SILENT,
     measured: dict[str, Speed] | None = None,
 ) -> Cost:
-    """All that experiments do if nothing is kept from before, what they share counted once.
+    """What experiments do if nothing is kept from before, what they share counted once.
 
-    Data that are to be prepared and mitigations come on top, as does what comparing many images
-    takes. The steps are made on a few of the images that the experiments are about.
+    :data:`ON_TOP` is not counted. The steps are made on a few of the images that the
+    experiments are about.
 
     Args:
         configs: assessments and scores.
@@ -101,9 +102,9 @@ def estimate(
         RgfError: data that cannot be had.
     """
     measured = {} if measured is None else measured
-    sizes: dict[str, int] = {}
+    sets: dict[str, Dataset] = {}
     configs = list(configs)
-    works = {work.name: work for config in configs for work in _works(config, cache, sizes)}
+    works = {work.name: work for config in configs for work in _works(config, cache, sets)}
     kinds = {work.kind: work.measure for work in works.values()}
     task = progress.task("measuring steps of each model", "models")
     for i, (kind, measure) in enumerate(kinds.items(), 1):
@@ -122,21 +123,21 @@ def estimate(
     return Cost(num_steps, training, training + others)
 
 
-def _works(config: ExperimentConfig, cache: Cache, sizes: dict[str, int]) -> Iterator[Work]:
-    """The trainings of an experiment; ``sizes`` of data, as far as they are known, is added to."""
+def _works(config: ExperimentConfig, cache: Cache, sets: dict[str, Dataset]) -> Iterator[Work]:
+    """The trainings of an experiment; ``sets`` are loaded once."""
     assert isinstance(config, AssessConfig | ScoreConfig)
     training = config.training
     kind = f"{config.model} {training.batch_size} {training.player_turns} {config.data.name}"
     if isinstance(config, ScoreConfig):
-        yield from _works_of_score(config, kind, sizes)
+        yield from _works_of_score(config, kind, sets)
         return
     data = config.data.model_copy(update={"rare_class": 0, "rarity": 1.0})
-    num = _size(data.key, sizes, lambda: source(data, "train"))
+    images = _once(data.key, sets, lambda: source(data, "train"))
     evaluation, oracle = config.evaluation, config.oracle
-    num_steps = steps(config, num)
+    num_steps = steps(config, len(images))
 
     measure = partial(_measure_assessment, config, cache)
-    evaluations = training.epochs // evaluation.every if evaluation.every else 1
+    evaluations = -(-training.epochs // evaluation.every) if evaluation.every else 1
     for number in range(evaluation.num_trainings):
         draws = evaluation.num_samples * (evaluations if number == 0 else 1)
         yield Work(config.of_training(number).key, kind, measure, 1, num_steps, draws)
@@ -144,17 +145,20 @@ def _works(config: ExperimentConfig, cache: Cache, sizes: dict[str, int]) -> Ite
     for number in range(evaluation.references):
         name = f"balanced {balanced.of_training(number).key}"
         yield Work(name, kind, measure, 1, num_steps, evaluation.num_samples)
-    per_epoch = (oracle.num_train or num) // oracle.batch_size
+    per_epoch = (oracle.num_train or len(images)) // oracle.batch_size
+    has = {"class": images.num_classes > 1, "factor": config.data.factor != "none"}
     for which in ("class", "factor"):
-        name = f"{which} oracle {oracle.recipe(which).key} {config.data.key} {config.seed}"
+        if not has[which]:
+            continue
+        name = f"{which} oracle {oracle.recipe(which).key} {data.key} {config.seed}"
         num_steps = per_epoch * oracle.recipe(which).epochs
         kind = f"oracle {oracle.batch_size} {config.data.name}"
         measure = partial(_measure_oracle, config, cache)
         yield Work(name, kind, measure, 1, num_steps, 0, is_oracle=True)
 
 
-def _works_of_score(config: ScoreConfig, kind: str, sizes: dict[str, int]) -> Iterator[Work]:
-    num = _size(config.data.key, sizes, lambda: load_images(config.data)[0])
+def _works_of_score(config: ScoreConfig, kind: str, sets: dict[str, Dataset]) -> Iterator[Work]:
+    num = len(_once(config.data.key, sets, lambda: load_images(config.data)[0]))
     num_folds = number_of_folds(config, num)
     fits = config.num_repeats * num_folds
     draws = num * config.num_samples * len(config.scored_epochs)
@@ -166,20 +170,20 @@ def _works_of_score(config: ScoreConfig, kind: str, sizes: dict[str, int]) -> It
         yield Work(f"full {config.key}", kind, measure, 0, steps(config, num), draws)
 
 
-def _size(name: str, sizes: dict[str, int], load: Callable[[], Dataset]) -> int:
-    if name not in sizes:
-        sizes[name] = len(load())
-    return sizes[name]
+def _once(name: str, sets: dict[str, Dataset], load: Callable[[], Dataset]) -> Dataset:
+    if name not in sets:
+        sets[name] = load()
+    return sets[name]
 
 
 def _measure_assessment(config: AssessConfig, cache: Cache) -> Speed:
-    images = _few(config, cache)
+    images = _few(config, config.training.images_per_step, cache)
     start, step, model = _train(config, images)
     return Speed(start, step, _seconds_per_image(model, config.evaluation.fast))
 
 
 def _measure_score(config: ScoreConfig) -> Speed:
-    images = _some(load_images(config.data)[0], config)
+    images = _some(load_images(config.data)[0], config.training.images_per_step)
     start, step, model = _train(config, images)
     assert isinstance(model, LikelihoodModel)
     few = images.images[:MEASURED_IMAGES]
@@ -188,7 +192,8 @@ def _measure_score(config: ScoreConfig) -> Speed:
 
 
 def _measure_oracle(config: AssessConfig, cache: Cache) -> Speed:
-    images, recipe = _few(config, cache), config.oracle
+    recipe = config.oracle
+    images = _few(config, recipe.batch_size, cache)
     began = time.perf_counter()
     oracle = Oracle(images.image_shape, 2)
     data = {"images": images.images, "labels": np.arange(len(images)) % 2}
@@ -198,7 +203,7 @@ def _measure_oracle(config: AssessConfig, cache: Cache) -> Speed:
 
 
 def _train(config: Experiment, images: Dataset) -> tuple[float, float, GenerativeModel]:
-    """Seconds of the first step and of a later one, and the model."""
+    """Seconds of making and compiling a model, and of a step, and the model."""
     training = config.training
     began = time.perf_counter()
     model = build_model(config, images)
@@ -216,7 +221,7 @@ def _train(config: Experiment, images: Dataset) -> tuple[float, float, Generativ
 
 
 def _seconds_of(trainer: Trainer, began: float) -> tuple[float, float]:
-    """Seconds from ``began`` to the end of the first step, and of a later step."""
+    """Seconds since ``began`` without those of steps, and of a step."""
     trainer.fit(1)
     start = time.perf_counter() - began
     epochs, elapsed, began = 1, 0.0, time.perf_counter()
@@ -245,14 +250,14 @@ def _second_call(function: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _few(config: AssessConfig, cache: Cache) -> Dataset:
+def _few(config: AssessConfig, per_step: int, cache: Cache) -> Dataset:
     # A step is as long whatever the images show.
     is_shape = config.data.factor in shape_factors()
     data = config.data.model_copy(update={"factor": "colour"} if is_shape else {})
-    return _some(planted(data, "train", config.seed, cache)[1], config)
+    return _some(planted(data, "train", config.seed, cache)[1], per_step)
 
 
-def _some(images: Dataset, config: Experiment) -> Dataset:
+def _some(images: Dataset, per_step: int) -> Dataset:
     """Images for a few steps."""
-    num = config.training.images_per_step * MEASURED_STEPS
+    num = per_step * MEASURED_STEPS
     return images.split(num)[0] if num < len(images) else images

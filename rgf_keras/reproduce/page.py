@@ -82,14 +82,20 @@ def parts(
         for title, kind, name in reproduce.items(paper)
         for options in [_options(kind, name, trainings)]
     ]
-    done: dict[str, str] = {}  # by what is configured
-    for part in wanted:
-        each = part.reproduction
-        study = find_study(each.name)
-        if study and _is_of(study, each):
-            ids = each.finished_ids(study)
-            done |= {each.runs[label].key: id for label, id in ids.items() if label in each.runs}
-    return [replace(part, runs=_finished(part, done, records)) for part in wanted]
+    made = [_made(part.reproduction, find_study(part.reproduction.name)) for part in wanted]
+    of_any = {key: id for own in made for key, id in own.items()}
+    return [
+        replace(part, runs=_finished(part, of_any | own, records))
+        for part, own in zip(wanted, made, strict=True)
+    ]
+
+
+def _made(reproduction: Reproduction, study: optuna.Study | None) -> dict[str, str]:
+    """MLflow's ids of the runs that its own study has finished, by what is configured."""
+    if study is None or not _is_of(study, reproduction):
+        return {}
+    ids, runs = reproduction.finished_ids(study), reproduction.runs
+    return {runs[label].key: id for label, id in ids.items() if label in runs}
 
 
 def _options(kind: str, name: str, trainings: int | None) -> dict[str, Any]:
@@ -103,12 +109,16 @@ def _is_of(study: optuna.Study, reproduction: Reproduction) -> bool:
 
 
 def _finished(part: Part, done: Mapping[str, str], records: Records) -> list[RunRecord]:
-    """Runs of a part that any part has made."""
+    """Runs of a part that any part has made, with the files that it needs."""
     keys = {label: config.key for label, config in part.reproduction.runs.items()}
+    needed = part.reproduction.needs
     runs = []
     for label, key in keys.items():
         with contextlib.suppress(MissingRun):  # it was deleted since, and is to be made again
-            runs += [records.run(done[key], label)] if key in done else []
+            run = records.run(done[key], label) if key in done else None
+            first = run and "seed" not in label  # of which alone figures show files
+            if run and not (needed and first and needed not in run.files):
+                runs.append(run)
     return runs
 
 
@@ -172,8 +182,8 @@ def _missing(
                 [part.title, numbers, _price(price, [*missing.values()]), shlex.join(words)]
             )
     note = (
-        "On this machine, if nothing is kept from before. What one table has trained, no other "
-        "trains again."
+        "On this machine, if nothing is kept from before; data to be prepared, mitigations and "
+        "comparing many images come on top. What one table has trained, no other trains again."
     )
     columns = ["", "runs missing", "would cost", "command"]
     return [PaperTable("missing", "What is missing", columns, rows, note)] if rows else []

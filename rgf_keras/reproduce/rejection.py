@@ -34,7 +34,9 @@ TABLES = ("tau", "modes")
 FIGURES = ("1", "2", "3", "4", "6", "7", "8", "10", "11", "12")
 # By figure, the picture of a single model that it joins; 12 is 4 with a third colour.
 PICTURES = {"2": "class.png", "3": "class-nearest.png", "4": "tsne.png", "12": "tsne.png"}
-BARS = {"8": "class", "10": "embedding", "11": "reference"}  # by what C_T is shown
+# By figure, by what C_T is shown; the mean of classes is what the paper calls C_T.
+BARS = {"8": ("class",), "10": ("embedding",), "11": ("reference", "class mean")}
+AXES = {"class": "class", "embedding": "embedding", "reference": "test images of"}
 C_T_BY = "c_t_by.json"
 MEAN_DISTANCE = 0.15
 SAMPLES_PER_CLASS = 10_000  # for C_T by class, as published
@@ -83,6 +85,7 @@ def reproduction(item: str, scale: str, trainings: int | None = None) -> Reprodu
     repeats = REPEATS[scale] if trainings is None else trainings
     kind, _, name = item.rpartition(" ")
     more = f"-x{repeats}" if repeats > 1 else ""
+    needed = PICTURES.get(name, C_T_BY if name in BARS else "")
     return Reproduction(
         name=f"reproduce-mr-{kind or 'table'}-{name}-{scale}{more}",
         question="Do copies become fewer and distances to real images larger as τ grows?"
@@ -93,25 +96,31 @@ def reproduction(item: str, scale: str, trainings: int | None = None) -> Reprodu
         agreement=agreement if name == "tau" else lambda runs: [],
         figures=lambda runs, folder: PLOTS[name](runs, folder) if kind and runs else [],
         minimize="copying/deficit",
-        evaluate=assess_and_compare,
+        evaluate=assess_and_compare if kind and needed else assess_once,
+        needs=needed if kind else "",
         study_options={"worst": FAR_OUTSIDE},
     )
 
 
 def assess_and_compare(config: AssessConfig, context: "Context") -> Any:
     """Assess, and record what the paper shows of each model beside."""
-    from rgf_keras.experiments.rejection.reject import Comparison, newer_test_images  # with Keras
+    if config.evaluation.first_training:  # of which no figure shows anything
+        return assess_once(config, context)
+    from rgf_keras.experiments.rejection import reject  # with Keras
     from rgf_keras.reports.rejection import write_pictures
 
-    assessment = assess_once(config, context)
-    newer = newer_test_images(config.data.name)
+    newer = reject.newer_test_images(config.data.name)
     of_class = SAMPLES_PER_CLASS if config.data.name == "cifar10" else None
-    comparison = Comparison.of(config, context.cache, context.progress, newer, of_class)
+    # What can be refused is, before anything is trained.
+    comparison = reject.ThresholdComparison.of(
+        config, context.cache, context.progress, newer, of_class
+    )
+    assessment = assess_once(config, context)
     path = next(file for name, file in assessment.files.items() if name.startswith("model."))
-    threshold, train = config.rejection.threshold, comparison.materials.data.skewed.images
+    threshold = config.rejection.threshold
     point = comparison.point(threshold, assessment.metrics, path, context.progress)
     by = outputs.write_text(path.parent / C_T_BY, strict_json.dumps(point.c_t_by))
-    for file in (by, *write_pictures(path.parent, point, train)):
+    for file in (by, *write_pictures(path.parent, point)):
         context.run.log_artifact(file)
     return assessment
 
@@ -201,19 +210,26 @@ def _join(figure: str, picture: str, runs: Sequence[RunRecord], folder: Path) ->
     return [images.join(folder / f"figure-{figure}.png", titled)] if titled else []
 
 
-def _plot_bars(figure: str, by: str, runs: Sequence[RunRecord], folder: Path) -> list[Path]:
+def _plot_bars(
+    figure: str, kinds: Sequence[str], runs: Sequence[RunRecord], folder: Path
+) -> list[Path]:
     """C_T of each model's first training by class, embedding or test images."""
     paths = []
     for model, own in _by_model(runs).items():
         found = {run.label: run.file(C_T_BY) for run in own if "seed" not in run.label}
-        read = {label: json.loads(content)[by] for label, content in found.items() if content}
+        read = {label: json.loads(content) for label, content in found.items() if content}
         c_t = {
-            f"{label.split()[1]} d̄": {name: x for name, x in each.items() if x is not None}
-            for label, each in read.items()
+            f"{label.split()[1]} d̄": {
+                name if kind == kinds[0] else f"{name}, {kind}": x
+                for kind in kinds
+                for name, x in by[kind].items()
+                if x is not None
+            }
+            for label, by in read.items()
         }
-        if c_t:
+        if any(c_t.values()):
             path = folder / f"figure-{figure}-{model}.png"
-            paths.append(figures.plot_bars(path, c_t, by))
+            paths.append(figures.plot_bars(path, c_t, AXES[kinds[0]]))
     return paths
 
 
@@ -227,15 +243,14 @@ PLOTS: dict[str, Callable[[Sequence[RunRecord], Path], list[Path]]] = {
     "6": _plot_tradeoff,
     "7": partial(_join, "7", "samples-skewed.png"),
     **{figure: partial(_join, figure, picture) for figure, picture in PICTURES.items()},
-    **{figure: partial(_plot_bars, figure, by) for figure, by in BARS.items()},
+    **{figure: partial(_plot_bars, figure, kinds) for figure, kinds in BARS.items()},
 }
 
 
 def agreement(runs: Sequence[RunRecord]) -> list[str]:
     """Rank correlations with τ, here and in the paper, by model."""
     lines = []
-    for model in dict.fromkeys(map(model_name, runs)):
-        own = [run for run in runs if model_name(run) == model]
+    for model, own in _by_model(runs).items():
         if len(own) > 1:
             lines += [_trend(model, own, *which) for which in COMPARED]
     return lines
@@ -247,8 +262,8 @@ def deviations(scale: str) -> list[str]:
         return [
             "The Fréchet distance is of the last weights, in the same space as C_T; the weights "
             "with the best one are kept beside (model-best.keras, best.json).",
-            "C_T is against CIFAR-10's test images; where CIFAR-10.1's are there, Figures 8 and 11 "
-            "have it against them too, by class with 10,000 samples of each.",
+            "C_T is against CIFAR-10's test images; where CIFAR-10.1's are there, Figure 11 has it "
+            "against them too, and the mean of classes, with 10,000 samples of each.",
         ]
     return [
         "At this scale a small GAN copies 100 digits; τ are the paper's multiples of d̄, in an "

@@ -43,6 +43,7 @@ class Reproduction:
         tables: makes the paper's tables of finished runs.
         agreement: says how finished runs compare with the paper's, a line each.
         figures: makes the paper's figures of finished runs, PNGs in a folder.
+        needs: the file of a run that its figures are made of, beside those of every assessment.
         minimize: the metric that tells of memorization.
         evaluate: a configuration.
         study_options: further arguments of the study.
@@ -54,6 +55,7 @@ class Reproduction:
     tables: Callable[[Sequence[RunRecord]], list[PaperTable]]
     agreement: Callable[[Sequence[RunRecord]], list[str]]
     figures: Callable[[Sequence[RunRecord], Path], list[Path]] = lambda runs, folder: []
+    needs: str = ""
     minimize: str = "rgf/gap"
     evaluate: Evaluate = assess_once
     study_options: Mapping[str, Any] = field(default_factory=dict)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import NamedTuple, Protocol
 
+import keras
 import numpy as np
 
 from rgf_keras import backend
@@ -59,6 +61,7 @@ class Streamed:
 
     def __init__(self, arrays: Mapping[str, np.ndarray]):
         self._arrays = arrays
+        self._distribution = keras.distribution.distribution()  # which other threads do not see
         self._reader = ThreadPoolExecutor(1, "training-data")
         self._order: np.ndarray | None = None
         self._parts: dict[int, Future[Part]] = {}
@@ -80,7 +83,8 @@ class Streamed:
         positions = order[np.minimum(np.arange(first, first + steps), len(order) - 1)]
         rows = {name: array[positions.ravel()] for name, array in self._arrays.items()}
         local = np.arange(positions.size, dtype=np.int32).reshape(positions.shape)
-        return Part(backend.put(rows), local, first)
+        with self._distribution.scope() if self._distribution else nullcontext():
+            return Part(backend.put(rows), local, first)
 
 
 def place(arrays: Mapping[str, np.ndarray], streamed: bool | None) -> TrainingData:

@@ -31,6 +31,15 @@ def test_most_neighbours_are_found_at_exact_distances(metric, leave_one_out, wid
         assert not (found.indices == np.arange(5000)[:, np.newaxis]).any()
 
 
+@pytest.mark.parametrize("num", [3, 100, 255, 300])
+def test_few_wide_rows(num):
+    pytest.importorskip("faiss")
+    references = clouds(num, width=300)
+    found = approximate.nearest(references, references, leave_one_out=True)
+    exact = neighbours.nearest(references, references, leave_one_out=True)
+    np.testing.assert_array_equal(found.indices, exact[1])
+
+
 def test_same_rows_are_at_distance_zero():
     pytest.importorskip("faiss")
     references = clouds(3000)

@@ -299,7 +299,7 @@ def test_missing_kerascv_is_named_with_the_remedy(trained, monkeypatch, tmp_path
     monkeypatch.delitem(sys.modules, "rgf_keras.models.unet_keras_cv")
     monkeypatch.delattr("rgf_keras.models.unet_keras_cv")
     monkeypatch.setitem(sys.modules, "keras_cv.models.stable_diffusion", None)
-    remedy = "KerasCV cannot be imported .* needs TensorFlow .* or use the backbone 'keras'"
+    remedy = "KerasCV cannot be imported .* pip install keras-cv.* or use the backbone 'keras'"
     with pytest.raises(RgfError, match=remedy):
         small("keras_cv")
     with pytest.raises(RgfError, match=remedy):

@@ -29,9 +29,10 @@ def with_given_noise(family, table):
     return Given
 
 
-def gan_or_vae(family):
+def gan_or_vae(family, **architecture):
     images, noise = given["images"], given["noise"]
-    model = with_given_noise(family, noise)((8, 8, 3), latent_dim=LATENT, units=(24, 16))
+    architecture = architecture or {"units": (24, 16)}
+    model = with_given_noise(family, noise)((8, 8, 3), latent_dim=LATENT, **architecture)
     hooks = [SpectralDecoupling(0.5)] if family is GAN else []
     return model, {"images": images}, hooks, lambda: keras.optimizers.Adam(1e-3)
 
@@ -46,6 +47,7 @@ def diffusion(backbone, width):
 MODELS = {
     "gan": lambda: gan_or_vae(GAN),
     "vae": lambda: gan_or_vae(VAE),
+    "dcgan": lambda: gan_or_vae(GAN, architecture="conv", width=4),
     "diffusion": lambda: diffusion("keras", 8),
     "diffusion_keras_cv": lambda: diffusion("keras_cv", 32),
     "diffusion_keras_cv_attention": lambda: diffusion("keras_cv_attention", 32),

@@ -46,16 +46,16 @@ def trained_everywhere(given, *names):
 
 @pytest.fixture(scope="module")
 def losses(given):
-    return trained_everywhere(given, "gan", "vae", "diffusion")
+    return trained_everywhere(given, "gan", "vae", "dcgan", "diffusion")
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-@pytest.mark.parametrize("model", ["gan", "vae", "diffusion"])
+@pytest.mark.parametrize("model", ["gan", "vae", "dcgan", "diffusion"])
 def test_losses_agree_with_tensorflow(losses, backend, model):
     np.testing.assert_allclose(
         losses[backend][model],
         losses["tensorflow"][model],
-        rtol=1e-3 if model == "diffusion" else 1e-4,
+        rtol=1e-3 if model in ("dcgan", "diffusion") else 1e-4,
         atol=1e-5,
     )
 

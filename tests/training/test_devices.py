@@ -32,11 +32,10 @@ def train(folder, recipe, devices, epochs=2):
 def test_four_devices_train_as_one_does(tmp_path, recipe):
     one = train(tmp_path / "one", recipe, 1)
     train(tmp_path / "four", recipe, 4, epochs=1)
-    resumed = train(tmp_path / "four", recipe, 4)
-    moved = train(tmp_path / "four", recipe, 2, epochs=2)
-    for name, expected in one.items():
-        np.testing.assert_allclose(resumed[name], expected, rtol=1e-4, atol=1e-4, err_msg=name)
-        np.testing.assert_array_equal(moved[name], resumed[name])
+    moved = train(tmp_path / "four", recipe, 2)  # goes on from there
+    assert moved.pop("began") == len(moved["steps"]) // 2
+    for name, found in moved.items():
+        np.testing.assert_allclose(found, one[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 def test_a_batch_that_devices_cannot_share(monkeypatch):

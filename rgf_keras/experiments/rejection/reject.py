@@ -102,7 +102,7 @@ def sweep(
     """
     if len(set(thresholds)) < len(thresholds):
         raise RgfError("a threshold is named twice")
-    comparison = Comparison.of(config, cache, progress, references, samples_per_class)
+    comparison = ThresholdComparison.of(config, cache, progress, references, samples_per_class)
     points = []
     for threshold in thresholds:
         folder = work / f"threshold-{_label(threshold)}"
@@ -115,7 +115,7 @@ def sweep(
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ThresholdComparison:
     """What models of a configuration are compared with, once they are trained.
 
     Attributes:
@@ -140,7 +140,7 @@ class Comparison:
         progress: Progress,
         references: Sequence[str] = (),
         samples_per_class: int | None = None,
-    ) -> "Comparison":
+    ) -> "ThresholdComparison":
         """Load and measure all that does not depend on the threshold, see :func:`sweep`."""
         data = check(config, cache, progress)
         held_out = _held_out(config, references, data, cache, progress)
@@ -205,22 +205,23 @@ class Comparison:
         """In which distances are measured."""
         return self.materials.embedding
 
-    def _draw(self, model: Any, progress: Progress) -> "Drawn":
-        images = models.draw_samples(model, self.config, progress)
+    def _draw(self, model: Any, progress: Progress) -> "Samples":
+        own = self.config.of_training(self.config.evaluation.first_training)  # as it was assessed
+        images = models.draw_samples(model, own, progress)
         if not hasattr(model, "requested_labels"):
             classes = self.materials.oracles.label(images).classes
-            return Drawn(images, classes, images, classes)
+            return Samples(images, classes, images, classes)
         classes = model.requested_labels(len(images))
         if self.samples_per_class is None:
-            return Drawn(images, classes, images, classes)
+            return Samples(images, classes, images, classes)
         num_classes = self.materials.data.skewed.num_classes
         every = np.repeat(np.arange(num_classes), self.samples_per_class)
-        drawn = to_uint8(model.sample(len(every), self.config.seed, labels=every))
-        return Drawn(images, classes, drawn, every)
+        drawn = to_uint8(model.sample(len(every), own.seed, labels=every))
+        return Samples(images, classes, drawn, every)
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Samples:
     """Samples of a model.
 
     Attributes:
@@ -303,7 +304,8 @@ def _by_class(sets: Sequence[LabelledFeatures], class_names: Sequence[str]) -> d
     values = {}
     for label, name in enumerate(class_names):
         own = [x[y == label] for x, y in sets]
-        if min(map(len, own)) > copying.MIN_SAMPLES_PER_CELL:
+        train, *compared = map(len, own)
+        if train and min(compared) > copying.MIN_SAMPLES_PER_CELL:
             cells = [np.zeros(len(x), np.int64) for x in own]
             values[name] = data_copying.c_t(*own, *cells, min_cell_fraction=0.0).c_t  # type: ignore[misc]
     return values

@@ -1,5 +1,7 @@
 """The sweep over rejection thresholds, end to end on few digits."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +19,8 @@ from rgf_keras.experiments import (
 )
 from rgf_keras.experiments.rejection import reject
 from rgf_keras.reports import rejection as report
-from rgf_keras.tracking.tracker import MemoryTracker
+from rgf_keras.reproduce.reproduction import assess_once
+from rgf_keras.tracking.tracker import Context, MemoryTracker
 
 pytestmark = pytest.mark.backend
 
@@ -87,3 +90,28 @@ def test_a_bad_reference_is_named(tmp_path, cache, name, message):
 def test_a_threshold_named_twice_is_refused(tmp_path, cache):
     with pytest.raises(RgfError, match="named twice"):
         reject.sweep(CONFIG, [0.1, 0.1], MemoryTracker(), tmp_path, cache)
+
+
+def test_a_reproduction_keeps_the_figures_of_its_first_training(tmp_path, cache):
+    from rgf_keras.reproduce import rejection
+
+    config = CONFIG.with_values({"rejection.threshold": "auto", "evaluation.test": "two_sample"})
+    run = MemoryTracker().start("trial", {})
+    folder = tmp_path / "work" / "study" / "trial-0000"
+    context = Context(run, folder, cache)
+    assess_once(config, context)
+    (own,) = tmp_path.glob("work/assess-*")
+    before = {path.name: path.read_bytes() for path in own.iterdir() if path.suffix == ".png"}
+    rejection.assess_and_compare(config, context)
+    assert {name: (own / name).read_bytes() for name in before} == before
+    kept = {*rejection.PICTURES.values(), rejection.C_T_BY}
+    assert all((own / name).stat().st_size > 0 for name in kept)
+    by = json.loads((own / rejection.C_T_BY).read_text())
+    assert set(by["embedding"]) == {"oracle", "pixels"}
+
+
+def test_c_t_of_a_class_needs_few_training_images():
+    rng = np.random.default_rng(0)
+    labels = [np.repeat([0, 1], [num, 2]) for num in (10, 40, 40)]
+    sets = [(rng.normal(size=(len(y), 3)), y) for y in labels]
+    assert set(reject._by_class(sets, ("many", "two"))) == {"many"}

@@ -37,6 +37,7 @@ def make(tmp_path_factory):
         picture = images.grid(folder / "samples.png", np.zeros((4, 8, 8, 3), np.uint8))
         named = ("samples-skewed.png", *rejection.PICTURES.values())
         by = {"class": {"0": 0.5, "1": None}, "embedding": {"pixels": -9}, "reference": {"x": 1}}
+        by["class mean"] = {"x": -1}
         files = {
             **{name: picture.read_bytes() for name in named},
             "c_t_by.json": json.dumps(by).encode(),

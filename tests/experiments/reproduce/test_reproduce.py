@@ -137,6 +137,39 @@ def test_each_first_training_has_a_folder_of_its_own(tmp_path, monkeypatch):
     assert [folder.name[len(folders[0].name) :] for folder in folders] == ["", "-1"]
 
 
+def test_all_that_costs_is_counted(tmp_path):
+    values = {
+        **{"data.num_train": 640, "training.epochs": 5, "evaluation.every": 2},
+        **{"evaluation.num_samples": 300, "evaluation.num_references": 2},
+        **{"oracle.num_train": 1280, "oracle.epochs": 3, "oracle.factor_epochs": 7},
+    }
+    config = AssessConfig().with_values(values)
+    sets = {}
+
+    def counted(config):
+        works = list(cost._works(config, Cache(tmp_path), sets))
+        return [(work.name.split()[0], work.starts, work.steps, work.draws) for work in works]
+
+    # evaluated after epochs 2, 4 and 5; two references, sampled once
+    own, *others = counted(config)
+    assert own[1:] == (1, 50, 3 * 300)
+    assert others[:2] == [("balanced", 1, 50, 300)] * 2
+    assert others[2:] == [("class", 1, 3 * 20, 0), ("factor", 1, 7 * 20, 0)]
+    names = [name for name, *_ in counted(config.with_values({"data.factor": "none"}))]
+    assert "factor" not in names
+    both = [config, config.with_values({"data.rare_class": 2, "data.rarity": 0.5})]
+    oracles = [work.name for each in both for work in cost._works(each, Cache(tmp_path), sets)]
+    assert len({name for name in oracles if "oracle" in name}) == 2, "they see balanced data"
+    score = ScoreConfig().with_values(
+        {"data.num_images": 300, "num_folds": 3, "num_repeats": 2, "training.epochs": 4}
+        | {"num_samples": 8, "every": 2}
+    )
+    draws = 300 * 8 * 2  # of a fit, after epochs 2 and 4
+    (_, *folds), (_, *full) = counted(score)
+    assert folds == [1, 2 * 3 * 4 * (200 // 64), 2 * 3 * draws]
+    assert full == [0, 4 * (300 // 64), draws]
+
+
 def test_what_runs_share_costs_once(tmp_path):
     small = {"data.num_train": 640, "training.epochs": 2}
     plain = AssessConfig().with_values({**small, "evaluation.reference": "shared"})
