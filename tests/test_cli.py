@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
-from rgf_keras.cli import app
+from rgf_keras.cli import app, system
+from rgf_keras.errors import RgfError
 
 STUDY = Path(__file__).parents[1] / "studies" / "quickstart.py"
 
@@ -307,3 +310,17 @@ def test_backends_start_without_a_word(backend):
     assert result.returncode == 0
     assert result.stderr == ""
     assert json.loads(result.stdout)["backend"] == backend
+
+
+@pytest.mark.parametrize("command", ["ui", "dashboard"])
+def test_a_port_that_is_none(command, tmp_path):
+    done = CliRunner().invoke(app, [command, "--port", "99999", "--workspace", str(tmp_path)])
+    assert done.exit_code == 2
+
+
+def test_a_port_that_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(RgfError, match=rf"cannot listen on 127\.0\.0\.1:{port} \(.*\); choose"):
+            system.free_port("127.0.0.1", port)
+    assert system.free_port("127.0.0.1", port) == port

@@ -10,6 +10,10 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -102,6 +106,7 @@ def main() -> None:
     assert logging.lastResort
     logging.lastResort.setFormatter(_MaskedLines())
     threading.excepthook = _show_uncaught
+    warnings.showwarning = partial(_show_warning, warnings.showwarning)
     if not os.path.isabs(os.path.expanduser("~")):  # no account: what other libraries ask for
         os.environ["HOME"] = os.devnull
         os.environ.setdefault("USER", "nobody")
@@ -143,6 +148,21 @@ def main() -> None:
 def _show_uncaught(raised: threading.ExceptHookArgs) -> None:
     if not isinstance(raised.exc_value, SystemExit):  # which ends a thread quietly
         _show_traceback(raised.exc_value)
+
+
+def _show_warning(
+    others: Callable[..., None],
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    *where: Any,
+    **more: Any,
+) -> None:
+    """One line of what the package warns of; ``others`` shows what other libraries do."""
+    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
+        tell(f"warning: {' '.join(str(message).split())}", "yellow")
+    else:
+        others(message, category, filename, *where, **more)
 
 
 def _show_traceback(error: BaseException | None) -> None:

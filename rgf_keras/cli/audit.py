@@ -108,7 +108,7 @@ def audit_command(
         "value_range": RANGES[value_range] if value_range else None,
         "skip_broken": skip_broken,
     }
-    planned = given.plan(train, generated, test, reference or (), **reading)
+    planned = given.plan(train, generated, test, reference or (), **reading, hold_out=hold_out)
     images = sum((planned["train"], planned["test"], *planned["generated"].values()))
     compared = planned["comparisons_per_space"]
     note(f"cost: {images} images to read, {compared:.2g} comparisons in pixels and each network")

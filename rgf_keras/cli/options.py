@@ -103,7 +103,7 @@ Picture = Annotated[
     Path, typer.Option("--output", "-o", help="Picture to write: PNG, JPEG or PDF.")
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan only.")]
 
 

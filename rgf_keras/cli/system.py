@@ -1,6 +1,7 @@
 """`rgf ui`, `rgf dashboard`, `rgf sync`, `rgf info`: records in a browser, what is installed."""
 
 import importlib.util
+import socket
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, get_args
@@ -29,11 +30,27 @@ def ui(
     send_backlog(database(workspace, "mlflow"), workspace)
     with relocation.opening(database(workspace, "mlflow")):
         pass  # where the artifacts are is known again
-    page = f"http://{host}:{port}"
+    page = f"http://{host}:{free_port(host, port)}"
+    pages = study_pages(database(workspace, "mlflow"), page, study)
     note(f"{page} (Ctrl-C ends it)")
-    for name, address in study_pages(database(workspace, "mlflow"), page, study).items():
+    for name, address in pages.items():
         note(f"{name}: {address}")
     server.serve(database(workspace, "mlflow"), host, port)
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, once it is known to be free.
+
+    Raises:
+        RgfError: it is taken, or the host is none of this machine's.
+    """
+    try:
+        with socket.create_server((host, port)):
+            return port
+    except OSError as error:
+        raise RgfError(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another --port or --host"
+        ) from error
 
 
 def study_pages(uri: str, page: str, study: str | None) -> dict[str, str]:
@@ -50,7 +67,7 @@ def study_pages(uri: str, page: str, study: str | None) -> dict[str, str]:
     with closing(MlflowStore(uri)) as store:
         if pages := views.addresses(store, page, study):
             return pages
-        known = [each.name for each in store.client.search_experiments()]
+        known = [each.name for each in store.client.search_experiments() if views.is_study(each)]
     raise unknown_name("study", study, known)
 
 
@@ -80,7 +97,7 @@ def dashboard(
     with suppress(OSError):  # it is read, and written only if something is uploaded in the browser
         (workspace / FOLDER).mkdir(exist_ok=True)
     store = FileSystemArtifactStore(workspace / FOLDER)
-    note(f"http://{host}:{port}/dashboard (Ctrl-C ends it)")
+    note(f"http://{host}:{free_port(host, port)}/dashboard (Ctrl-C ends it)")
     opened = for_dashboard(storages.open_storage(urls[0]))
     optuna_dashboard.run_server(opened, host, port, artifact_store=store)
 

@@ -203,6 +203,8 @@ DATASETS: dict[str, Source | FileSource] = {
 
 
 def _guest(name: str) -> Source:
+    if Path(name).is_dir() and name not in plugins.installed("datasets"):
+        raise ArgumentError(f"unknown data set '{name}', which is a folder: folder:{name}")
     function = plugins.resolve("datasets", name, dict.fromkeys((*DATASETS, FOLDER)))
     needed = "it must be a function (split) that returns a rgf_keras.datasets.Dataset"
     if not callable(function):

@@ -36,13 +36,14 @@ def summarize(optuna_study: "optuna.Study") -> Summary:
     members = [trial.number for trial in ranking.front(optuna_study)]
     names = optuna_study.user_attrs["minimize"]
     ended = optuna_study.get_trials(states=ENDED)
-    trials = [_record(trial, names) for trial in ended]
+    subject_to = optuna_study.user_attrs["bounds"]
+    trials = [_record(trial, names, subject_to) for trial in ended]
     several = any(len(trial.user_attrs.get(TRAININGS, [])) > 1 for trial in ended)
     return {
         "study": optuna_study.study_name,
         "question": optuna_study.user_attrs["question"],
         "minimize": names,
-        "subject_to": optuna_study.user_attrs["bounds"],
+        "subject_to": subject_to,
         "quality": names[1],
         "trials": trials,
         "best": None,
@@ -54,10 +55,10 @@ def summarize(optuna_study: "optuna.Study") -> Summary:
     }
 
 
-def _record(trial: "FrozenTrial", names: list[str]) -> Trial:
+def _record(trial: "FrozenTrial", names: list[str], subject_to: list[str]) -> Trial:
     """A trial, whose objectives have intervals over trainings where it has several."""
     trainings = trial.user_attrs.get(TRAININGS, [])
-    record = trial_record(trial, None)
+    record = trial_record(trial, None, subject_to)
     means: dict[str, Mean] = {}
     if len(trainings) > 1 and not record["reason"]:
         means = {name: Mean.of([numbers[name] for numbers in trainings]) for name in names}

@@ -119,12 +119,13 @@ def study_summary(optuna_study: "optuna.Study") -> Summary:
     is_finding = answers.finding(winner, again, elsewhere)
     ended = optuna_study.get_trials(states=ENDED)
     told = answers.answer(optuna_study, winner, again, is_finding)
-    trials = [trial_record(trial, again.get(trial.number)) for trial in ended]
+    subject_to = optuna_study.user_attrs["bounds"]
+    trials = [trial_record(trial, again.get(trial.number), subject_to) for trial in ended]
     return {
         "study": optuna_study.study_name,
         "question": optuna_study.user_attrs["question"],
         "minimize": optuna_study.user_attrs["minimize"],
-        "subject_to": optuna_study.user_attrs["bounds"],
+        "subject_to": subject_to,
         "quality": _quality(optuna_study, winner.user_attrs["metrics"]),
         "trials": trials,
         "best": winner.number,

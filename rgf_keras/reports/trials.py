@@ -1,6 +1,7 @@
 """The trials of a study, as all its tables, pictures and pages have them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,16 @@ Summary = dict[str, Any]
 Trial = dict[str, Any]
 
 
-def trial_record(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
-    """A trial that has ended, JSON-able; its value is that of a single objective."""
+def trial_record(
+    trial: "FrozenTrial", again: RepeatSummary | None, subject_to: Sequence[str]
+) -> Trial:
+    """A trial that has ended, JSON-able; its value is that of a single objective.
+
+    Args:
+        trial: of the search.
+        again: its repeats, if there are any.
+        subject_to: the study's bounds, as text.
+    """
     metrics = trial.user_attrs["metrics"]
     violations = again.violations if again else trial.constraints
     pruned = trial.state == TrialState.PRUNED
@@ -31,12 +40,22 @@ def trial_record(trial: "FrozenTrial", again: RepeatSummary | None) -> Trial:
         "feasible": again.feasible if again else feasible(trial),
         "reason": trial.user_attrs["reason"],
         "broken": [f"no: {values.label(name)}" for name, v in violations.items() if v > 0],
-        # a violation is value − limit, so the limit is their difference
-        "limits": {n: metrics[n] - v for n, v in trial.constraints.items() if n in metrics},
+        "limits": _limits(trial, subject_to),
         "metrics": metrics,
         "repeats": asdict(again) if again else None,
         "mlflow_run_id": trial.user_attrs["mlflow_run_id"],
     }
+
+
+def _limits(trial: "FrozenTrial", subject_to: Sequence[str]) -> dict[str, float]:
+    """By metric, its bound; not of those that are bounded from both sides."""
+    metrics, limits = trial.user_attrs["metrics"], {}
+    for name, text in bounds({"subject_to": subject_to}).items():
+        if " and " not in text and name in metrics and name in trial.constraints:
+            # a violation is value − limit, or limit − value
+            missed = trial.constraints[name]
+            limits[name] = metrics[name] + (missed if text.startswith("≥") else -missed)
+    return limits
 
 
 def trial_name(trial: Trial) -> str:

@@ -1,11 +1,15 @@
 """How a study is looked at in MLflow: its description, a saved view, and the addresses of pages."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rgf_keras import strict_json
 from rgf_keras.tracking.mlflow_names import NOTE_TAG, OUR_NOTE, allowed_name
 from rgf_keras.tracking.mlflow_store import PARENT_TAG, MlflowStore
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment
 
 VIEW = "rgf"  # the key of the view, in addresses
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"  # of an experiment
@@ -35,6 +39,11 @@ def experiment_tags(
     ]
     view = {"selectedColumns": shown, "orderByKey": numbers[0], "orderByAsc": True}
     return {NOTE_TAG: description(question, answer), VIEW_TAG: strict_json.dumps(view)}
+
+
+def is_study(experiment: "Experiment") -> bool:
+    """Whether an experiment is a study's."""
+    return VIEW_TAG in experiment.tags
 
 
 def addresses(store: MlflowStore, page: str, study: str) -> dict[str, str]:

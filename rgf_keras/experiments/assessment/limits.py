@@ -6,6 +6,7 @@ from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment.data import Sets, make_sets, oracle_images
 from rgf_keras.image_sizes import ORACLE_SIDE
+from rgf_keras.metrics import catalogue
 from rgf_keras.runtime.progress import SILENT, Progress
 
 # Samples, of each set, that metrics on request take: one more than their neighbours.
@@ -64,6 +65,7 @@ def check_oracles(train: Dataset, config: OracleConfig) -> None:
 
 def _check_evaluation(config: AssessConfig, sets: Sets) -> None:
     evaluation, num_test = config.evaluation, len(sets.held_out)
+    list(catalogue.guests(evaluation.metrics))  # refuses names that nobody knows
     if evaluation.min_class_samples > evaluation.num_samples:
         raise RgfError(
             f"evaluation.min_class_samples: {evaluation.min_class_samples} is more than the "

@@ -17,12 +17,18 @@ from rgf_keras.datasets.image_sources import Source
 from rgf_keras.errors import ArgumentError
 from rgf_keras.experiments.audit import findings, measures, notes, shares, spaces, workers
 from rgf_keras.experiments.audit.findings import Finding, Known, Mirror
-from rgf_keras.experiments.audit.given import Images, check_counts, named, open_images
+from rgf_keras.experiments.audit.given import (
+    Images,
+    check_counts,
+    check_hold_out,
+    named,
+    open_images,
+)
 from rgf_keras.experiments.audit.result import LEVEL, Audit, Audited, Copy, Pairs, worst
 from rgf_keras.experiments.audit.spaces import PIXELS, Pixels, Space
 from rgf_keras.metrics import approximate as approximations
 from rgf_keras.metrics import catalogue, neighbours
-from rgf_keras.metrics.checks import check_share, random
+from rgf_keras.metrics.checks import random
 from rgf_keras.metrics.copies import SearchOwn
 from rgf_keras.metrics.evidence import Evidence
 from rgf_keras.metrics.rgf_table import Row
@@ -124,10 +130,7 @@ def audit(
         RgfError: too few or unreadable images, other channels, weights that cannot be had.
     """
     random(seed)  # refuses what is none
-    if hold_out is not None:
-        check_share(hold_out=hold_out)
-        if test is not None:
-            raise ArgumentError("give test images or hold_out, not both")
+    check_hold_out(hold_out, test)
     if not references and (given := [x for x in (oracle, rare, rare_class) if x is not None]):
         raise ArgumentError(f"{given[0]!r} is about shares of a factor, which need references")
     if approximate:

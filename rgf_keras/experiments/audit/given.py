@@ -9,6 +9,7 @@ import numpy as np
 from rgf_keras.datasets import image_sets
 from rgf_keras.datasets.image_sources import Source, open_source
 from rgf_keras.errors import ArgumentError
+from rgf_keras.metrics.checks import check_share
 
 Images = str | Path | np.ndarray | Source
 
@@ -20,12 +21,15 @@ def plan(
     references: Sequence[Images] = (),
     value_range: Any = None,
     skip_broken: bool = False,
+    hold_out: float | None = None,
 ) -> dict[str, Any]:
     """How many images an audit reads and compares, with none read.
 
     Raises:
+        ArgumentError: both ``test`` and ``hold_out``, or a share that is none.
         RgfError: too few images, or sets that cannot be opened.
     """
+    check_hold_out(hold_out, test)
 
     def opened(given: Images) -> Source:
         return open_images(given, value_range, skip_broken)
@@ -42,6 +46,14 @@ def plan(
         "references": [len(opened(each)) for each in references],
         "comparisons_per_space": len(known) * (len(known) + num_test + sum(drawn.values())),
     }
+
+
+def check_hold_out(hold_out: float | None, test: Any) -> None:
+    """Raises an ArgumentError if it is no share in (0, 1), or there are test images too."""
+    if hold_out is not None:
+        check_share(hold_out=hold_out)
+        if test is not None:
+            raise ArgumentError("give test images or hold_out, not both")
 
 
 def named(generated: Any) -> dict[str, Images]:

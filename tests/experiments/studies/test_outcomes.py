@@ -8,6 +8,7 @@ import json
 import math
 
 import numpy as np
+import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -245,3 +246,17 @@ def test_what_one_training_does_not_measure_is_no_mean(tmp_path):
     metrics = study.trials[0].user_attrs["metrics"]
     assert metrics["guest/y"] == 2.0
     assert not [name for name in metrics if name.startswith("guest/x")]
+
+
+def test_limits_of_bounds_in_both_directions():
+    trial = optuna.trial.create_trial(
+        values=[0.0],
+        user_attrs={
+            "metrics": {"most": 5.0, "least": 0.5, "between": 1.0},
+            **{"baseline": False, "reason": "", "mlflow_run_id": "1"},
+        },
+        constraints={"most": 5.0 - 6.0, "least": 0.2 - 0.5, "between": -1.0},
+    )
+    bounds = ["most ≤ 6", "least ≥ 1 × baseline", "between ≥ 0", "between ≤ 2"]
+    limits = trials.trial_record(trial, None, bounds)["limits"]
+    assert limits == {"most": 6.0, "least": pytest.approx(0.2)}
