@@ -78,6 +78,9 @@ def _answer(runs: Sequence[RunRecord], name: str) -> str:
     own, other = (values.interval(run.metrics, name) for run in (better, worse))
     if better.metrics[name] == worse.metrics[name]:
         return f"Both {'memorize' if memorized else 'are'} alike: their {label} is {own}."
+    if memorized and values.overlaps(better.metrics, worse.metrics, name):
+        both = f"{own} of {better.label}, {other} of {worse.label}"
+        return f"No difference found: the {label} is {both}."
     if memorized:
         return f"{better.label} memorizes less: its {label} is {own}, {worse.label}'s {other}."
     return f"{better.label} has the {direction} {label}: {own}, {worse.label} {other}."

@@ -122,9 +122,16 @@ def about_intervals(name: str) -> str:
 
 def overlap(first: Mapping[str, float], second: Mapping[str, float], name: str) -> str:
     """What the intervals of a metric say of two models' difference; empty without intervals."""
+    if not all(with_bounds(metrics, name)[1:] for metrics in (first, second)):
+        return ""
+    warning = "The intervals overlap: repeat both with other seeds before believing it. "
+    return f"{warning if overlaps(first, second, name) else ''}{about_intervals(name)}"
+
+
+def overlaps(first: Mapping[str, float], second: Mapping[str, float], name: str) -> bool:
+    """Whether a metric's intervals have values in common; False without intervals."""
     bounds = [with_bounds(metrics, name)[1:] for metrics in (first, second)]
     if not all(bounds):
-        return ""
+        return False
     (low, high), (other_low, other_high) = bounds
-    warning = "The intervals overlap: repeat both with other seeds before believing it. "
-    return f"{warning if low <= other_high and other_low <= high else ''}{about_intervals(name)}"
+    return bool(low <= other_high and other_low <= high)

@@ -5,6 +5,7 @@ import html.parser
 import re
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -137,6 +138,16 @@ def test_runs_side_by_side(record, records, run):
     assert [title for title, _ in found.grids] == ["balanced", "baseline", "trial 1"]
     assert "overlap" in values.overlap(run.metrics, run.metrics, "rgf/gap")
     assert "overlap" not in found.caution
+
+
+@pytest.mark.parametrize(
+    ("low", "answer"), [(0.3, "No difference found: "), (0.45, "near memorizes less: ")]
+)
+def test_intervals_that_overlap_are_no_difference(low, answer):
+    near = {"rgf/gap": 0.35, "rgf/gap_low": 0.2, "rgf/gap_high": 0.4}
+    far = {"rgf/gap": 0.5, "rgf/gap_low": low, "rgf/gap_high": 0.6}
+    runs = [SimpleNamespace(label=n, metrics=m) for n, m in (("near", near), ("far", far))]
+    assert compare._answer(runs, "rgf/gap").startswith(answer)
 
 
 def test_repeats_are_shown_by_their_means(tmp_path, mlflow_database):
