@@ -324,3 +324,10 @@ def test_a_port_that_is_taken():
         with pytest.raises(RgfError, match=rf"cannot listen on 127\.0\.0\.1:{port} \(.*\); choose"):
             system.free_port("127.0.0.1", port)
     assert system.free_port("127.0.0.1", port) == port
+
+
+def test_a_host_of_ipv6():
+    if socket.has_ipv6:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+            port = server.getsockname()[1]
+        assert system.free_port("::1", port) == port

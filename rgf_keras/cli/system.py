@@ -44,8 +44,9 @@ def free_port(host: str, port: int) -> int:
     Raises:
         RgfError: it is taken, or the host is none of this machine's.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.create_server((host, port)):
+        with socket.create_server((host, port), family=family):
             return port
     except OSError as error:
         raise RgfError(

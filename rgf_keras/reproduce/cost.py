@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
 from rgf_keras.cache import Cache
@@ -197,8 +198,9 @@ def _measure_oracle(config: AssessConfig, cache: Cache) -> Speed:
     began = time.perf_counter()
     oracle = Oracle(images.image_shape, 2)
     data = {"images": images.images, "labels": np.arange(len(images)) % 2}
-    optimizer = config.training.build_optimizers(["oracle"])
-    trainer = Trainer(oracle, data, optimizer, min(recipe.batch_size, len(images)))
+    optimizer = keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum)
+    batch_size = min(recipe.batch_size, len(images))
+    trainer = Trainer(oracle, data, {"oracle": optimizer}, batch_size)
     return Speed(*_seconds_of(trainer, began))
 
 
