@@ -110,8 +110,7 @@ class DDPM(LikelihoodModel):
             from rgf_keras.models import unet_keras_cv
 
             cv_blocks = unet_keras_cv.BLOCKS[self.backbone](size.width, self.dropout, self.seed)
-            self.network = unet.unet(self.image_shape, size, cv_blocks, self.seed)
-            unet_keras_cv.initialize(self.network, self.seed)
+            self.network = unet_keras_cv.unet(self.image_shape, size, cv_blocks, self.seed)
             self.add_noise = unet_keras_cv.noise_scheduler(self.schedule).add_noise
         else:
             blocks = unet.Blocks(size.width, self.dropout, self.seed)

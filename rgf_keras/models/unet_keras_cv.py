@@ -4,6 +4,8 @@ KerasCV imports TensorFlow on every backend; this module is imported only where 
 built.
 """
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,11 +13,11 @@ import numpy as np
 from keras import layers, ops
 
 from rgf_keras.errors import RgfError, first_line
+from rgf_keras.models import unet as unets
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
 from rgf_keras.models.networks import initializers
 from rgf_keras.models.noise_schedules import NoiseSchedule
-from rgf_keras.models.unet import Blocks
 
 try:
     from keras_cv.models.stable_diffusion import NoiseScheduler
@@ -36,7 +38,7 @@ GROUPS = 32  # of KerasCV's group normalizations
 HEAD_SIZE = 32
 
 
-class KerasCVBlocks(Blocks):
+class KerasCVBlocks(unets.Blocks):
     """KerasCV's ResBlock, CrossAttention without a context, PaddedConv2D and Upsample.
 
     The width of the U-Net is a multiple of 32, and the seed is that of dropout alone.
@@ -104,12 +106,21 @@ def _pad_within(layer: PaddedConv2D) -> None:
 BLOCKS = {"keras_cv_attention": KerasCVBlocks, "keras_cv": KerasCVTransformers}
 
 
-def initialize(network: keras.Model, seed: int) -> None:
-    """Draw the weights from a seed, which KerasCV's layers do not take; the last kernel is 0."""
+def unet(
+    image_shape: Sequence[int], size: unets.Size, blocks: KerasCVBlocks, seed: int
+) -> keras.Model:
+    """As :func:`rgf_keras.models.unet.unet`, with the seed for all weights; the last kernel is 0.
+
+    Keras warns of KerasCV's convolutions, which have no ``build``: they build when called.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`build\(\)` was called on layer 'padded_conv2d")
+        network = unets.unet(image_shape, size, blocks, seed)
     kernels = [v for v in network.trainable_variables if v.name == "kernel"]
     for kernel, initializer in zip(kernels, initializers(seed), strict=False):
         kernel.assign(initializer(kernel.shape))
     kernels[-1].assign(np.zeros(kernels[-1].shape))
+    return network
 
 
 def noise_scheduler(schedule: NoiseSchedule) -> Any:

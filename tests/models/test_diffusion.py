@@ -69,7 +69,7 @@ def test_every_state_variable_moves(trained, backbone):
     # zero, or on some machines what rounding leaves of it, which Adam moves by.
     assert len(still) <= (16 if backbone == "keras_cv" else 0), still
     assert all("basic_transformer_block" in path for path in still)
-    assert [w for w in warned if "softmax" in str(w.message)] == []
+    assert [w for w in warned if "softmax" in str(w.message) or "build()" in str(w.message)] == []
 
 
 def test_a_backbones_name_stands_for_one_architecture(trained):
@@ -144,23 +144,12 @@ def test_an_untrained_network_predicts_nothing():
     np.testing.assert_allclose(per_example.mean(), 1.0, atol=0.05)
 
 
-def test_weights_depend_on_the_seed_alone():
-    first, same, other = (values(small(seed=seed).network.weights) for seed in (1, 1, 2))
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_weights_depend_on_the_seed_alone(backbone):
+    first, same, other = (values(small(backbone, seed=x).network.weights) for x in (1, 1, 2))
     for x, y in zip(first, same, strict=True):
         np.testing.assert_array_equal(x, y)
     assert not all(np.array_equal(x, y) for x, y in zip(first, other, strict=True))
-
-
-def test_weights_of_kerascv_depend_on_the_seed_alone(trained):
-    from rgf_keras.models.unet_keras_cv import initialize
-
-    trainer, before, _ = trained["keras_cv"]
-    model, weights = trainer.model, trainer.model.get_weights()
-    initialize(model.network, seed=0)
-    for variable, old in zip(model.variables, before, strict=True):
-        if variable.name == "kernel" and variable.path.split("/")[0] not in ("dense", "dense_1"):
-            np.testing.assert_array_equal(ops.convert_to_numpy(variable.value), old)
-    model.set_weights(weights)
 
 
 def test_base_has_the_published_number_of_parameters():

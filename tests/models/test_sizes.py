@@ -10,7 +10,8 @@ pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("quick_compilation")]
 
 SIZES = [(8, 8), (15, 15), (28, 28), (30, 30), (32, 32), (64, 64), (28, 32)]
 VAES = {"latent_dim": 2, "units": (4,), "width": 2}
-DDPMS = {"width": 4, "timesteps": 2, "num_steps": 1}
+DDPMS = {"width": 4, "timesteps": 2, "num_steps": 1, "backbone": "keras"}
+ATTENTION = DDPMS | {"width": 32, "backbone": "keras_cv_attention"}
 POWERS = {(15, 15), (30, 30)}  # not 4 to 8 times a power of two
 MULTIPLES = {(15, 15), (30, 30)}  # not multiples of 4
 MLP = "use the architecture mlp, or images of e.g. 28×28 or 32×32"
@@ -29,6 +30,7 @@ FAMILIES = {
     "celeba_vae": (VAEConfig(architecture="celeba_conv", **VAES), {(64, 64)}, "at most 32×32"),
     "tiny_ddpm": (DiffusionConfig(size="tiny", **DDPMS), {(15, 15)}, "pad or crop the images"),
     "small_ddpm": (DiffusionConfig(size="small", **DDPMS), {(15, 15)}, "pad or crop the images"),
+    "attention_ddpm": (DiffusionConfig(size="tiny", **ATTENTION), {(15, 15)}, "pad or crop"),
 }  # fmt: skip
 
 
