@@ -10,7 +10,7 @@ import importlib.util
 import inspect
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -56,11 +56,33 @@ def resolve(group: str, name: str, known: Mapping[str, Any] | None = None) -> An
             nearest = did_you_mean(attribute, names)
             raise ArgumentError(f"'{name}': {place} has no '{attribute}'{nearest}")
         return getattr(module, attribute)
-    points = installed(group)
-    if name in points:
-        return attempt(name, points[name].load)
-    names = [*(known or {}), *points]
-    raise unknown_name(GROUPS[group], name, names, ("module:attr", "file.py:attr"))
+    check(group, name, known or ())
+    return attempt(name, installed(group)[name].load)
+
+
+def check(group: str, name: str, known: Iterable[str] = ()) -> None:
+    """Refuse a name that :func:`resolve` would not find, as far as is told without running it.
+
+    Raises:
+        ArgumentError: nobody knows the name, or its module or file does not exist.
+
+    >>> check("metrics", "math:hypot")
+    >>> check("metrics", "maths:hypot")
+    Traceback (most recent call last):
+        ...
+    rgf_keras.errors.ArgumentError: 'maths:hypot': there is no module maths here or beside the \
+study file
+    """
+    place, _, attribute = name.rpartition(":")
+    names = [*known, *installed(group)]
+    if name in names:
+        return
+    if not (place and attribute):
+        raise unknown_name(GROUPS[group], name, names, ("module:attr", "file.py:attr"))
+    if place.endswith(".py"):
+        _find_file(name, place)
+    else:
+        _find_module(name, place)
 
 
 def installed(group: str) -> dict[str, metadata.EntryPoint]:
@@ -112,24 +134,40 @@ def add_folder(folder: Path) -> None:
         sys.path.append(path)
 
 
-def _import(name: str, place: str) -> ModuleType:
+def _find_module(name: str, place: str) -> None:
+    """Refuse a module whose package does not exist; what is in a package only its code tells."""
     add_folder(Path())
     importlib.invalidate_caches()
+    package = place.partition(".")[0]
+    if not package or (package not in sys.modules and importlib.util.find_spec(package) is None):
+        raise _no_module(name, place)
+
+
+def _no_module(name: str, place: str) -> ArgumentError:
+    return ArgumentError(f"'{name}': there is no module {place} here or beside the study file")
+
+
+def _import(name: str, place: str) -> ModuleType:
+    _find_module(name, place)
     try:
         return attempt(name, importlib.import_module, place)
     except RgfError as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and f"{place}.".startswith(f"{cause.name}."):
-            message = f"'{name}': there is no module {place} here or beside the study file"
-            raise ArgumentError(message) from None
+            raise _no_module(name, place) from None
         raise
 
 
-def _run_file(name: str, place: str) -> ModuleType:
+def _find_file(name: str, place: str) -> Path:
     paths = (Path(folder, place) for folder in (".", *sys.path))
     path = next((path.resolve() for path in paths if path.is_file()), None)
     if path is None:
         raise ArgumentError(f"'{name}': {place} does not exist here or beside the study file")
+    return path
+
+
+def _run_file(name: str, place: str) -> ModuleType:
+    path = _find_file(name, place)
     # Files of the same name in other folders are other modules.
     module_name = f"rgf_guest_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
     if module_name in sys.modules:

@@ -105,6 +105,13 @@ def test_a_package_that_raises_is_not_called_missing(here):
     refuse("inside.module:f", "^'inside.module:f' fails: OSError: no licence$")
 
 
+def test_checking_runs_no_code(here):
+    (here / "mine.py").write_text("raise OSError('no licence')")
+    for name in ("mine.py", "mine"):
+        plugins.check("metrics", f"{name}:f")
+        refuse(f"{name}:f", "no licence")
+
+
 # --------------------------------------------------------------------------------------- files
 
 

@@ -73,7 +73,7 @@ class EvaluationConfig(Config):
         num_resamples: bootstrap resamples for the Fréchet distance's interval.
         embedding: whose features distances are measured in: the class oracle's (``oracle``),
             ``pixels``, ``fid``, ``clean_fid``, ``torchvision_inception``, a network of
-            ``metrics.features.APPLICATIONS`` or a guest's extractor.
+            ``metrics.embeddings.APPLICATIONS`` or a guest's extractor.
         embedding_weights: of such a network: a file, or ``"imagenet"`` for those it usually has.
         copying_embeddings: in whose features copying is measured, named likewise; None for the
             embedding above and ``pixels``. A mitigation must not use all of them.

@@ -66,6 +66,13 @@ class Mitigation(Config):
         """Names of the embeddings in which it keeps generated images from training images."""
         return frozenset()
 
+    def check_names(self, key: str) -> None:
+        """Refuse a guest that does not exist, without running anybody's code.
+
+        Raises:
+            RgfError: it does not; the key is named.
+        """
+
     def off(self) -> Self:
         """As it is by default."""
         return type(self)()
@@ -121,7 +128,7 @@ class RejectionConfig(Mitigation):
         num_redraws: further batches that are drawn in mode ``"resample"``.
         reject_for_discriminator: the paper's "GD".
         embedding: ``"oracle"``, ``"pixels"``, ``"torchvision_inception"`` (the paper's), ``"fid"``,
-            a network of ``metrics.features.APPLICATIONS`` or a guest's feature extractor.
+            a network of ``metrics.embeddings.APPLICATIONS`` or a guest's feature extractor.
         embedding_weights: of such a network: a file, or ``"imagenet"`` for those it usually has.
     """
 
@@ -232,6 +239,12 @@ class RegularizerConfig(Mitigation):
     @property
     def active(self) -> bool:
         return self.on and bool(self.target)
+
+    def check_names(self, key: str) -> None:
+        try:
+            plugins.check("regularizers", self.target)
+        except RgfError as error:
+            raise RgfError(f"{key}.target: {error}") from None
 
     def regularizers(self, setting: Setting) -> "list[Regularizer]":
         return [self._make(setting)] if self.active else []

@@ -51,6 +51,13 @@ class FamilyConfig(Config):
         """Hooks that the family's own options put into every training of its model."""
         return []
 
+    def check_names(self) -> None:
+        """Refuse a guest that does not exist, without running anybody's code.
+
+        Raises:
+            RgfError: it does not.
+        """
+
     def check_size(self, image_shape: Sequence[int]) -> None:
         """Refuse images that the architecture cannot take, without building it.
 
@@ -249,6 +256,12 @@ class CustomConfig(FamilyConfig):
     family: Literal["custom"] = "custom"
     target: str
     arguments: dict[str, Any] = Field({})
+
+    def check_names(self) -> None:
+        try:
+            plugins.check("models", self.target)
+        except RgfError as error:
+            raise RgfError(f"model.target: {error}") from None
 
     def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
         import keras

@@ -18,16 +18,9 @@ from rgf_keras.backend.protocol import require_settings
 from rgf_keras.cache import Cache
 from rgf_keras.errors import ArgumentError, RgfError, unknown_name
 from rgf_keras.metrics import inception
+from rgf_keras.metrics.embeddings import APPLICATIONS
 from rgf_keras.models import Oracle, to_float
 from rgf_keras.runtime.machine import visible_gpus
-
-# keras.applications by the name of their module: the class, and the side they were trained on.
-APPLICATIONS = {
-    "inception_v3": ("InceptionV3", 299),
-    "resnet50": ("ResNet50", 224),
-    "vgg16": ("VGG16", 224),
-    "mobilenet_v2": ("MobileNetV2", 224),
-}
 
 
 def _large_batch() -> int:

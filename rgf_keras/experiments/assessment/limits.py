@@ -6,7 +6,7 @@ from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment.data import Sets, make_sets, oracle_images
 from rgf_keras.image_sizes import ORACLE_SIDE
-from rgf_keras.metrics import catalogue
+from rgf_keras.metrics import catalogue, embeddings
 from rgf_keras.runtime.progress import SILENT, Progress
 
 # Samples, of each set, that metrics on request take: one more than their neighbours.
@@ -17,15 +17,29 @@ def check_data(config: AssessConfig, cache: Cache, progress: Progress = SILENT) 
     """The data of an assessment, once nothing is known to be wrong with it.
 
     Raises:
-        RgfError: bad data; images that the model or the oracles cannot take; batches or samples
-            that there are not enough images for. The key of the configuration is named.
+        RgfError: guests and embeddings that do not exist; bad data; images that the model or the
+            oracles cannot take; batches or samples that there are not enough images for. The key
+            of the configuration is named.
     """
+    _check_names(config)
     sets = make_sets(config.data, config.seed, cache, progress)
     config.model.check_size(sets.skewed.image_shape)
     check_batches(config.training, sets.skewed)
     check_oracles(oracle_images(config, sets.balanced, cache, progress), config.oracle)
     _check_evaluation(config, sets)
     return sets
+
+
+def _check_names(config: AssessConfig) -> None:
+    config.model.check_names()
+    for key, mitigation in config.mitigations():
+        if mitigation.active:
+            mitigation.check_names(key)
+        for name in mitigation.spaces:
+            embeddings.check(f"{key}.embedding", name)
+    embeddings.check("evaluation.embedding", config.evaluation.embedding)
+    for name in config.copying_spaces:
+        embeddings.check("evaluation.copying_embeddings", name)
 
 
 def check_batches(training: TrainingConfig, dataset: Dataset) -> None:

@@ -113,3 +113,30 @@ def test_limits(tmp_path, monkeypatch, given, changes, message):
     else:
         with pytest.raises(RgfError, match=message):
             limits.check_data(config, Cache(tmp_path))
+
+
+CUSTOM = {"model.family": "custom"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({**CUSTOM, "model.target": "no.py:Net"}, r"model\.target: 'no\.py:Net': no\.py does not"),
+        ({**CUSTOM, "model.target": "nowhere:Net"}, r"model\.target: .* no module nowhere"),
+        ({**CUSTOM, "model.target": "net"}, r"model\.target: unknown model 'net'"),
+        ({"regularizers.mine.target": "no.py:f"}, r"regularizers\.mine\.target: 'no\.py:f': no"),
+        ({"evaluation.embedding": "vgg"}, r"evaluation\.embedding: unknown .*'vgg16'\?"),
+        (
+            {"evaluation.copying_embeddings": ["pixels", "no.py:f"]},
+            r"evaluation\.copying_embeddings: 'no\.py:f': no\.py does not",
+        ),
+        (
+            {"rejection.threshold": "auto", "rejection.embedding": "nowhere:f"},
+            r"rejection\.embedding: .* no module nowhere",
+        ),
+    ],
+)
+def test_what_does_not_exist_is_told_before_data_are_read(tmp_path, monkeypatch, changes, message):
+    monkeypatch.setattr(limits, "make_sets", lambda *arguments: pytest.fail("data are read"))
+    with pytest.raises(RgfError, match=message):
+        limits.check_data(AssessConfig().with_values(changes), Cache(tmp_path))
