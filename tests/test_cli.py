@@ -210,6 +210,9 @@ def test_a_config_files_folder_is_importable(tmp_path):
 
 def test_a_folder_without_a_model_and_with_several(rgf, tmp_path):
     assert_one_line(rgf("sample", tmp_path), "holds no model")
+    for run, what in (("nothing/3", "studies"), ("0" * 32, "records")):
+        nowhere = ("--workspace", tmp_path / "nowhere")
+        assert_one_line(rgf("sample", run, *nowhere), f"there are no {what} in")
     for name in ("a/model.keras", "b/model.npz"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()

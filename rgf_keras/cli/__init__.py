@@ -21,7 +21,18 @@ from typer.core import DEFAULT_MARKUP_MODE
 from typer.exceptions import TyperException
 
 from rgf_keras import __version__
-from rgf_keras.cli import assess, audit, data, reject, report, reproduce, score, study, system
+from rgf_keras.cli import (
+    assess,
+    audit,
+    data,
+    reject,
+    report,
+    reproduce,
+    sample,
+    score,
+    study,
+    system,
+)
 from rgf_keras.cli.options import note, tell
 from rgf_keras.errors import RgfError
 from rgf_keras.masking import masked
@@ -41,7 +52,7 @@ app.command("score")(score.score_command)
 app.command("reproduce")(reproduce.reproduce_command)
 app.command("report")(report.report_command)
 app.command("compare")(report.compare_command)
-app.command("sample")(assess.sample)
+app.command("sample")(sample.sample_command)
 app.command("ui")(system.ui)
 app.command("dashboard")(system.dashboard)
 app.command("sync")(system.sync)

@@ -1,4 +1,4 @@
-"""`rgf assess`, `rgf calibrate` and `rgf sample`: one model, and the images that it generates."""
+"""`rgf assess` and `rgf calibrate`: what a model memorized, and what such verdicts are worth."""
 
 import shlex
 from pathlib import Path
@@ -8,15 +8,11 @@ import typer
 
 from rgf_keras.cli import options
 from rgf_keras.cli.options import choose_backend, note, open_context, read_config, show
-from rgf_keras.cli.outputs import PICTURES, check_file_output
 from rgf_keras.cli.quiet import import_keras
-from rgf_keras.errors import RgfError
 from rgf_keras.masking import masked
 
 if TYPE_CHECKING:
     from rgf_keras.config import AssessConfig
-
-MODEL_FILES = ("model.keras", "model.npz")
 
 
 def assess_command(
@@ -127,53 +123,3 @@ def calibrate_command(
 def work_folder(config: "AssessConfig", workspace: Path) -> Path:
     """Where trainings are kept: the same folder however many of them are compared."""
     return workspace / "work" / config.folder_name
-
-
-def sample(
-    model: Annotated[
-        Path,
-        typer.Argument(help="A model.keras, a guest's model.npz, or a folder that holds one."),
-    ],
-    output: options.Picture = Path("samples.png"),
-    num_samples: Annotated[
-        int, typer.Option("--num-samples", "-n", min=1, help="How many images.")
-    ] = 64,
-    seed: Annotated[int, options.seed_of("Seed of the latents.")] = 0,
-    fast: options.Fast = False,
-    backend: options.Backend = None,
-    dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Generate images with a trained model, on any backend."""
-    choose_backend(backend)
-    if not dry_run:
-        check_file_output(output, PICTURES)
-    path = _find_model(model)
-    if dry_run:
-        plan = {"model": str(path), "num_samples": num_samples, "output": str(output)}
-        options.show_plan(False, plan)
-        return
-    note(f"cost: {num_samples} images of {path}")
-    import_keras()
-    from rgf_keras.experiments.assessment import models
-    from rgf_keras.figures import images as figures
-    from rgf_keras.models import sample_uint8
-
-    with options.progress() as progress:
-        images = sample_uint8(models.load(path), num_samples, seed, fast, progress.task("samples"))
-    figures.grid(output, images)
-    note(f"{num_samples} samples: {output}")
-
-
-def _find_model(path: Path) -> Path:
-    """The file of a model, which may be given by a folder that it is in."""
-    if not path.exists():
-        raise RgfError(f"{path} does not exist")
-    if path.is_file():
-        return path
-    here = [path / name for name in MODEL_FILES if (path / name).is_file()]
-    models = here or sorted(file for name in MODEL_FILES for file in path.rglob(name))
-    if len(models) != 1:
-        known = f"holds several: {', '.join(map(str, models))}" if models else "holds no model"
-        raise RgfError(f"{path} {known}; give a model.keras or model.npz of a run")
-    return models[0]

@@ -56,9 +56,19 @@ class RunRecord:
         """A file's content; None if the run has no such file."""
         if name not in self.files:
             return None
-        with _readable(self._store), tempfile.TemporaryDirectory() as folder:
-            path = self._store.client.download_artifacts(self.id, name, folder)
-            return Path(path).read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            return self.download(name, Path(folder)).read_bytes()
+
+    def download(self, name: str, folder: Path) -> Path:
+        """Copy a file or a folder of files into a folder; returns the copy.
+
+        Raises:
+            RgfError: the run has no such file.
+        """
+        if name not in self.files:
+            raise RgfError(f"run {self.label} has no {name}; it is {self.status.lower()}")
+        with _readable(self._store):
+            return Path(self._store.client.download_artifacts(self.id, name, str(folder)))
 
     def _json(self, name: str) -> dict[str, Any]:
         return json.loads(self.file(name) or b"{}")

@@ -39,10 +39,16 @@ def assert_study_can_be_read(read, folder, name, metric):
     return study, compared
 
 
-def assert_can_be_sampled(read, folder, name):
+def assert_can_be_sampled(read, folder, study):
+    trial = study["trials"][1]
+    pictures = set()
+    for model in (f"{study['study']}/{trial['trial']}", trial["mlflow_run_id"]):
+        read("sample", model, "-n", 9, "-o", "nine.png")
+        pictures.add((folder / "nine.png").read_bytes())
+    assert len(pictures) == 1, "a trial and its run are one model"
     newest = max(folder.glob("mlruns/artifacts/**/model.*"), key=lambda path: path.stat().st_mtime)
-    read("sample", newest, "-n", 9, "-o", f"{name}.png")
-    assert (folder / f"{name}.png").stat().st_size > 1000
+    read("sample", newest, "-n", 9, "-o", "nine.png")
+    assert (folder / "nine.png").stat().st_size > 1000
 
 
 def test_a_gan_as_keras_documentation_writes_one(rgf, read, folder):
@@ -50,7 +56,7 @@ def test_a_gan_as_keras_documentation_writes_one(rgf, read, folder):
     study, compared = assert_study_can_be_read(read, folder, "my_gan", "rgf/gap")
     assert {"learning_rate", "label_smoothing"} == set(study["trials"][1]["parameters"])
     assert "model.arguments.label_smoothing" in compared["differing"]
-    assert_can_be_sampled(read, folder, "my_gan")
+    assert_can_be_sampled(read, folder, study)
 
 
 def test_a_flow_is_killed_and_goes_on(rgf, read, folder, tmp_path):
@@ -64,8 +70,8 @@ def test_a_flow_is_killed_and_goes_on(rgf, read, folder, tmp_path):
     assert len(began) == 4
     assert began[0] == began[2] == began[3] == 0
     assert 0 < began[1] < 20, "the trial goes on in the middle of its training"
-    assert_study_can_be_read(read, folder, "my_flow", "rgf/gap")
-    assert_can_be_sampled(read, folder, "my_flow")
+    study, _ = assert_study_can_be_read(read, folder, "my_flow", "rgf/gap")
+    assert_can_be_sampled(read, folder, study)
 
 
 def test_the_flow_is_scored(rgf, folder, tmp_path):
@@ -93,4 +99,4 @@ def test_everything_of_ones_own_in_one_study(rgf, read, folder):
     assert "guest/sharpness ≥ 0.8 × baseline" in study["subject_to"]
     assert "regularizers.smoothing.arguments.strength" in compared["differing"]
     assert "guest/sharpness" in (folder / "my_own.html").read_text()
-    assert_can_be_sampled(read, folder, "my_own")
+    assert_can_be_sampled(read, folder, study)
