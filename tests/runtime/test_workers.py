@@ -178,7 +178,7 @@ def test_progress_comes_from_processes():
 
 
 def test_systems_without_affinity_share_all_cores(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     for name in ("NPROC", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)

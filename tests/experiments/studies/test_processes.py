@@ -19,7 +19,7 @@ from rgf_keras.tracking.tracker import MemoryTracker
 
 @pytest.fixture
 def eight_cores(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     for name in (*THREADS, "TF_FORCE_GPU_ALLOW_GROWTH"):
         monkeypatch.delenv(name, raising=False)
 
