@@ -1,4 +1,4 @@
-"""Training and sampling of DDPM: KerasCV's blocks against plain Keras layers, on every backend.
+"""Training and sampling of DDPM: KerasCV's blocks, plain Keras layers, and lean PyTorch.
 
     python tests/benchmarks/bench_diffusion.py [--backends jax torch] [--size small] ...
     python tests/benchmarks/bench_diffusion.py --backends jax torch --backbones keras --size base \\
@@ -8,8 +8,9 @@ Every measurement is a subprocess of its own, one after another; within a repeat
 their turn, and medians over the repeats are reported. Compilation is not timed. Sampling draws
 ``--images`` images in ``--steps`` steps, with the compiled loop over the steps and with a Python
 loop that calls one compiled step at a time; the ratio is taken within a subprocess, where the two
-take turns. Progress on stderr names the cores that each measurement really had: fewer than usual
-means that the machine was shared.
+take turns. ``lean`` is the plain layers' network in plain PyTorch, where that is installed; training
+is compared with it within each repeat. Progress on stderr names the cores that each measurement
+really had: fewer than usual means that the machine was shared.
 """
 
 import argparse
@@ -29,6 +30,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = ("tensorflow", "jax", "torch")
 BACKBONES = ("keras", "keras_cv_attention", "keras_cv")
+LEAN = "lean"
 ROUNDS = 3  # of the two loops
 
 
@@ -87,8 +89,27 @@ def sample(model, args: argparse.Namespace) -> dict[str, float]:
     return {**rates, "ratio": median(ratios), "sample_cores": median(cores)}
 
 
+def lean(precision: str, args: argparse.Namespace) -> dict[str, float]:
+    """The same of plain PyTorch, where sampling is a Python loop of steps."""
+    from lean_diffusion import lean_diffusion
+
+    shape = (args.batch * args.train_steps, args.side, args.side, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    bfloat16 = precision == "mixed_bfloat16"
+    run, draw, parameters = lean_diffusion(images, args.size, args.batch, bfloat16, None)
+    run(1)
+    seconds, cores = timed(lambda: run(1))
+    draw(args.images, 1)
+    drawing, busy = timed(lambda: draw(args.images, args.steps))
+    sampled = {"loop": args.steps / drawing, "python": args.steps / drawing, "ratio": 1.0}
+    trained = {"train": args.train_steps / seconds, "train_cores": cores}
+    return {**trained, **sampled, "sample_cores": busy, "parameters": parameters}
+
+
 def child(backbone: str, precision: str, args: argparse.Namespace) -> None:
     """Measure one contender and print the result as JSON."""
+    if backbone == LEAN:
+        return print(json.dumps(lean(precision, args)))
     import keras
 
     from rgf_keras.models import DDPM
@@ -97,7 +118,9 @@ def child(backbone: str, precision: str, args: argparse.Namespace) -> None:
     shape = (args.side, args.side, 3)
     model = DDPM(shape, args.size, backbone=backbone, prediction="v", noise_schedule="cosine")
     parameters = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-    print(json.dumps({**train(model, args), **sample(model, args), "parameters": parameters}))
+    return print(
+        json.dumps({**train(model, args), **sample(model, args), "parameters": parameters})
+    )
 
 
 def measure(backend: str, backbone: str, precision: str, options: list[str]) -> dict:
@@ -120,20 +143,30 @@ def measure(backend: str, backbone: str, precision: str, options: list[str]) -> 
     return found
 
 
+def against(rows: list[dict], found: dict[tuple[str, str, str], list[dict]], precision: str) -> str:
+    """How many times as fast as lean PyTorch these train; nothing where that is not at hand."""
+    lean_rows = found.get(("torch", LEAN, precision))
+    if lean_rows is None:
+        return ""
+    ratios = sorted(a["train"] / b["train"] for a, b in zip(rows, lean_rows, strict=True))
+    return f"{median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
+
+
 def report(found: dict[tuple[str, str, str], list[dict]], args: argparse.Namespace) -> None:
     print(f"{os.cpu_count()} CPUs, {platform.platform()}, Python {platform.python_version()};")
     print(f"size {args.size}, {args.side}×{args.side}×3, {args.repeats} repeats.\n")
     print(
         f"| backend | backbone | precision | parameters | training images/s (batch {args.batch}) "
-        f"| a denoising step of {args.images} | one by one | loop / one by one |"
+        f"| training / lean PyTorch | a denoising step of {args.images} | one by one "
+        "| loop / one by one |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for (backend, backbone, precision), rows in found.items():
         middle = {name: median(row[name] for row in rows) for name in rows[0]}
         print(
             f"| {backend} | {backbone} | {precision} | {middle['parameters'] / 1e6:.2f} M "
-            f"| {middle['train'] * args.batch:.1f} | {1 / middle['loop']:.3f} s "
-            f"| {1 / middle['python']:.3f} s | {middle['ratio']:.2f} |"
+            f"| {middle['train'] * args.batch:.1f} | {against(rows, found, precision)} "
+            f"| {1 / middle['loop']:.3f} s | {1 / middle['python']:.3f} s | {middle['ratio']:.2f} |"
         )
 
 
@@ -155,9 +188,11 @@ def main() -> None:
     options = [
         str(part) for name in sizes for part in (f"--{name}", getattr(args, name.replace("-", "_")))
     ]
+    leans = [("torch", LEAN, p) for p in args.precisions if "torch" in installed]
     found: dict[tuple[str, str, str], list[dict]] = {}
     for repeat in range(args.repeats):
         turns = [(a, b, p) for a in args.backends for b in args.backbones for p in args.precisions]
+        turns += leans
         # Every other repeat runs backwards, so that a drift of the machine favours none.
         for turn in turns[:: -1 if repeat % 2 else 1]:
             found.setdefault(turn, []).append(measure(*turn, options))
