@@ -8,7 +8,7 @@ Every measurement is a subprocess of its own, one after another; within a repeat
 their turn, and medians over the repeats are reported. Compilation is not timed. Sampling draws
 ``--images`` images in ``--steps`` steps, with the compiled loop over the steps and with a Python
 loop that calls one compiled step at a time; the ratio is taken within a subprocess, where the two
-take turns. ``lean`` is the plain layers' network in plain PyTorch, where that is installed; training
+take turns. ``lean`` is the plain layers' network in plain PyTorch, if that is installed; training
 is compared with it within each repeat. Progress on stderr names the cores that each measurement
 really had: fewer than usual means that the machine was shared.
 """

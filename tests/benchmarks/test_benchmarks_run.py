@@ -32,7 +32,7 @@ QUICK = {
         rf"\| vae \| torch \| .* \| {RATIO}"
     ],
     f"bench_diffusion.py {ONCE} --backends torch --backbones keras {SMALL_UNET}": [
-        rf"\| torch \| {name} \| float32 \| .* \| {RATIO} \| .* \| \d+\.\d\d \|"
+        rf"\| torch \| {name} \| float32 \| .* \| {RATIO}.* \| \d+\.\d\d \|"
         for name in ("keras", "lean")
     ],
     "bench_neighbours.py --num-queries 20 --num-references 50 --widths 64 --frechet-width 8": [
