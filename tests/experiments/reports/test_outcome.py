@@ -1,12 +1,13 @@
 """Tables for the terminal."""
 
 import io
+import math
 
 import numpy as np
 from rich.console import Console
 
 from rgf_keras.metrics import rgf_table
-from rgf_keras.reports import outcome
+from rgf_keras.reports import outcome, values
 
 
 def test_a_z_table_fits_80_columns_and_has_no_nan():
@@ -22,3 +23,10 @@ def test_a_z_table_fits_80_columns_and_has_no_nan():
     (line,) = (line for line in text.splitlines() if line.split()[:2] == ["1", "(rare)"])
     assert line.split()[2:6] == ["3000", "67", "[65,", "68]"]
     assert line.rstrip().endswith("memorized")
+
+
+def test_an_interval_of_too_few_samples_is_none():
+    metrics = {"copying/c_t": -3.0, "copying/c_t_low": math.nan, "copying/c_t_high": math.nan}
+    assert values.interval(metrics, "copying/c_t") == "−3.00"
+    assert not values.overlaps(metrics, metrics, "copying/c_t")
+    assert values.overlap(metrics, metrics, "copying/c_t") == ""
