@@ -180,8 +180,9 @@ def test_unknown_names_are_told(workspace, tmp_path, record, name, message):
 
 
 def test_nothing_recorded_and_nothing_finished_are_told(tmp_path):
-    with pytest.raises(RgfError, match="no records in"):
-        compare_command("a/0", "a/1", workspace=tmp_path)
+    for first, what in (("0" * 32, "records"), ("a/0", "studies")):
+        with pytest.raises(RgfError, match=f"no {what} in"):
+            compare_command(first, "a/1", workspace=tmp_path)
     with pytest.raises(RgfError, match="no finished trial"):
         page.study_page(optuna.create_study(study_name="new"), None)
 
