@@ -5,34 +5,11 @@ from functools import partial
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from rgf_keras.image_sizes import num_doublings
-from rgf_keras.models.base import Tensor
 
 PAPER_LEVELS = 4  # 32 = 2 · 2⁴
-
-
-class GroupNormalization(layers.GroupNormalization):
-    """Keras' layer for feature maps (n, H, W, C), in fewer passes over memory.
-
-    The variance is E[x²] − E[x]², and what normalizes is one multiplication and one addition.
-    """
-
-    def call(self, x: Tensor) -> Tensor:
-        x = ops.cast(x, "float32")  # as Keras does
-        mean = self._over_groups(ops.mean(x, axis=(1, 2)))
-        square = self._over_groups(ops.mean(ops.square(x), axis=(1, 2)))
-        variance = ops.maximum(square - ops.square(mean), 0.0)
-        scale = ops.rsqrt(variance + self.epsilon) * self.gamma
-        return ops.cast(x * scale + (self.beta - mean * scale), self.compute_dtype)
-
-    def _over_groups(self, values: Tensor) -> Tensor:
-        """Means over the channels of each group: (n, C) to (n, 1, 1, C)."""
-        channels = values.shape[-1]
-        size = channels // self.groups
-        means = ops.mean(ops.reshape(values, (-1, self.groups, size)), axis=-1)
-        return ops.reshape(ops.repeat(means, size, axis=-1), (-1, 1, 1, channels))
 
 
 def mlp(

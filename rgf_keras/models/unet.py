@@ -11,7 +11,7 @@ from keras import layers, ops
 from rgf_keras.image_sizes import require_even
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
-from rgf_keras.models.networks import GroupNormalization, initializers
+from rgf_keras.models.networks import initializers
 
 CHANNELS_PER_GROUP = 4  # of normalizations
 ATTENTION_LEVEL = 1  # of half the first one's height and width
@@ -175,4 +175,4 @@ def _zero_convolution(x: Tensor, filters: int) -> Tensor:
 
 def _normalize(x: Tensor) -> Tensor:
     groups = math.gcd(x.shape[-1] // CHANNELS_PER_GROUP, 32)
-    return GroupNormalization(groups, epsilon=1e-5)(x)
+    return layers.GroupNormalization(groups, epsilon=1e-5)(x)

@@ -16,7 +16,7 @@ from rgf_keras.errors import RgfError, first_line
 from rgf_keras.models import unet as unets
 from rgf_keras.models.arguments import require
 from rgf_keras.models.base import Tensor
-from rgf_keras.models.networks import GroupNormalization, initializers
+from rgf_keras.models.networks import initializers
 from rgf_keras.models.noise_schedules import NoiseSchedule
 
 try:
@@ -60,9 +60,8 @@ class KerasCVBlocks(unets.Blocks):
 
     def residual(self, x: Tensor, embedding: Tensor, filters: int) -> Tensor:
         block = ResBlock(filters)
-        for flow in (block.entry_flow, block.exit_flow):
-            flow[0] = GroupNormalization(GROUPS, epsilon=1e-5)
-            _pad_within(flow[-1])
+        for convolution in (block.entry_flow[-1], block.exit_flow[-1]):
+            _pad_within(convolution)
         if self.dropout:  # before the last convolution, where Ho et al. have it
             block.exit_flow.insert(2, layers.Dropout(self.dropout, seed=self.seed))
         return block([x, embedding])
@@ -95,7 +94,7 @@ class KerasCVTransformers(KerasCVBlocks):
 
 
 def _normalize(x: Tensor) -> Tensor:
-    return GroupNormalization(GROUPS, epsilon=1e-5)(x)
+    return layers.GroupNormalization(GROUPS, epsilon=1e-5)(x)
 
 
 def _pad_within(layer: PaddedConv2D) -> None:
