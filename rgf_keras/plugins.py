@@ -60,8 +60,14 @@ def resolve(group: str, name: str, known: Mapping[str, Any] | None = None) -> An
     return attempt(name, installed(group)[name].load)
 
 
-def check(group: str, name: str, known: Iterable[str] = ()) -> None:
-    """Refuse a name that :func:`resolve` would not find, as far as is told without running it.
+def check(group: str, name: str, known: Iterable[str] = (), key: str = "") -> None:
+    """Refuse a name that :func:`resolve` would not find, as far as that is told without running it.
+
+    Args:
+        group: one of ``GROUPS``.
+        name: see above.
+        known: names of ours.
+        key: what errors name first.
 
     Raises:
         ArgumentError: nobody knows the name, or its module or file does not exist.
@@ -73,6 +79,13 @@ def check(group: str, name: str, known: Iterable[str] = ()) -> None:
     rgf_keras.errors.ArgumentError: 'maths:hypot': there is no module maths here or beside the \
 study file
     """
+    try:
+        _check(group, name, known)
+    except ArgumentError as error:
+        raise ArgumentError(f"{key}: {error}") if key else error from None
+
+
+def _check(group: str, name: str, known: Iterable[str]) -> None:
     place, _, attribute = name.rpartition(":")
     names = [*known, *installed(group)]
     if name in names:

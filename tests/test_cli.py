@@ -164,6 +164,8 @@ def slow_imports(*arguments):
         (("score", "--set", "num_fold=3"), "num_fold: unknown key; did you mean"),
         (("study", "run", "nowhere.py"), "nowhere.py does not exist"),
         (("sample", "nowhere.keras"), "nowhere.keras does not exist"),
+        (("sample", "/tmp/nowhere/3"), "/tmp/nowhere/3 does not exist"),
+        (("sample", "local-runs/model.keras"), "local-runs/model.keras does not exist"),
         (("assess", "--workspce", "x"), "--workspace"),
         (("study", "shwo"), "Did you mean 'show'?"),
         (("asess",), "Did you mean 'assess'?"),

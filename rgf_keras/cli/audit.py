@@ -102,19 +102,13 @@ def audit_command(
         if csv:
             check_file_output(csv, TABLES, "--csv")
         options.check_writable(workspace)
-    from rgf_keras import plugins
     from rgf_keras.experiments.audit import given
-    from rgf_keras.metrics import embeddings
-
-    for name in features or ():
-        embeddings.check("--features", name)
-    if oracle:
-        plugins.check("oracles", oracle)
 
     reading: dict[str, Any] = {
         "value_range": RANGES[value_range] if value_range else None,
         "skip_broken": skip_broken,
     }
+    given.check_names(features or (), oracle)
     planned = given.plan(train, generated, test, reference or (), **reading, hold_out=hold_out)
     images = sum((planned["train"], planned["test"], *planned["generated"].values()))
     compared = planned["comparisons_per_space"]

@@ -67,11 +67,13 @@ def find(name: str, places: Places) -> "RunRecord":
 def may_be_run(name: str) -> bool:
     """Whether a name has the form of STUDY/TRIAL or of a run's id.
 
-    >>> [may_be_run(name) for name in ("quickstart/3", "model.keras", "runs/model.keras")]
+    >>> [may_be_run(name) for name in ("quickstart/3", "model.keras", "local-runs/model.keras")]
     [True, False, False]
+    >>> may_be_run("3"), may_be_run("/tmp/3")
+    (False, False)
     """
-    return _is_id(name) or name.rpartition("/")[2].isdecimal()
+    return _is_id(name) or bool(re.fullmatch(r"[^/].*/\d+", name))
 
 
 def _is_id(name: str) -> bool:
-    return bool(re.fullmatch("[0-9a-f]{32}|local-.*", name))
+    return bool(re.fullmatch("[0-9a-f]{32}|local-[^/]*", name))

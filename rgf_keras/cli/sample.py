@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,11 @@ from rgf_keras.cli.outputs import PICTURES, check_file_output
 from rgf_keras.cli.quiet import import_keras
 from rgf_keras.errors import RgfError
 
+if TYPE_CHECKING:
+    from rgf_keras.tracking.records import RunRecord
+
 MODEL_FILES = ("model.keras", "model.npz")
+MODEL_FOLDER = "model"  # among a run's files
 
 
 def sample_command(
@@ -42,42 +46,54 @@ def sample_command(
     choose_backend(backend)
     if not dry_run:
         check_file_output(output, PICTURES)
-    with _model_file(model, named_runs.Places(storage, tracking_uri, workspace)) as path:
-        if dry_run:
-            plan = {"model": model, "num_samples": num_samples, "output": str(output)}
-            options.show_plan(False, plan)
-            return
-        note(f"cost: {num_samples} images of {model}")
-        import_keras()
-        from rgf_keras.experiments.assessment import models
-        from rgf_keras.figures import images as figures
-        from rgf_keras.models import sample_uint8
+    found = _find(model, named_runs.Places(storage, tracking_uri, workspace))
+    shown = str(found) if isinstance(found, Path) else f"run {found.id}"
+    if dry_run:
+        plan = {"model": shown, "num_samples": num_samples, "output": str(output)}
+        options.show_plan(False, plan)
+        return
+    note(f"cost: {num_samples} images of {shown}")
+    import_keras()
+    from rgf_keras.experiments.assessment import models
+    from rgf_keras.figures import images as figures
+    from rgf_keras.models import sample_uint8
 
-        with options.progress() as progress:
-            track = progress.task("samples")
-            images = sample_uint8(models.load(path), num_samples, seed, fast, track)
+    with _file_of(found) as path, options.progress() as progress:
+        track = progress.task("samples")
+        images = sample_uint8(models.load(path), num_samples, seed, fast, track)
     figures.grid(output, images)
     note(f"{num_samples} samples: {output}")
 
 
-@contextmanager
-def _model_file(name: str, places: named_runs.Places) -> Iterator[Path]:
-    """The file of a model: one here, in a folder, or of a run."""
+def _find(name: str, places: named_runs.Places) -> "Path | RunRecord":
+    """The file of a model, here or in a folder, or the run that has one."""
     path = Path(name)
     if path.exists():
-        yield path if path.is_file() else _only_model(path, name)
-    elif not named_runs.may_be_run(name):
-        raise RgfError(f"{path} does not exist")
-    else:
-        run = named_runs.find(name, places)
-        with tempfile.TemporaryDirectory() as folder:
-            yield _only_model(run.download("model", Path(folder)), f"run {name}")
+        return path if path.is_file() else _only_model(path)
+    if not named_runs.may_be_run(name):
+        raise RgfError(
+            f"{path} does not exist; give a model.keras, a model.npz, a folder that holds one, "
+            "STUDY/TRIAL or an MLflow run's id"
+        )
+    run = named_runs.find(name, places)
+    if MODEL_FOLDER not in run.files:
+        raise RgfError(f"run {run.label} has no model; it is {run.status.lower()}")
+    return run
 
 
-def _only_model(folder: Path, name: str) -> Path:
-    here = [folder / file for file in MODEL_FILES if (folder / file).is_file()]
-    models = here or sorted(path for file in MODEL_FILES for path in folder.rglob(file))
+@contextmanager
+def _file_of(found: "Path | RunRecord") -> Iterator[Path]:
+    if isinstance(found, Path):
+        yield found
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield _only_model(found.download(MODEL_FOLDER, Path(folder)))
+
+
+def _only_model(folder: Path) -> Path:
+    here = [folder / name for name in MODEL_FILES if (folder / name).is_file()]
+    models = here or sorted(path for name in MODEL_FILES for path in folder.rglob(name))
     if len(models) != 1:
         known = f"holds several: {', '.join(map(str, models))}" if models else "holds no model"
-        raise RgfError(f"{name} {known}; give a model.keras or model.npz of a run")
+        raise RgfError(f"{folder} {known}; give a model.keras or model.npz of a run")
     return models[0]

@@ -46,6 +46,7 @@ def score_command(
     from rgf_keras.config import ScoreConfig
 
     chosen = read_config(ScoreConfig, config, set_, {"seed": seed})
+    chosen.model.check_names()
     import_keras()
     from rgf_keras.experiments.scores import report
     from rgf_keras.experiments.scores.folds import load_images

@@ -152,6 +152,12 @@ class RejectionConfig(Mitigation):
     def spaces(self) -> frozenset[str]:
         return frozenset([self.embedding] if self.active else [])
 
+    def check_names(self, key: str) -> None:
+        from rgf_keras.metrics import embeddings
+
+        if self.active:
+            embeddings.check(f"{key}.embedding", self.embedding)
+
     @model_validator(mode="after")
     def _one_threshold(self) -> "RejectionConfig":
         if self.threshold is not None and self.quantile is not None:
@@ -241,10 +247,8 @@ class RegularizerConfig(Mitigation):
         return self.on and bool(self.target)
 
     def check_names(self, key: str) -> None:
-        try:
-            plugins.check("regularizers", self.target)
-        except RgfError as error:
-            raise RgfError(f"{key}.target: {error}") from None
+        if self.active:
+            plugins.check("regularizers", self.target, key=f"{key}.target")
 
     def regularizers(self, setting: Setting) -> "list[Regularizer]":
         return [self._make(setting)] if self.active else []

@@ -258,10 +258,7 @@ class CustomConfig(FamilyConfig):
     arguments: dict[str, Any] = Field({})
 
     def check_names(self) -> None:
-        try:
-            plugins.check("models", self.target)
-        except RgfError as error:
-            raise RgfError(f"model.target: {error}") from None
+        plugins.check("models", self.target, key="model.target")
 
     def _build(self, image_shape: tuple[int, ...], num_classes: int, seed: int) -> "keras.Model":
         import keras

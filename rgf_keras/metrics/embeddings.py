@@ -1,7 +1,6 @@
-"""Names of embeddings, told without Keras, which :mod:`rgf_keras.metrics.features` is made of."""
+"""The names of embeddings, checked without Keras, which :mod:`rgf_keras.metrics.features` needs."""
 
 from rgf_keras import plugins
-from rgf_keras.errors import RgfError
 
 # keras.applications by the name of their module: the class, and the side they were trained on.
 APPLICATIONS = {
@@ -10,8 +9,8 @@ APPLICATIONS = {
     "vgg16": ("VGG16", 224),
     "mobilenet_v2": ("MobileNetV2", 224),
 }
-FILES = ("fid", "clean_fid", "torchvision_inception")  # Inception networks of weights from files
-EMBEDDINGS = ("oracle", "pixels", *FILES, *APPLICATIONS)
+INCEPTIONS = ("fid", "clean_fid", "torchvision_inception")  # whose weights come from files
+EMBEDDINGS = ("oracle", "pixels", *INCEPTIONS, *APPLICATIONS)
 
 
 def check(key: str, name: str) -> None:
@@ -22,9 +21,6 @@ def check(key: str, name: str) -> None:
         name: one of ``EMBEDDINGS``, or a guest's, whose code is not run.
 
     Raises:
-        RgfError: nobody knows it, or its module or file does not exist.
+        ArgumentError: nobody knows it, or its module or file does not exist.
     """
-    try:
-        plugins.check("features", name, EMBEDDINGS)
-    except RgfError as error:
-        raise RgfError(f"{key}: {error}") from None
+    plugins.check("features", name, EMBEDDINGS, key)

@@ -109,10 +109,10 @@ BLOCKS = {"keras_cv_attention": KerasCVBlocks, "keras_cv": KerasCVTransformers}
 def unet(
     image_shape: Sequence[int], size: unets.Size, blocks: KerasCVBlocks, seed: int
 ) -> keras.Model:
-    """As :func:`rgf_keras.models.unet.unet`, with the seed for all weights; the last kernel is 0.
-
-    Keras warns of KerasCV's convolutions, which have no ``build``: they build when called.
+    """As :func:`rgf_keras.models.unet.unet`, with all weights drawn from the seed, which KerasCV's
+    layers do not take; the last kernel is 0.
     """
+    # KerasCV's convolutions have no `build`, of which Keras warns: they build when called.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`build\(\)` was called on layer 'padded_conv2d")
         network = unets.unet(image_shape, size, blocks, seed)

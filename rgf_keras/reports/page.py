@@ -242,7 +242,8 @@ def _verdict(run: RunRecord) -> str:
 def _copying(metrics: Mapping[str, float]) -> str:
     """Whether a model copies, by the interval of its C_T, or a few of its samples do."""
     start = "No sign of it"
-    if values.with_bounds(metrics, "copying/c_t")[-1] < 0:
+    ends = values.ends(metrics, "copying/c_t")
+    if ends and ends[1] < 0:
         start = "Yes: its samples lie nearer to training images than held-out images do"
     elif metrics.get("copying/tail_p", 1) < 0.05:
         start = "A few: more of its samples lie very near to training images than by chance"

@@ -72,21 +72,21 @@ def value(metrics: Mapping[str, float], name: str) -> str:
     return significant(metrics[name])
 
 
-def bounds(metrics: Mapping[str, float], name: str) -> tuple[float, ...]:
+def ends(metrics: Mapping[str, float], name: str) -> tuple[float, ...]:
     """The two ends of a metric's interval; nothing if there is none, or of too few samples."""
-    ends = [metrics.get(f"{name}_{end}", np.nan) for end in ("low", "high")]
-    return tuple(ends) if np.isfinite(ends).all() else ()
+    found = [metrics.get(f"{name}_{end}", np.nan) for end in ("low", "high")]
+    return tuple(found) if np.isfinite(found).all() else ()
 
 
 def with_bounds(metrics: Mapping[str, float], name: str) -> tuple[float, ...]:
     """A metric and, if it has one, the bounds of its interval."""
-    return metrics[name], *bounds(metrics, name)
+    return metrics[name], *ends(metrics, name)
 
 
 def interval(metrics: Mapping[str, float], name: str) -> str:
     """A metric with its interval if it has one."""
-    ends = ", ".join(map(significant, bounds(metrics, name)))
-    return f"{value(metrics, name)}{ends and f' [{ends}]'}"
+    bounds = ", ".join(map(significant, ends(metrics, name)))
+    return f"{value(metrics, name)}{bounds and f' [{bounds}]'}"
 
 
 def row(name: str, models: Iterable[Mapping[str, float]], remark: str = "") -> MetricRow:
@@ -127,7 +127,7 @@ def about_intervals(name: str) -> str:
 
 def overlap(first: Mapping[str, float], second: Mapping[str, float], name: str) -> str:
     """What the intervals of a metric say of two models' difference; empty without intervals."""
-    if not (bounds(first, name) and bounds(second, name)):
+    if not (ends(first, name) and ends(second, name)):
         return ""
     warning = "The intervals overlap: repeat both with other seeds before believing it. "
     return f"{warning if overlaps(first, second, name) else ''}{about_intervals(name)}"
@@ -135,8 +135,8 @@ def overlap(first: Mapping[str, float], second: Mapping[str, float], name: str) 
 
 def overlaps(first: Mapping[str, float], second: Mapping[str, float], name: str) -> bool:
     """Whether a metric's intervals have values in common; False without intervals."""
-    ends = [bounds(metrics, name) for metrics in (first, second)]
-    if not all(ends):
+    both = [ends(metrics, name) for metrics in (first, second)]
+    if not all(both):
         return False
-    (low, high), (other_low, other_high) = ends
+    (low, high), (other_low, other_high) = both
     return bool(low <= other_high and other_low <= high)

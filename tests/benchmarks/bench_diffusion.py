@@ -8,9 +8,9 @@ Every measurement is a subprocess of its own, one after another; within a repeat
 their turn, and medians over the repeats are reported. Compilation is not timed. Sampling draws
 ``--images`` images in ``--steps`` steps, with the compiled loop over the steps and with a Python
 loop that calls one compiled step at a time; the ratio is taken within a subprocess, where the two
-take turns. ``lean`` is the plain layers' network in plain PyTorch, if that is installed; training
-is compared with it within each repeat. Progress on stderr names the cores that each measurement
-really had: fewer than usual means that the machine was shared.
+take turns. ``lean`` is the plain layers' network in plain PyTorch, where both are asked for:
+training is compared with it within each repeat. Progress on stderr names the cores that each
+measurement really had: fewer than usual means that the machine was shared.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def sample(model, args: argparse.Namespace) -> dict[str, float]:
 
 
 def lean(precision: str, args: argparse.Namespace) -> dict[str, float]:
-    """The same of plain PyTorch, where sampling is a Python loop of steps."""
+    """Training and denoising steps per second of plain PyTorch; its sampler is a Python loop."""
     from lean_diffusion import lean_diffusion
 
     shape = (args.batch * args.train_steps, args.side, args.side, 3)
@@ -101,15 +101,17 @@ def lean(precision: str, args: argparse.Namespace) -> dict[str, float]:
     seconds, cores = timed(lambda: run(1))
     draw(args.images, 1)
     drawing, busy = timed(lambda: draw(args.images, args.steps))
-    sampled = {"loop": args.steps / drawing, "python": args.steps / drawing, "ratio": 1.0}
-    trained = {"train": args.train_steps / seconds, "train_cores": cores}
-    return {**trained, **sampled, "sample_cores": busy, "parameters": parameters}
+    return {
+        "train": args.train_steps / seconds,
+        "train_cores": cores,
+        "python": args.steps / drawing,
+        "sample_cores": busy,
+        "parameters": parameters,
+    }
 
 
-def child(backbone: str, precision: str, args: argparse.Namespace) -> None:
-    """Measure one contender and print the result as JSON."""
-    if backbone == LEAN:
-        return print(json.dumps(lean(precision, args)))
+def ours(backbone: str, precision: str, args: argparse.Namespace) -> dict[str, float]:
+    """Steps per second of the package."""
     import keras
 
     from rgf_keras.models import DDPM
@@ -118,9 +120,7 @@ def child(backbone: str, precision: str, args: argparse.Namespace) -> None:
     shape = (args.side, args.side, 3)
     model = DDPM(shape, args.size, backbone=backbone, prediction="v", noise_schedule="cosine")
     parameters = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-    return print(
-        json.dumps({**train(model, args), **sample(model, args), "parameters": parameters})
-    )
+    return {**train(model, args), **sample(model, args), "parameters": parameters}
 
 
 def measure(backend: str, backbone: str, precision: str, options: list[str]) -> dict:
@@ -135,8 +135,8 @@ def measure(backend: str, backbone: str, precision: str, options: list[str]) -> 
     found = json.loads(done.stdout.splitlines()[-1])
     print(
         f"{backend:10} {backbone:8} {precision:14} {found['train']:.2f} training steps/s on "
-        f"{found['train_cores']:.1f} cores, {found['loop']:.2f} denoising steps/s (one by one "
-        f"{found['python']:.2f}) on {found['sample_cores']:.1f} cores",
+        f"{found['train_cores']:.1f} cores, {found.get('loop', 0):.2f} denoising steps/s (one by "
+        f"one {found['python']:.2f}) on {found['sample_cores']:.1f} cores",
         file=sys.stderr,
         flush=True,
     )
@@ -144,10 +144,10 @@ def measure(backend: str, backbone: str, precision: str, options: list[str]) -> 
 
 
 def against(rows: list[dict], found: dict[tuple[str, str, str], list[dict]], precision: str) -> str:
-    """How many times as fast as lean PyTorch these train; nothing where that is not at hand."""
+    """How many times as fast as lean PyTorch these train; a dash of itself, or if it is not run."""
     lean_rows = found.get(("torch", LEAN, precision))
-    if lean_rows is None:
-        return ""
+    if lean_rows is None or lean_rows is rows:
+        return "–"
     ratios = sorted(a["train"] / b["train"] for a, b in zip(rows, lean_rows, strict=True))
     return f"{median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
 
@@ -163,10 +163,14 @@ def report(found: dict[tuple[str, str, str], list[dict]], args: argparse.Namespa
     print("|---|---|---|---|---|---|---|---|---|")
     for (backend, backbone, precision), rows in found.items():
         middle = {name: median(row[name] for row in rows) for name in rows[0]}
+        loop, ratio = "–", "–"  # lean PyTorch has none
+        if "loop" in middle:
+            loop, ratio = f"{1 / middle['loop']:.3f} s", f"{middle['ratio']:.2f}"
         print(
             f"| {backend} | {backbone} | {precision} | {middle['parameters'] / 1e6:.2f} M "
             f"| {middle['train'] * args.batch:.1f} | {against(rows, found, precision)} "
-            f"| {1 / middle['loop']:.3f} s | {1 / middle['python']:.3f} s | {middle['ratio']:.2f} |"
+            f"| {loop} | {1 / middle['python']:.3f} s "
+            f"| {ratio} |"
         )
 
 
@@ -183,12 +187,15 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        return child(*args.child, args)
+        backbone, precision = args.child
+        found = lean(precision, args) if backbone == LEAN else ours(backbone, precision, args)
+        return print(json.dumps(found))
 
     options = [
         str(part) for name in sizes for part in (f"--{name}", getattr(args, name.replace("-", "_")))
     ]
-    leans = [("torch", LEAN, p) for p in args.precisions if "torch" in installed]
+    has_lean = "torch" in args.backends and "keras" in args.backbones
+    leans = [("torch", LEAN, p) for p in args.precisions if has_lean]
     found: dict[tuple[str, str, str], list[dict]] = {}
     for repeat in range(args.repeats):
         turns = [(a, b, p) for a in args.backends for b in args.backbones for p in args.precisions]

@@ -8,7 +8,9 @@ import pytest
 
 from rgf_keras.cache import Cache
 from rgf_keras.errors import ArgumentError, RgfError
+from rgf_keras.metrics import embeddings
 from rgf_keras.metrics.features import (
+    INCEPTIONS,
     Application,
     KerasFeatures,
     OracleFeatures,
@@ -23,6 +25,10 @@ pytestmark = pytest.mark.backend
 @pytest.fixture(scope="module")
 def images():
     return np.random.default_rng(0).integers(0, 256, (7, 28, 28, 3), np.uint8)
+
+
+def test_names_are_those_that_are_checked_without_keras():
+    assert {*embeddings.EMBEDDINGS} == {"oracle", "pixels", *INCEPTIONS, *embeddings.APPLICATIONS}
 
 
 def test_pixels_lie_between_0_and_1(images):

@@ -1,12 +1,13 @@
 """What a configuration and its data cannot do together, told before training, without Keras."""
 
+from rgf_keras import plugins
 from rgf_keras.cache import Cache
 from rgf_keras.config import AssessConfig, OracleConfig, TrainingConfig
 from rgf_keras.datasets import Dataset
 from rgf_keras.errors import RgfError
 from rgf_keras.experiments.assessment.data import Sets, make_sets, oracle_images
 from rgf_keras.image_sizes import ORACLE_SIDE
-from rgf_keras.metrics import catalogue, embeddings
+from rgf_keras.metrics import catalogue, embeddings, on_request
 from rgf_keras.runtime.progress import SILENT, Progress
 
 # Samples, of each set, that metrics on request take: one more than their neighbours.
@@ -33,13 +34,12 @@ def check_data(config: AssessConfig, cache: Cache, progress: Progress = SILENT) 
 def _check_names(config: AssessConfig) -> None:
     config.model.check_names()
     for key, mitigation in config.mitigations():
-        if mitigation.active:
-            mitigation.check_names(key)
-        for name in mitigation.spaces:
-            embeddings.check(f"{key}.embedding", name)
+        mitigation.check_names(key)
     embeddings.check("evaluation.embedding", config.evaluation.embedding)
     for name in config.copying_spaces:
         embeddings.check("evaluation.copying_embeddings", name)
+    for name in config.evaluation.metrics:
+        plugins.check("metrics", name, on_request.by_name(), "evaluation.metrics")
 
 
 def check_batches(training: TrainingConfig, dataset: Dataset) -> None:

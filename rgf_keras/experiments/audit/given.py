@@ -1,14 +1,16 @@
 """What is given to an audit: opened, counted, not read yet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rgf_keras import plugins
 from rgf_keras.datasets import image_sets
 from rgf_keras.datasets.image_sources import Source, open_source
 from rgf_keras.errors import ArgumentError
+from rgf_keras.metrics import embeddings
 from rgf_keras.metrics.checks import check_share
 
 Images = str | Path | np.ndarray | Source
@@ -46,6 +48,19 @@ def plan(
         "references": [len(opened(each)) for each in references],
         "comparisons_per_space": len(known) * (len(known) + num_test + sum(drawn.values())),
     }
+
+
+def check_names(features: Iterable[str], oracle: str | None) -> None:
+    """Refuse networks and an oracle that do not exist, without running anybody's code.
+
+    Raises:
+        ArgumentError: nobody knows one, or its module or file does not exist.
+    """
+    known = [name for name in embeddings.EMBEDDINGS if name != "oracle"]
+    for name in features:
+        plugins.check("features", name, known, "features")
+    if oracle:
+        plugins.check("oracles", oracle, key="oracle")
 
 
 def check_hold_out(hold_out: float | None, test: Any) -> None:

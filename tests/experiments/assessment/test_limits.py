@@ -131,6 +131,10 @@ CUSTOM = {"model.family": "custom"}
             r"evaluation\.copying_embeddings: 'no\.py:f': no\.py does not",
         ),
         (
+            {"evaluation.metrics": ["quality/precisoin"]},
+            r"evaluation\.metrics: unknown metric 'quality/precisoin'.*'quality/precision'\?",
+        ),
+        (
             {"rejection.threshold": "auto", "rejection.embedding": "nowhere:f"},
             r"rejection\.embedding: .* no module nowhere",
         ),

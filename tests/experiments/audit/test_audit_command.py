@@ -55,6 +55,15 @@ def test_copying_is_found_named_and_recorded(folder, rgf_audit):
     [
         (("--train", "train", "--generated", "one"), "one: 1 generated image; an audit takes"),
         (("--train", "none", "--generated", "one"), "none"),
+        (("--train", "none", "--generated", "one", "--features", "vgg"), "did you mean 'vgg16'?"),
+        (
+            ("--train", "none", "--generated", "one", "--features", "oracle"),
+            "'oracle'; known: pixels",
+        ),
+        (
+            ("--train", "none", "--generated", "one", "--oracle", "no.py:f"),
+            "oracle: 'no.py:f': no.py",
+        ),
     ],
 )
 def test_bad_input_is_one_line(rgf_audit, arguments, message):

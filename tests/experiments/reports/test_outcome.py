@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 
 from rgf_keras.metrics import rgf_table
-from rgf_keras.reports import outcome, values
+from rgf_keras.reports import outcome, page, values
 
 
 def test_a_z_table_fits_80_columns_and_has_no_nan():
@@ -30,3 +30,7 @@ def test_an_interval_of_too_few_samples_is_none():
     assert values.interval(metrics, "copying/c_t") == "−3.00"
     assert not values.overlaps(metrics, metrics, "copying/c_t")
     assert values.overlap(metrics, metrics, "copying/c_t") == ""
+    assert page._copying(metrics).startswith("No sign of it; C_T −3.00, ")
+    assert (
+        page._copying({**metrics, "copying/c_t_high": -1.0, "copying/c_t_low": -5.0})[:3] == "Yes"
+    )
