@@ -12,4 +12,5 @@ def hide():
     for name in MODULES:
         sys.modules[name] = None
     for name in FUNCTIONS:
-        delattr(os, name)
+        if hasattr(os, name):  # this system may lack it too
+            delattr(os, name)

@@ -1,5 +1,6 @@
 """MLflow through its spool, with a real server that is killed, and addresses that are wrong."""
 
+import gc
 import http.server
 import logging
 import os
@@ -189,7 +190,10 @@ def test_mlflows_settings_are_changed_only_while_a_tracker_is_open(
         levels = [logging.getLogger(name).level for name in ("mlflow", "alembic")]
         return {name: os.environ[name] for name in os.environ if "MLFLOW" in name}, levels
 
-    monkeypatch.setattr(mlflow_store, "SETTINGS", mlflow_store._Settings())  # other tests' are open
+    gc.collect()  # other tests' trackers end, but for those that are open
+    monkeypatch.setattr(mlflow_store, "SETTINGS", mlflow_store._Settings())
+    for name in mlflow_store.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
     before = settings()
     uri = f"sqlite:///{shutil.copy(mlflow_database, tmp_path)}"
