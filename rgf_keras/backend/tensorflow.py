@@ -28,7 +28,7 @@ def memory() -> int | None:
 
 
 def jit(function: Function, variables: Variables) -> Function:
-    run = tf.function(function, autograph=False)
+    run = tf.function(function)
     return lambda *tensors: run(*(tf.convert_to_tensor(tensor) for tensor in tensors))
 
 
@@ -42,7 +42,7 @@ def minimize(
         target = optimizer.scale_loss(loss)
     gradients = tape.gradient(target, values)
 
-    @tf.function(jit_compile=ON_CPU, autograph=False)
+    @tf.function(jit_compile=ON_CPU)
     def apply():
         optimizer.apply(gradients, variables)
 
@@ -51,7 +51,7 @@ def minimize(
 
 
 def compile(update: Function, variables: Variables, num_metrics: int) -> Run:
-    @tf.function(reduce_retracing=True, autograph=False)
+    @tf.function(reduce_retracing=True)
     def fused(data, fixed, order, start, stop):
         rows = tf.TensorArray(tf.float32, size=stop - start, element_shape=(num_metrics,))
 
