@@ -1,7 +1,7 @@
 """What features, counts and shares must be; each error is one line that names what is not."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -114,6 +114,22 @@ def check_labels(
         received = f"{labels.min()} to {labels.max()}"
         raise ArgumentError(f"{name} must lie in [0, {num_values - 1}], received {received}")
     return labels
+
+
+def check_labelled_sets(
+    names: Sequence[str], sets: Sequence[np.ndarray], suffix: str, labels: Sequence[np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Features of several sets and their labels, which errors call NAME_SUFFIX.
+
+    Raises:
+        ArgumentError: as :func:`check_features` and :func:`check_labels`.
+    """
+    named: dict[str, Any] = dict(zip(names, sets, strict=True))
+    arrays = check_features(**named)
+    return [
+        (features, check_labels(f"{name}_{suffix}", own, len(features)))
+        for name, features, own in zip(names, arrays, labels, strict=True)
+    ]
 
 
 def check_integers(**counts: int) -> None:

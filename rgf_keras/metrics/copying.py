@@ -109,10 +109,8 @@ def measure(
     train, test, generated = check_features(train=train, test=test, generated=generated)
     num_cells = max(1, min(len(train), len(test)) // IMAGES_PER_CELL)
     sets = train, test, generated
-    cells = data_copying.cells(*sets, num_cells=num_cells, seed=seed)
-    train_cells, test_cells, generated_cells = cells
     smallest = min(MIN_SAMPLES_PER_CELL / len(generated), 0.5)
-    test_of_copying = data_copying.c_t(*sets, train_cells, test_cells, generated_cells, smallest)
+    test_of_copying = data_copying.c_t_in(sets, (num_cells, 1), seed, smallest)
     k = min(NUM_NEIGHBOURS, len(train))
     distances, nearest = (each.reshape(-1, k) for each in neighbours.nearest(generated, train, k=k))
     test_distances = neighbours.nearest(test, train, k=k)[0].reshape(-1, k)

@@ -4,8 +4,7 @@ The C_T test (Meehan, Chaudhuri & Dasgupta 2020, "A non-parametric test to detec
 generative models") asks whether generated samples lie closer to the training samples than test
 samples do, cell by cell of a partition of feature space. C_T ≪ 0 means copies, C_T ≫ 0
 underfitting. Its spread without copying is about √Σw² of the cells' weights w, not 1, and the seed
-of k-means alone can move it by 0.5; so here it comes with a permutation null, an interval and its
-stability.
+of k-means alone can move it by 0.5; so here it comes with a permutation null and an interval.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +20,7 @@ from rgf_keras.metrics.checks import (
     check_at_least,
     check_features,
     check_integers,
-    check_labels,
+    check_labelled_sets,
     check_numbers,
     check_share,
     random,
@@ -29,6 +28,10 @@ from rgf_keras.metrics.checks import (
 from rgf_keras.metrics.frechet import Estimate
 
 SETS = ("train", "test", "generated")
+
+
+class NoCellCounts(ArgumentError):
+    """No cell holds the share of the generated samples that is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +167,11 @@ def c_t(
         generated samples have z 0 and do not count.
 
     Raises:
-        ArgumentError: bad features or cells, a cell without test or training samples, or none that
-            counts.
+        NoCellCounts: none does.
+        ArgumentError: bad features or cells, a cell without test or training samples.
     """
     labels = train_cells, test_cells, generated_cells
-    sets = _check_sets((train, test, generated), "cells", labels)
+    sets = check_labelled_sets(SETS, (train, test, generated), "cells", labels)
     check_numbers(0, min_cell_fraction=min_cell_fraction)
     cells = []
     for label in np.unique(np.concatenate([cells_of for _, cells_of in sets])):
@@ -180,8 +183,8 @@ def c_t(
     share = np.array([len(cell.generated) for cell in cells]) / len(generated)
     counted = share > min_cell_fraction
     if not counted.any():
-        raise ArgumentError(
-            f"no cell holds more than {min_cell_fraction} of the generated samples "
+        raise NoCellCounts(
+            f"no cell holds more than {min_cell_fraction:.3g} of the generated samples "
             f"(at most {share.max():.3g}); lower min_cell_fraction or use fewer cells"
         )
     everything = _cell(0, *(features for features, _ in sets))
@@ -231,6 +234,24 @@ def cells(
     return labels, *(means.predict(components.transform(features)) for features in rest)
 
 
+def c_t_in(
+    sets: Sequence[np.ndarray],
+    numbers: Sequence[int],
+    seed: int,
+    min_cell_fraction: float,
+    num_components: int = 64,
+) -> CopyingTest:
+    """The C_T test in the first of these numbers of :func:`cells` of which one counts."""
+    none_counts = NoCellCounts("there are no numbers of cells; give one")
+    for number in numbers:
+        parts = cells(*sets, num_cells=number, seed=seed, num_components=num_components)
+        try:
+            return c_t(*sets, *parts, min_cell_fraction=min_cell_fraction)  # type: ignore
+        except NoCellCounts as error:
+            none_counts = error
+    raise none_counts
+
+
 def c_t_per_class(
     train: np.ndarray,
     test: np.ndarray,
@@ -250,7 +271,8 @@ def c_t_per_class(
         train_labels, test_labels, generated_labels: (l,), (n,) and (m,) integers; test and
             generated samples of other classes than the training set's are left out.
         seed: of each class's k-means.
-        num_cells: of each class; by default min(n, training samples of the class) // 200, or 1.
+        num_cells: of each class; by default min(n, training samples of the class) // 200, or 1 if
+            that is 0 or none of them counts.
         min_cell_fraction: of each class; by default 20 / generated samples of the class.
         num_components: of each class's training features, for its k-means alone.
 
@@ -258,7 +280,7 @@ def c_t_per_class(
         ArgumentError: as :func:`cells` and :func:`c_t`, with the class; or a class without samples.
     """
     labels = train_labels, test_labels, generated_labels
-    sets = _check_sets((train, test, generated), "labels", labels)
+    sets = check_labelled_sets(SETS, (train, test, generated), "labels", labels)
     classes = {}
     for label in np.unique(sets[0][1]):
         own = [features[labels == label] for features, labels in sets]
@@ -267,11 +289,10 @@ def c_t_per_class(
                 problem = f"class {label} has no {name} samples"
                 raise ArgumentError(f"{problem}; add some or leave it out")
         default = max(min(len(test), len(own[0])) // 200, 1)
-        num = default if num_cells is None else num_cells
+        numbers = (default, 1) if num_cells is None else (num_cells,)
         fraction = 20 / len(own[2]) if min_cell_fraction is None else min_cell_fraction
         try:
-            parts = cells(*own, num_cells=num, seed=seed, num_components=num_components)
-            classes[int(label)] = c_t(*own, *parts, min_cell_fraction=fraction)  # type: ignore[misc]
+            classes[int(label)] = c_t_in(own, numbers, seed, fraction, num_components)
         except ArgumentError as error:
             raise ArgumentError(f"class {label}: {error}") from None
     return CopyingTests(classes)
@@ -377,15 +398,3 @@ def _cell(label: int, train: np.ndarray, test: np.ndarray, generated: np.ndarray
         for samples in (test, generated)
     )
     return Cell(label, *distances)
-
-
-def _check_sets(
-    sets: Sequence[np.ndarray], suffix: str, labels: Sequence[np.ndarray]
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Features and labels of train, test and generated samples."""
-    named: dict[str, Any] = dict(zip(SETS, sets, strict=True))
-    arrays = check_features(**named)
-    return [
-        (features, check_labels(f"{name}_{suffix}", own, len(features)))
-        for name, features, own in zip(SETS, arrays, labels, strict=True)
-    ]

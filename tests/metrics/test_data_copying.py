@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from rgf_keras.errors import RgfError
-from rgf_keras.metrics import data_copying
+from rgf_keras.errors import ArgumentError, RgfError
+from rgf_keras.metrics import copying, data_copying
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "data_copying.npz"
 
@@ -409,3 +409,37 @@ def test_bad_input(changes, message):
     with pytest.raises(RgfError, match=message) as error:
         measured(*spoilt(**changes))
     assert "\n" not in str(error.value)
+
+
+# --------------------------------------------------------------------- few samples in many cells
+
+
+def spread_sets():
+    """61 generated samples in four far cells: none has more than 20."""
+    rng = np.random.default_rng(0)
+    centres = 100.0 * np.eye(4)
+    sizes = {"train": 800, "test": 1000, "generated": 61}
+    return [
+        (centres[np.arange(n) % 4] + rng.normal(size=(n, 4))).astype(np.float32)
+        for n in sizes.values()
+    ]
+
+
+def test_samples_that_no_cell_has_enough_of_are_compared_in_one():
+    sets = spread_sets()
+    with pytest.raises(data_copying.NoCellCounts, match=r"no cell holds more than 0\.328 of"):
+        data_copying.c_t_in(sets, [4], 0, 20 / 61)
+    labels = [np.zeros(len(each), int) for each in sets]
+    one = data_copying.c_t(*sets, *labels, 20 / 61)
+    found = data_copying.c_t_per_class(*sets, *labels, seed=0)
+    assert len(found.classes[0].cells) == 1
+    assert found.c_t == one.c_t
+    with pytest.raises(ArgumentError, match="class 0: no cell holds"):
+        data_copying.c_t_per_class(*sets, *labels, seed=0, num_cells=4)
+
+
+def test_few_samples_of_many_cells_are_measured():
+    train, test, _ = spread_sets()
+    train = np.concatenate([train, train + 1])
+    found = copying.measure(train, test, test[:25], 0, "pixels")
+    assert np.isfinite(found.c_t.value)

@@ -166,6 +166,15 @@ CASES = {
         },
         False,
     ),
+    data_copying.c_t_in: (
+        {
+            "sets": st.tuples(FEATURES, FEATURES, FEATURES),
+            "numbers": st.lists(COUNTS),
+            "seed": SEEDS,
+            "min_cell_fraction": NUMBERS,
+        },
+        False,
+    ),
     data_copying.c_t_per_class: (
         {
             "train": FEATURES,
