@@ -3,8 +3,8 @@
 Question: which spectral decoupling, memorization rejection and dropout together memorize least on
           digits whose "1" is always green and whose others are red, with a Fréchet distance at
           most 1.1 times the unmitigated model's?
-Cost:     about 20 minutes on two CPU cores (TensorFlow; from half as many trials): two oracles, nine balanced
-          GANs, 24 trials, and the best and the baseline with six fresh seeds.
+Cost:     about 20 minutes on two CPU cores (TensorFlow; from half as many trials): two oracles,
+          nine balanced GANs, 24 trials, and the best and the baseline with six fresh seeds.
 Command:  rgf study run studies/rare_colour_gan.py --workers 2
 """
 

@@ -3,8 +3,8 @@
 Question: which of β, an outlier component, a robust (β-divergence) reconstruction and GECO
           memorizes least on digits whose "1" is always green and whose others are red, with a
           Fréchet distance at most 1.1 times the unmitigated model's?
-Cost:     about 50 minutes on two CPU cores (JAX; from half as many trials): two oracles, fifteen balanced VAEs,
-          24 trials, and the best and the baseline with six fresh seeds.
+Cost:     about 50 minutes on two CPU cores (JAX; from half as many trials): two oracles, fifteen
+          balanced VAEs, 24 trials, and the best and the baseline with six fresh seeds.
 Command:  rgf study run studies/rare_colour_vae.py --backend jax --workers 2
 """
 
