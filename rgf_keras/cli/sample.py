@@ -77,7 +77,9 @@ def _find(name: str, places: named_runs.Places) -> "Path | RunRecord":
         )
     run = named_runs.find(name, places)
     if MODEL_FOLDER not in run.files:
-        raise RgfError(f"run {run.label} has no model; it is {run.status.lower()}")
+        ended = run.status == "FINISHED"
+        state = "what it ran saves none" if ended else f"it is {run.status.lower()}"
+        raise RgfError(f"run {run.label} has no model; {state}")
     return run
 
 

@@ -241,7 +241,7 @@ def c_t_in(
     min_cell_fraction: float,
     num_components: int = 64,
 ) -> CopyingTest:
-    """The C_T test in the first of these numbers of :func:`cells` of which one counts."""
+    """:func:`c_t` in the first of these numbers of :func:`cells` in which any cell counts."""
     none_counts = NoCellCounts("there are no numbers of cells; give one")
     for number in numbers:
         parts = cells(*sets, num_cells=number, seed=seed, num_components=num_components)
